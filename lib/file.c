@@ -1,0 +1,221 @@
+#include "lib/std.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/msg.h"
+
+int file_write(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int file_pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = pwrite(fd, p, len, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t file_read(int fd, void *data, size_t len)
+{
+	char *p = data;
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = read(fd, p + have, len - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+ssize_t file_pread(int fd, void *data, size_t len, off_t at)
+{
+	char *p = data;
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = pread(fd, p + have, len - have, at + (off_t)have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+char *file_sibling(const char *path, const char *suffix)
+{
+	const char *slash = strrchr(path, '/');
+	int dir = slash != NULL ? (int)(slash - path + 1) : 0;
+	char *out;
+
+	if (asprintf(&out, "%.*s.%s%s", dir, path, path + dir, suffix) < 0) {
+		msg_err(path, "out of memory");
+		return NULL;
+	}
+	return out;
+}
+
+int file_sync_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? strdup(".") : slash == path ? strdup("/") :
+		    strndup(path, (size_t)(slash - path));
+	int fd = -1, rc = -1, saved;
+
+	if (dir != NULL)
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		rc = fsync(fd);
+	saved = errno;
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	errno = saved;
+	return rc;
+}
+
+int file_write_status(int error)
+{
+	switch (error) {
+	case ENOSPC: case EDQUOT: case EIO: case EFBIG: case ENOMEM: case EBADF:
+		return EX_IOERR;
+	default:
+		return EX_CANTCREAT;
+	}
+}
+
+int file_commit(int fd, const char *tmp, const char *path)
+{
+	/* a failed fsync must never be tried again: Linux may have dropped the pages */
+	if (fsync(fd) != 0) {
+		msg_errno(path, "cannot write to disk");
+		return EX_IOERR;
+	}
+	if (rename(tmp, path) != 0) {
+		msg_errno(path, "cannot replace");
+		return file_write_status(errno);
+	}
+	if (file_sync_parent(path) != 0) {
+		msg_errno(path, "in place, but its directory cannot be written to disk");
+		return EX_IOERR;
+	}
+	return EX_OK;
+}
+
+int file_replace(const char *path, mode_t mode, const void *data, size_t len)
+{
+	char *tmp = file_sibling(path, ".tmp");
+	int fd = -1, rc = EX_CANTCREAT;
+
+	if (tmp == NULL)
+		return EX_IOERR;
+	/* a temporary name of a fixed form: what a crash leaves is swept by the next run */
+	if (unlink(tmp) != 0 && errno != ENOENT) {
+		msg_errno(tmp, "cannot remove");
+		goto out;
+	}
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		msg_errno(path, "cannot create");
+		rc = file_write_status(errno);
+		goto out;
+	}
+	if (file_write(fd, data, len) != 0 || fchmod(fd, mode) != 0) {
+		msg_errno(path, "cannot write");
+		rc = EX_IOERR;
+	} else {
+		rc = file_commit(fd, tmp, path);
+	}
+	if (rc != EX_OK)
+		unlink(tmp);
+out:
+	if (fd >= 0)
+		close(fd);
+	free(tmp);
+	return rc;
+}
+
+int file_slurp(const char *path, struct buf *out)
+{
+	int rc = EX_OK, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char chunk[4096];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0) {
+		msg_errno(path, "cannot open");
+		return EX_NOINPUT;
+	}
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		msg_err(path, "not a regular file");
+		rc = EX_NOINPUT;
+		goto out;
+	}
+	while ((n = file_read(fd, chunk, sizeof chunk)) > 0) {
+		if (buf_add(out, chunk, (size_t)n) != 0) {
+			msg_err(path, "larger than %zu bytes", out->max);
+			rc = EX_DATAERR;
+			goto out;
+		}
+	}
+	if (n < 0) {
+		msg_errno(path, "cannot read");
+		rc = EX_IOERR;
+	}
+out:
+	close(fd);
+	return rc;
+}
+
+int file_lock(int fd, const char *path)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return EX_OK;
+	if (errno == EWOULDBLOCK)
+		msg_err(path, "in use by another process");
+	else
+		msg_errno(path, "cannot lock");
+	return EX_CANTCREAT;
+}

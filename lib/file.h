@@ -1,0 +1,47 @@
+/*
+ * file.h - files that are either the old or the complete new content after any crash. The order is
+ * always: hidden sibling in the same directory, write, fsync, rename, fsync of the directory
+ * (rename(2), fsync(2): a rename is durable only when its directory is).
+ * Functions that return an exit status have reported the failure with the path.
+ */
+#ifndef LIB_FILE_H
+#define LIB_FILE_H
+
+#include "lib/std.h"
+
+/* All of it, whatever EINTR and short writes do. 0, or -1 with errno. */
+int file_write(int fd, const void *data, size_t len);
+int file_pwrite(int fd, const void *data, size_t len, off_t at);
+/* Up to len bytes, fewer only at the end of the file. The count, or -1 with errno. */
+ssize_t file_read(int fd, void *data, size_t len);
+ssize_t file_pread(int fd, void *data, size_t len, off_t at);
+
+/* `DIR/.NAME` + suffix for a path `DIR/NAME`; malloc'ed, NULL without memory (reported). */
+char *file_sibling(const char *path, const char *suffix);
+
+/* fsync of the directory that holds path. 0, or -1 with errno. */
+int file_sync_parent(const char *path);
+
+/*
+ * The end of every atomic write: fsync(fd), rename tmp to path, fsync of the directory.
+ * EX_OK, or EX_IOERR/EX_CANTCREAT; then path is as it was unless only the last step failed.
+ */
+int file_commit(int fd, const char *tmp, const char *path);
+
+/* Replaces path by data, mode as given (not narrowed by the umask). */
+int file_replace(const char *path, mode_t mode, const void *data, size_t len);
+
+struct buf;
+/* Reads a regular file of at most out->max bytes; the path may not be a symbolic link's. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR. */
+int file_slurp(const char *path, struct buf *out);
+
+/*
+ * Takes the lock of an open file (flock(2): it dies with the process, so there are no stale locks).
+ * EX_OK, or EX_CANTCREAT: `path: in use by another process`.
+ */
+int file_lock(int fd, const char *path);
+
+/* The exit status for a failed write to or creation of a file: ENOSPC, EIO ... 74, otherwise 73. */
+int file_write_status(int error);
+
+#endif

@@ -1,0 +1,239 @@
+#include "lib/std.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+#include "lib/json.h"
+#include "lib/msg.h"
+
+#define EXACT 9007199254740992.0	/* 2^53: every whole number below it is exact in a double */
+
+static void *must(void *p)
+{
+	if (p == NULL) {
+		msg_err(NULL, "out of memory");
+		abort();
+	}
+	return p;
+}
+
+json *json_parse(const char *text, size_t len)
+{
+	const char *end = NULL;
+	json *j = cJSON_ParseWithLengthOpts(text, len, &end, false);
+
+	if (j == NULL)
+		return NULL;
+	for (; end < text + len; end++) {
+		if (*end != ' ' && *end != '\t' && *end != '\r' && *end != '\n') {
+			cJSON_Delete(j);
+			return NULL;
+		}
+	}
+	return j;
+}
+
+void json_free(json *j)
+{
+	cJSON_Delete(j);
+}
+
+const json *json_get(const json *j, const char *name)
+{
+	return cJSON_IsObject(j) ? cJSON_GetObjectItemCaseSensitive(j, name) : NULL;
+}
+
+/* Does the pointer's step of len bytes, with ~1 for / and ~0 for ~ (RFC 6901, 4), spell name? */
+static bool step_is(const char *step, size_t len, const char *name)
+{
+	for (size_t i = 0; i < len; i++, name++) {
+		char c = step[i];
+
+		if (c == '~' && i + 1 < len && (step[i + 1] == '0' || step[i + 1] == '1'))
+			c = step[++i] == '0' ? '~' : '/';
+		if (*name != c)
+			return false;
+	}
+	return *name == '\0';
+}
+
+const json *json_at(const json *j, const char *pointer)
+{
+	while (j != NULL && *pointer == '/') {
+		size_t len = strcspn(++pointer, "/");
+		const json *child = json_first(j);
+		uint64_t index = 0, wanted = UINT64_MAX;
+		bool array = cJSON_IsArray(j);
+
+		/* an index is 0 or digits without a leading zero */
+		if (array && len > 0 && len < 10 && strspn(pointer, "0123456789") >= len &&
+		    (len == 1 || *pointer != '0'))
+			wanted = strtoull(pointer, NULL, 10);
+		while (child != NULL && (array ? index != wanted : !step_is(pointer, len, child->string))) {
+			child = child->next;
+			index++;
+		}
+		j = child;
+		pointer += len;
+	}
+	return *pointer == '\0' ? j : NULL;
+}
+
+const json *json_first(const json *j)
+{
+	return cJSON_IsArray(j) || cJSON_IsObject(j) ? j->child : NULL;
+}
+
+const json *json_next(const json *element)
+{
+	return element->next;
+}
+
+bool json_is_object(const json *j)
+{
+	return cJSON_IsObject(j);
+}
+
+bool json_is_array(const json *j)
+{
+	return cJSON_IsArray(j);
+}
+
+bool json_is_null(const json *j)
+{
+	return cJSON_IsNull(j);
+}
+
+const char *json_str(const json *j, const char *name)
+{
+	return cJSON_GetStringValue(json_get(j, name));
+}
+
+bool json_int(const json *j, const char *name, int64_t min, int64_t max, int64_t *out)
+{
+	const json *n = json_get(j, name);
+
+	if (!cJSON_IsNumber(n) || !(fabs(n->valuedouble) < EXACT) || floor(n->valuedouble) != n->valuedouble)
+		return false;
+	if ((int64_t)n->valuedouble < min || (int64_t)n->valuedouble > max)
+		return false;
+	*out = (int64_t)n->valuedouble;
+	return true;
+}
+
+bool json_bool(const json *j, const char *name, bool fallback)
+{
+	const json *b = json_get(j, name);
+
+	return cJSON_IsBool(b) ? cJSON_IsTrue(b) : fallback;
+}
+
+char *json_value_text(const json *j)
+{
+	return cJSON_IsString(j) ? strdup(j->valuestring) : cJSON_PrintUnformatted(j);
+}
+
+const char *json_tag(const json *j)
+{
+	const char *tag = cJSON_IsString(j) ? j->valuestring : json_str(j, ".tag");
+
+	return tag != NULL ? tag : "";
+}
+
+json *json_object(void)
+{
+	return must(cJSON_CreateObject());
+}
+
+json *json_array(void)
+{
+	return must(cJSON_CreateArray());
+}
+
+void json_put(json *object, const char *name, json *child)
+{
+	must(child);
+	if (!cJSON_AddItemToObject(object, name, child))
+		must(NULL);
+}
+
+void json_put_str(json *object, const char *name, const char *value)
+{
+	json_put(object, name, cJSON_CreateString(value));
+}
+
+void json_put_int(json *object, const char *name, int64_t value)
+{
+	json_put(object, name, cJSON_CreateNumber((double)value));
+}
+
+void json_put_bool(json *object, const char *name, bool value)
+{
+	json_put(object, name, cJSON_CreateBool(value));
+}
+
+void json_put_null(json *object, const char *name)
+{
+	json_put(object, name, cJSON_CreateNull());
+}
+
+void json_push(json *array, json *child)
+{
+	must(child);
+	if (!cJSON_AddItemToArray(array, child))
+		must(NULL);
+}
+
+json *json_copy(const json *j)
+{
+	return must(cJSON_Duplicate(j, true));
+}
+
+char *json_text(const json *j)
+{
+	return must(cJSON_PrintUnformatted(j));
+}
+
+/* Decodes one UTF-8 sequence; a byte that starts none stands for U+FFFD, so that the result is always valid. */
+static uint32_t decode(const unsigned char **s)
+{
+	const unsigned char *p = *s;
+	unsigned more = p[0] >= 0xf0 && p[0] < 0xf5 ? 3 : p[0] >= 0xe0 && p[0] < 0xf0 ? 2 :
+			p[0] >= 0xc2 && p[0] < 0xe0 ? 1 : 0;
+	uint32_t c = more == 3 ? p[0] & 7 : more == 2 ? p[0] & 15 : p[0] & 31;
+
+	*s = p + 1;
+	for (unsigned i = 1; i <= more; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0xfffd;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (more == 0)
+		return 0xfffd;
+	*s = p + 1 + more;
+	return c;
+}
+
+char *json_ascii(const json *j)
+{
+	char *text = json_text(j), *out = must(malloc(6 * strlen(text) + 1)), *o = out;
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s != '\0') {
+		uint32_t c;
+
+		if (*s < 0x7f) {
+			*o++ = (char)*s++;
+			continue;
+		}
+		c = *s == 0x7f ? *s++ : decode(&s);
+		if (c >= 0x10000) {
+			o += snprintf(o, 7, "\\u%04x", 0xd800 + ((c - 0x10000) >> 10));
+			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
+		}
+		o += snprintf(o, 7, "\\u%04x", c);
+	}
+	*o = '\0';
+	free(text);
+	return out;
+}

@@ -1,0 +1,32 @@
+#include "lib/std.h"
+
+#include <signal.h>
+
+#include "lib/stop.h"
+
+static volatile sig_atomic_t asked;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	asked = 1;
+}
+
+void stop_init(void)
+{
+	/* no SA_RESTART: a blocking read must return to see the flag */
+	struct sigaction stop = { .sa_handler = on_signal }, ignore = { .sa_handler = SIG_IGN }, old;
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		/* what our parent ignores (nohup) stays ignored */
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &stop, NULL);
+	}
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+bool stop_asked(void)
+{
+	return asked != 0;
+}
