@@ -1,0 +1,399 @@
+#include "lib/std.h"
+
+#include <curl/curl.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/http.h"
+#include "lib/num.h"
+#include "lib/stop.h"
+
+#define CONNECT_TIMEOUT_S 20L
+#define HEADER_MAX ((size_t)64 << 10)
+#define CA_DIR "/etc/ssl/certs"	/* Debian's ca-certificates: one file a hash, read on demand */
+
+struct http {
+	CURL *curl;
+	const struct http_request *q;	/* the request under way */
+	struct http_response *r;
+	uint64_t sent;			/* bytes of the body handed to curl */
+	int64_t moved_ms;		/* when a byte last moved */
+	curl_off_t moved;
+	bool accepted, refused, late, stalled;
+	char error[CURL_ERROR_SIZE];
+};
+
+int http_global_init(void)
+{
+	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
+}
+
+bool http_parse_range(const char *s, uint64_t *first, uint64_t *last, uint64_t *total)
+{
+	char text[3][21];
+	const char *p = s;
+	static const char ends[] = { '-', '/', '\0' };
+
+	if (strncasecmp(p, "bytes ", 6) != 0)
+		return false;
+	p += 6;
+	for (int i = 0; i < 3; i++) {
+		size_t n = strspn(p, "0123456789");
+
+		if (n == 0 || n >= sizeof text[i] || p[n] != ends[i])
+			return false;
+		memcpy(text[i], p, n);
+		text[i][n] = '\0';
+		p += n + 1;
+	}
+	return num_u64(text[0], 0, INT64_MAX, first) == NULL && num_u64(text[1], 0, INT64_MAX, last) == NULL &&
+	       num_u64(text[2], 0, INT64_MAX, total) == NULL && *first <= *last && *last < *total;
+}
+
+bool http_url_is_safe(const char *url)
+{
+	CURLU *u = curl_url();
+	char *scheme = NULL, *host = NULL;
+	bool safe = false;
+
+	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+		safe = strcmp(scheme, "https") == 0;
+		if (strcmp(scheme, "http") == 0) {
+			unsigned a, b, c, d;
+			char rest;
+
+			safe = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+			       (sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127 &&
+				b < 256 && c < 256 && d < 256);
+		}
+	}
+	curl_free(scheme);
+	curl_free(host);
+	curl_url_cleanup(u);
+	return safe;
+}
+
+int http_urlencode(struct buf *b, const char *s)
+{
+	char *text = curl_easy_escape(NULL, s, 0);
+	int rc = text != NULL ? buf_adds(b, text) : -1;
+
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	curl_free(text);
+	return rc;
+}
+
+static void forget_answer(struct http_response *r)
+{
+	r->status = 0;
+	r->retry_after_ms = r->length = -1;
+	r->ranged = r->encoded = false;
+	r->request_id[0] = '\0';
+	buf_clear(&r->api_result);
+	buf_clear(&r->text);
+}
+
+static bool good(int status)
+{
+	return status >= 200 && status < 300;
+}
+
+/* The value of a header line when its name is name; the white space around it is cut. */
+static char *header_value(char *line, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return NULL;
+	for (line += n + 1; *line == ' ' || *line == '\t'; line++)
+		continue;
+	return line;
+}
+
+static void take_header(struct http_response *r, char *line)
+{
+	uint64_t n;
+	char *v;
+
+	if ((v = header_value(line, "Content-Length")) != NULL) {
+		if (num_u64(v, 0, INT64_MAX, &n) == NULL)
+			r->length = (int64_t)n;
+	} else if ((v = header_value(line, "Content-Range")) != NULL) {
+		r->ranged = http_parse_range(v, &r->first, &r->last, &r->total);
+	} else if ((v = header_value(line, "Content-Encoding")) != NULL) {
+		r->encoded = strcasecmp(v, "identity") != 0;
+	} else if ((v = header_value(line, "Dropbox-API-Result")) != NULL) {
+		buf_clear(&r->api_result);
+		buf_adds(&r->api_result, v);
+	} else if ((v = header_value(line, "X-Dropbox-Request-Id")) != NULL) {
+		size_t k = strspn(v, "0123456789abcdefABCDEF-");
+
+		snprintf(r->request_id, sizeof r->request_id, "%.*s", (int)k, v);
+	}
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+{
+	struct http *h = ctx;
+	size_t n = size * count, len = n;
+	char *line;
+
+	if (len >= HEADER_MAX || (line = strndup(data, len)) == NULL)
+		return 0;
+	len = strlen(line);
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
+		line[--len] = '\0';
+	if (strncasecmp(line, "HTTP/", 5) == 0) {
+		long status = 0;
+
+		/* also after a 100 Continue: only the last answer counts */
+		forget_answer(h->r);
+		curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+		h->r->status = (int)status;
+	} else if (len == 0 && good(h->r->status) && !h->accepted) {
+		h->accepted = true;
+		if (h->q->accept != NULL && h->q->accept(h->q->ctx, h->r) != 0) {
+			h->refused = true;
+			n = 0;
+		}
+	} else {
+		take_header(h->r, line);
+	}
+	free(line);
+	return n;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+	struct http *h = ctx;
+	size_t n = size * count, room;
+
+	h->r->body_bytes += n;
+	if (good(h->r->status) && h->q->write != NULL) {
+		if (h->q->write(h->q->ctx, data, n) == 0)
+			return n;
+		h->refused = true;
+		return 0;
+	}
+	room = h->r->text.max - h->r->text.len;
+	buf_add(&h->r->text, data, n < room ? n : room);
+	return n;
+}
+
+static size_t on_read(char *data, size_t size, size_t count, void *ctx)
+{
+	struct http *h = ctx;
+	uint64_t left = h->q->body_len - h->sent;
+	size_t want = size * count < left ? size * count : (size_t)left, n = want;
+
+	if (want == 0)
+		return 0;
+	if (h->q->body != NULL)
+		memcpy(data, h->q->body + h->sent, want);
+	else
+		n = h->q->read(h->q->ctx, h->sent, data, want);
+	if (n == 0) {
+		h->refused = true;
+		return CURL_READFUNC_ABORT;
+	}
+	h->sent += n;
+	return n;
+}
+
+/* curl rewinds the body when a kept connection turns out to be closed */
+static int on_seek(void *ctx, curl_off_t offset, int origin)
+{
+	struct http *h = ctx;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > h->q->body_len)
+		return CURL_SEEKFUNC_FAIL;
+	h->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	struct http *h = ctx;
+	int64_t now;
+
+	(void)down_total;
+	(void)up_total;
+	if (stop_asked())
+		return 1;
+	now = clock_ms();
+	if (now > h->q->deadline_ms) {
+		h->late = true;
+		return 1;
+	}
+	if (down + up != h->moved) {
+		h->moved = down + up;
+		h->moved_ms = now;
+	}
+	if (h->q->stall_ms > 0 && now - h->moved_ms > h->q->stall_ms) {
+		h->stalled = true;
+		return 1;
+	}
+	return 0;
+}
+
+struct http *http_new(const char *ca_file)
+{
+	struct http *h = calloc(1, sizeof *h);
+	CURL *c;
+
+	if (h == NULL)
+		return NULL;
+	c = h->curl = curl_easy_init();
+	if (c == NULL) {
+		free(h);
+		return NULL;
+	}
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	/* one request at a time: HTTP/2 would only add its framing */
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	/* the directory, not the bundle: parsing 140 certificates costs megabytes and milliseconds */
+	curl_easy_setopt(c, CURLOPT_CAPATH, CA_DIR);
+	curl_easy_setopt(c, CURLOPT_CAINFO, ca_file);
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
+	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 128L << 10);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "ctv-mirror/" CTV_VERSION);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, h);
+	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(c, CURLOPT_READDATA, h);
+	curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(c, CURLOPT_SEEKDATA, h);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	return h;
+}
+
+void http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	curl_easy_cleanup(h->curl);
+	free(h);
+}
+
+void http_limit_rate(struct http *h, uint64_t bytes_per_s)
+{
+	curl_easy_setopt(h->curl, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)bytes_per_s);
+	curl_easy_setopt(h->curl, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)bytes_per_s);
+}
+
+static enum http_result judge(const struct http *h, CURLcode code)
+{
+	if (code == CURLE_OK)
+		return HTTP_DONE;
+	if (stop_asked())
+		return HTTP_STOPPED;
+	if (h->late)
+		return HTTP_LATE;
+	if (h->refused)
+		return HTTP_REFUSED;
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_CERTPROBLEM:
+	case CURLE_URL_MALFORMAT: case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_OUT_OF_MEMORY:
+		return HTTP_FATAL;
+	default:
+		return HTTP_FAILED;
+	}
+}
+
+static void explain(struct http *h, CURLcode code)
+{
+	const char *why = h->error[0] != '\0' ? h->error : curl_easy_strerror(code);
+
+	if (h->stalled)
+		why = "nothing moved for too long";
+	else if (h->late)
+		why = "out of time";
+	else if (stop_asked())
+		why = "interrupted";
+	snprintf(h->r->why, sizeof h->r->why, "%s", why);
+}
+
+static int64_t info_us(CURL *c, CURLINFO what)
+{
+	curl_off_t t = 0;
+
+	curl_easy_getinfo(c, what, &t);
+	return (int64_t)t;
+}
+
+enum http_result http_send(struct http *h, const struct http_request *q, struct http_response *r)
+{
+	struct curl_slist *headers = NULL;
+	enum http_result result = HTTP_FATAL;
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	curl_off_t wait = 0;
+
+	*r = (struct http_response){ .retry_after_ms = -1, .length = -1,
+				     .api_result = BUF_INIT(HEADER_MAX), .text = BUF_INIT(q->text_max) };
+	h->q = q;
+	h->r = r;
+	h->sent = 0;
+	h->moved = 0;
+	h->moved_ms = clock_ms();
+	h->accepted = h->refused = h->late = h->stalled = false;
+	h->error[0] = '\0';
+
+	/* 100-continue would cost a round trip, and a second where nobody answers it */
+	if (q->post)
+		headers = curl_slist_append(headers, "Expect:");
+	for (size_t i = 0; q->headers != NULL && q->headers[i] != NULL; i++) {
+		struct curl_slist *more = curl_slist_append(headers, q->headers[i]);
+
+		if (more == NULL)
+			goto out;
+		headers = more;
+	}
+	curl_easy_setopt(h->curl, CURLOPT_URL, q->url);
+	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+	if (q->post) {
+		curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
+		curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+	} else {
+		curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
+	}
+	code = curl_easy_perform(h->curl);
+	result = judge(h, code);
+	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &wait);
+	if (wait > 0)
+		r->retry_after_ms = (int64_t)wait * 1000;
+	r->connect_us = info_us(h->curl, CURLINFO_CONNECT_TIME_T);
+	r->first_byte_us = info_us(h->curl, CURLINFO_STARTTRANSFER_TIME_T);
+	r->total_us = info_us(h->curl, CURLINFO_TOTAL_TIME_T);
+out:
+	if (result != HTTP_DONE)
+		explain(h, code);
+	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	return result;
+}
+
+void http_response_free(struct http_response *r)
+{
+	buf_free(&r->api_result);
+	buf_free(&r->text);
+}
