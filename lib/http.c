@@ -346,6 +346,7 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	enum http_result result = HTTP_FATAL;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	curl_off_t wait = 0;
+	int64_t left = q->deadline_ms == INT64_MAX ? 0 : q->deadline_ms - clock_ms();
 
 	*r = (struct http_response){ .retry_after_ms = -1, .length = -1,
 				     .api_result = BUF_INIT(HEADER_MAX), .text = BUF_INIT(q->text_max) };
@@ -376,7 +377,13 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	} else {
 		curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
 	}
+	/* the progress callback comes only about once a second; this one is exact, name lookup included */
+	if (q->deadline_ms != INT64_MAX && left < 1)
+		left = 1;
+	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)left);
 	code = curl_easy_perform(h->curl);
+	if (code == CURLE_OPERATION_TIMEDOUT && clock_ms() >= q->deadline_ms)
+		h->late = true;
 	result = judge(h, code);
 	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &wait);
 	if (wait > 0)
