@@ -1,6 +1,7 @@
 #include "lib/std.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -48,6 +49,20 @@ int cli_check_usage(const char *fmt, ...)
 	usage(fmt, ap);
 	va_end(ap);
 	return STATE_UNKNOWN;
+}
+
+int cli_bad_option(int c, char **argv)
+{
+	const char *last = argv[optind - 1];
+	/* of a short option getopt tells the letter, of a long one only where it stands */
+	bool is_long = optopt == 0 || (strncmp(last, "--", 2) == 0 && (c == ':' || strchr(last, '=') != NULL));
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (c == ':')
+		return cli_usage("%s: needs a value", is_long ? last : letter);
+	if (is_long && optopt != 0)
+		return cli_usage("%s: takes no value", last);
+	return cli_usage("%s: no such option", is_long ? last : letter);
 }
 
 void cli_die_sigpipe(void)

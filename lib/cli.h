@@ -20,6 +20,12 @@ int cli_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int cli_check_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /*
+ * The usage error for what getopt_long refused: c is its answer, ':' or '?'. Wants opterr 0 and ':' first
+ * in the short options. Returns EX_USAGE; a check returns STATE_UNKNOWN itself.
+ */
+int cli_bad_option(int c, char **argv);
+
+/*
  * To be called last: flushes standard output. Returns status, or EX_IOERR with a message when the
  * answer could not be written and status was 0. A reader who left (EPIPE) ends the process by
  * SIGPIPE as any Unix tool does.

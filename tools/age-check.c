@@ -1,0 +1,239 @@
+/*
+ * age-check - how old is the data in a file
+ *
+ *	age-check [-w DURATION] [-c DURATION] [--json] FILE...
+ *
+ * The age is that of the modification time, which dbx-fetch and db-install set to the time of the
+ * snapshot: a copy made today of last week's data is a week old. No file is opened. What is not known is
+ * never OK: a missing file and a time in the future are CRITICAL, a file that cannot be reached is
+ * UNKNOWN. The exit status is that of the worst file. Links libc alone.
+ */
+#include "lib/std.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lib/check.h"
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+
+/* Clocks of two hosts differ a little; more than this is a clock that nobody should believe. */
+#define FUTURE_MS INT64_C(60000)
+
+static int64_t warning_ms = INT64_C(26) * 3600 * 1000;	/* a daily copy, and two hours to make it */
+static int64_t critical_ms = INT64_C(36) * 3600 * 1000;
+static bool json;
+
+struct finding {
+	const char *path;
+	enum state state;
+	bool known;		/* age, time and size are */
+	int64_t age_ms, data_at, size;
+	char text[1024];
+};
+
+/* Milliseconds from t to now; a file system may hold any 64-bit time, 200 million years are enough. */
+static int64_t age_of(const struct timespec *t)
+{
+	int64_t most = INT64_C(1) << 52, s = t->tv_sec < -most ? -most : t->tv_sec > most ? most : t->tv_sec;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec - s) * 1000 + (now.tv_nsec - t->tv_nsec) / 1000000;
+}
+
+static void PRINTF_LIKE(3, 4) find(struct finding *f, enum state state, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof f->text, fmt, ap);
+	va_end(ap);
+	f->state = state;
+}
+
+static void judge(struct finding *f)
+{
+	char age[NUM_TEXT], size[NUM_TEXT], at[CLOCK_TEXT], target[PATH_MAX], name[800];
+	struct stat st, link;
+
+	snprintf(name, sizeof name, "%s", f->path);
+	if (stat(f->path, &st) != 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			find(f, STATE_CRITICAL, "%s is missing", name);
+		else
+			find(f, STATE_UNKNOWN, "%s cannot be reached: %s", name, strerror(errno));
+		return;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		find(f, STATE_CRITICAL, "%s is not a regular file", name);
+		return;
+	}
+	if (lstat(f->path, &link) == 0 && S_ISLNK(link.st_mode) && realpath(f->path, target) != NULL)
+		snprintf(name, sizeof name, "%.390s -> %.390s", f->path, target);
+
+	f->known = true;
+	f->age_ms = age_of(&st.st_mtim);
+	f->data_at = (int64_t)st.st_mtim.tv_sec;
+	f->size = (int64_t)st.st_size;
+	msg_info("%s: modified at %lld s, %lld ms ago", name, (long long)f->data_at, (long long)f->age_ms);
+	clock_text(at, f->data_at);
+	num_size_text(size, (uint64_t)f->size);
+	if (f->age_ms < -FUTURE_MS) {
+		find(f, STATE_CRITICAL, "clock: %s is %s in the future (%s), %s", name,
+		     num_duration_text(age, -f->age_ms), at, size);
+		return;
+	}
+	if (f->age_ms < 0)
+		f->age_ms = 0;
+	find(f, f->age_ms > critical_ms ? STATE_CRITICAL : f->age_ms > warning_ms ? STATE_WARNING : STATE_OK,
+	     "%s is %s old (%s), %s", name, num_duration_text(age, f->age_ms), at, size);
+}
+
+/* `'age'=50580s;93600;129600;0 'size'=1503236096B;;;0`; of several files the labels are numbered. */
+static void add_perf(struct check *c, const struct finding *f, int number)
+{
+	char age[16] = "age", size[16] = "size", value[24] = "U", limits[64];
+
+	if (number > 0) {
+		snprintf(age, sizeof age, "age%d", number);
+		snprintf(size, sizeof size, "size%d", number);
+	}
+	snprintf(limits, sizeof limits, "%lld;%lld;0", (long long)warning_ms / 1000, (long long)critical_ms / 1000);
+	/* U: the contract's word for a value that is not known */
+	if (f->known)
+		snprintf(value, sizeof value, "%lld", (long long)f->age_ms / 1000);
+	check_perf(c, age, value, f->known ? "s" : "", limits);
+	if (f->known)
+		snprintf(value, sizeof value, "%lld", (long long)f->size);
+	check_perf(c, size, value, f->known ? "B" : "", ";;0");
+}
+
+static int print_json(const struct finding *f)
+{
+	char at[CLOCK_TEXT];
+	struct check c;
+
+	check_init(&c, "AGE", f->path, true);
+	if (f->known) {
+		check_int(&c, "age_seconds", f->age_ms / 1000);
+		check_text(&c, "data_at", clock_text(at, f->data_at));
+		check_int(&c, "size_bytes", f->size);
+	} else {
+		check_text(&c, "age_seconds", NULL);
+		check_text(&c, "data_at", NULL);
+		check_text(&c, "size_bytes", NULL);
+	}
+	return check_done(&c, f->state, "%s", f->text);
+}
+
+/* The contract wants one line for all: the worst first, because a long line may be cut. */
+static int print_line(const struct finding *found, int count, enum state worst)
+{
+	static const enum state order[] = { STATE_CRITICAL, STATE_WARNING, STATE_UNKNOWN, STATE_OK };
+	struct buf text = BUF_INIT(1 << 20);
+	struct check c;
+	int rc;
+
+	check_init(&c, "AGE", found[0].path, false);
+	for (size_t o = 0; o < sizeof order / sizeof *order; o++) {
+		for (int i = 0; i < count; i++) {
+			if (found[i].state != order[o])
+				continue;
+			buf_adds(&text, text.len > 0 ? "; " : "");
+			buf_adds(&text, found[i].text);
+		}
+	}
+	for (int i = 0; i < count; i++)
+		add_perf(&c, &found[i], count > 1 ? i + 1 : 0);
+	rc = check_done(&c, worst, "%s", buf_text(&text));
+	buf_free(&text);
+	return rc;
+}
+
+static int check_files(char **paths, int count)
+{
+	struct finding *found = calloc((size_t)count, sizeof *found);
+	enum state worst = STATE_OK;
+
+	if (found == NULL) {
+		msg_err(NULL, "out of memory");
+		return STATE_UNKNOWN;
+	}
+	for (int i = 0; i < count; i++) {
+		found[i].path = paths[i];
+		judge(&found[i]);
+		worst = check_worse(worst, found[i].state);
+	}
+	if (!json)
+		worst = (enum state)print_line(found, count, worst);
+	for (int i = 0; json && i < count; i++)
+		worst = check_worse(worst, (enum state)print_json(&found[i]));
+	free(found);
+	return (int)worst;
+}
+
+static const char help[] =
+	"usage: age-check [-w DURATION] [-c DURATION] [--json] FILE...\n"
+	"How old is the data in FILE, by its modification time.\n"
+	"\n"
+	"  -w, --warning DURATION   WARNING when older (default 26h)\n"
+	"  -c, --critical DURATION  CRITICAL when older (default 36h)\n"
+	"      --json               a JSON object for each file, one a line\n"
+	"  -v, --verbose            narrate on standard error\n"
+	"  -h, --help               this text\n"
+	"  -V, --version            the version\n"
+	"\n"
+	"DURATION is digits and ms, s, m, h or d. Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "warning", required_argument, NULL, 'w' },
+		{ "critical", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *why;
+	int c;
+
+	msg_init(argv[0]);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":w:c:vhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'w':
+		case 'c':
+			why = num_duration(optarg, c == 'w' ? &warning_ms : &critical_ms);
+			if (why != NULL)
+				return cli_check_usage("-%c %s: %s", c, optarg, why);
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'v':
+			msg_verbose = true;
+			break;
+		case 'h':
+			return cli_help(help);
+		case 'V':
+			return cli_version();
+		default:
+			cli_bad_option(c, argv);
+			return STATE_UNKNOWN;
+		}
+	}
+	if (optind == argc)
+		return cli_check_usage("no FILE given");
+	if (warning_ms > critical_ms)
+		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
+	return check_files(argv + optind, argc - optind);
+}
