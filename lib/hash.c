@@ -110,7 +110,7 @@ char *content_hash_end(struct content_hash *h, char text[HASH_TEXT])
 	return hash_hex(digest, text);
 }
 
-char *content_hash_of_blocks(const unsigned char (*digests)[HASH_LEN], size_t count, char text[HASH_TEXT])
+char *content_hash_of_blocks(const void *digests, size_t count, char text[HASH_TEXT])
 {
 	unsigned char digest[HASH_LEN];
 

@@ -28,7 +28,7 @@ void content_hash_add(struct content_hash *h, const void *data, size_t len);
 char *content_hash_end(struct content_hash *h, char text[HASH_TEXT]);
 
 /* The same from the digests of all blocks, in order. */
-char *content_hash_of_blocks(const unsigned char (*digests)[HASH_LEN], size_t count, char text[HASH_TEXT]);
+char *content_hash_of_blocks(const void *digests, size_t count, char text[HASH_TEXT]);
 
 /* The content_hash of length bytes of fd from offset. EX_OK, or EX_IOERR (errno set, not reported). */
 int content_hash_fd(int fd, uint64_t offset, uint64_t length, char text[HASH_TEXT]);

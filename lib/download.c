@@ -1,0 +1,352 @@
+#include "lib/std.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "lib/cli.h"
+#include "lib/download.h"
+#include "lib/file.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/part.h"
+#include "lib/stop.h"
+
+#define STARTS_MOST 3	/* from the beginning, when what arrived is not what was promised */
+
+/* One download. The threads share it; what changes is under the lock. */
+struct run {
+	const struct download *d;
+	json *arg;		/* {"path":"rev:..."} */
+	struct part *part;
+	struct progress *progress;
+	unsigned threads;
+	bool whole;		/* the server ignores ranges: one request, one thread */
+	pthread_mutex_t lock;
+	int rc;			/* the first error */
+	bool ranges_ignored;
+};
+
+/* One request under way, of one thread. */
+struct stream {
+	struct run *run;
+	struct sha256 *sha;
+	uint64_t block, in_block;	/* where the next byte goes */
+	uint64_t end;			/* behind the last block of the request */
+};
+
+static json *pin(const struct dropbox_meta *m)
+{
+	json *arg = json_object();
+	char *path;
+
+	if (asprintf(&path, "rev:%s", m->rev) < 0)
+		abort();
+	json_put_str(arg, "path", path);
+	free(path);
+	return arg;
+}
+
+/* The bytes must be of the revision that we pinned, whatever a server or a proxy thinks. */
+static int same_content(const struct download *d, const struct dropbox_meta *got)
+{
+	if (got->size == d->meta->size && strcmp(got->content_hash, d->meta->content_hash) == 0)
+		return EX_OK;
+	msg_err(d->remote, "the server sends another revision than was asked for");
+	return EX_PROTOCOL;
+}
+
+static void too_short(struct dropbox_answer *a)
+{
+	a->rc = EX_UNAVAILABLE;
+	a->again = true;
+	snprintf(a->cause, sizeof a->cause, "the answer is shorter than it should be");
+}
+
+/* --- into a file --- */
+
+/* The first error is the run's; the others only end their thread. */
+static void end_with(struct run *r, const struct dropbox_answer *a)
+{
+	pthread_mutex_lock(&r->lock);
+	if (r->rc == EX_OK) {
+		r->rc = a->rc;
+		r->ranges_ignored = strcmp(a->tag, "range_ignored") == 0 && !r->whole;
+		if (!r->ranges_ignored)
+			dropbox_report(r->d->remote, a);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static bool ended(struct run *r)
+{
+	bool e;
+
+	pthread_mutex_lock(&r->lock);
+	e = r->rc != EX_OK;
+	pthread_mutex_unlock(&r->lock);
+	return e;
+}
+
+static int on_begin(void *ctx, const struct dropbox_meta *m)
+{
+	struct stream *s = ctx;
+
+	return same_content(s->run->d, m);
+}
+
+static int on_data(void *ctx, const void *data, size_t len)
+{
+	struct stream *s = ctx;
+	struct run *r = s->run;
+	const char *p = data;
+	unsigned char digest[HASH_LEN];
+
+	while (len > 0) {
+		uint64_t left;
+		size_t n;
+		int rc;
+
+		if (s->block >= s->end) {
+			msg_err(r->d->remote, "the server sends more bytes than were asked for");
+			return EX_PROTOCOL;
+		}
+		left = part_block_len(r->part, s->block) - s->in_block;
+		n = len < left ? len : (size_t)left;
+		rc = part_write(r->part, s->block * HASH_BLOCK + s->in_block, p, n);
+		if (rc != EX_OK)
+			return rc;
+		sha256_add(s->sha, p, n);
+		progress_add(r->progress, n);
+		s->in_block += n;
+		p += n;
+		len -= n;
+		if (n < left)
+			continue;
+		sha256_end(s->sha, digest);
+		rc = part_done(r->part, s->block, digest);
+		if (rc != EX_OK)
+			return rc;
+		s->block++;
+		s->in_block = 0;
+	}
+	/* another thread's failure is the end of all */
+	return ended(r) ? EX_TEMPFAIL : EX_OK;
+}
+
+/* Fetches the blocks of w; after a broken connection goes on with the block that it broke in. */
+static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, const struct part_work *w)
+{
+	struct stream s = { .run = r, .sha = sha, .block = w->first, .end = w->first + w->count };
+	struct dropbox_call c = { .style = DROPBOX_DOWNLOAD, .route = "files/download", .arg = r->arg,
+				  .ranged = !r->whole, .begin = on_begin, .write = on_data, .ctx = &s };
+	struct retry pace = dropbox_pace(r->d->dropbox);
+	struct dropbox_answer a;
+	unsigned char scrap[HASH_LEN];
+
+	for (;;) {
+		uint64_t before = s.block;
+
+		if (r->whole)
+			s.block = w->first;	/* such a server always starts at the beginning */
+		c.from = s.block * HASH_BLOCK;
+		c.to = (s.end - 1) * HASH_BLOCK + part_block_len(r->part, s.end - 1) - 1;
+		dropbox_try(r->d->dropbox, h, &c, &a);
+		sha256_end(sha, scrap);	/* the bytes of a broken block are not the next one's */
+		s.in_block = 0;
+		if (s.block == s.end)
+			break;
+		if (a.rc == EX_OK)
+			too_short(&a);
+		if (s.block > before)
+			retry_progress(&pace);
+		if (ended(r) || !dropbox_again(&pace, &a))
+			break;
+		dropbox_answer_free(&a);
+	}
+	part_give_back(r->part, s.block, s.end - s.block);
+	if (s.block < s.end || a.rc == EX_PROTOCOL)
+		end_with(r, &a);
+	dropbox_answer_free(&a);
+}
+
+static void *work(void *ctx)
+{
+	struct run *r = ctx;
+	struct http *h = dropbox_connect(r->d->dropbox);
+	struct sha256 *sha = sha256_new();
+	struct dropbox_answer failed = { .rc = EX_SOFTWARE };	/* without a cause: reported already */
+	uint64_t rate = r->d->limit_rate;
+	struct part_work w;
+
+	if (h == NULL || sha == NULL) {
+		end_with(r, &failed);
+		goto out;
+	}
+	http_limit_rate(h, rate > 0 && rate < r->threads ? 1 : rate / r->threads);
+	while (!ended(r) && part_take(r->part, r->threads, &w)) {
+		bool good = false;
+
+		if (!w.check) {
+			fetch_blocks(r, h, sha, &w);
+			continue;
+		}
+		failed.rc = part_check(r->part, w.first, &good);
+		if (failed.rc != EX_OK)
+			end_with(r, &failed);
+		else if (good)
+			progress_skip(r->progress, part_block_len(r->part, w.first));
+	}
+out:
+	sha256_free(sha);
+	http_free(h);
+	return NULL;
+}
+
+/* All blocks by several threads. EX_OK or the first error. */
+static int run_threads(struct run *r)
+{
+	pthread_t threads[DOWNLOAD_JOBS_MOST];
+	unsigned started = 0;
+
+	r->rc = EX_OK;
+	r->ranges_ignored = false;
+	r->threads = r->whole ? 1 : r->d->jobs;
+	r->progress = progress_new(r->d->progress, r->d->remote, (uint64_t)r->d->meta->size);
+	/* this thread is one of them */
+	while (started + 1 < r->threads && pthread_create(&threads[started], NULL, work, r) == 0)
+		started++;
+	work(r);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+	progress_end(r->progress);
+	return r->rc;
+}
+
+/* One start from what the part has: EX_OK when the file has its name. */
+static int run_once(struct run *r)
+{
+	char text[NUM_TEXT];
+	int rc = run_threads(r);
+
+	if (rc != EX_OK && r->ranges_ignored) {
+		msg_info("the server ignores ranges: once more in one piece");
+		r->whole = true;
+		rc = part_reset(r->part);
+		if (rc == EX_OK)
+			rc = run_threads(r);
+	}
+	if (rc == EX_TEMPFAIL || rc == EX_UNAVAILABLE)
+		msg_hint("%s are kept, the next run goes on from there", num_size_text(text, part_bytes(r->part)));
+	if (rc != EX_OK)
+		return rc;
+	rc = part_finish(r->part, r->d->meta->client_modified);
+	if (rc == EX_DATAERR)
+		msg_err(r->d->remote, "what arrived has another content_hash than it should");
+	return rc;
+}
+
+int download_file(const struct download *d, const char *path)
+{
+	struct run r = { .d = d, .arg = pin(d->meta) };
+	int rc = part_open(&r.part, path, (uint64_t)d->meta->size, d->meta->content_hash);
+
+	pthread_mutex_init(&r.lock, NULL);
+	if (rc == EX_OK)
+		rc = run_once(&r);
+	for (int start = 1; rc == EX_DATAERR && start < STARTS_MOST && !stop_asked(); start++) {
+		msg_info("once more from the beginning");
+		rc = run_once(&r);
+	}
+	part_close(r.part);
+	pthread_mutex_destroy(&r.lock);
+	json_free(r.arg);
+	return rc;
+}
+
+/* --- in order to a descriptor --- */
+
+struct outlet {
+	const struct download *d;
+	struct content_hash *hash;
+	struct progress *progress;
+	uint64_t done;
+	int fd;
+};
+
+static int on_outlet_begin(void *ctx, const struct dropbox_meta *m)
+{
+	struct outlet *o = ctx;
+
+	return same_content(o->d, m);
+}
+
+static int on_outlet_data(void *ctx, const void *data, size_t len)
+{
+	struct outlet *o = ctx;
+
+	if (len > (uint64_t)o->d->meta->size - o->done) {
+		msg_err(o->d->remote, "the server sends more bytes than it should");
+		return EX_PROTOCOL;
+	}
+	if (file_write(o->fd, data, len) != 0) {
+		if (errno == EPIPE)
+			cli_die_sigpipe();
+		msg_errno("standard output", "cannot write");
+		return EX_IOERR;
+	}
+	content_hash_add(o->hash, data, len);
+	o->done += len;
+	progress_add(o->progress, len);
+	return EX_OK;
+}
+
+int download_stream(const struct download *d, int fd)
+{
+	uint64_t size = (uint64_t)d->meta->size;
+	struct outlet o = { .d = d, .hash = content_hash_new(), .fd = fd };
+	json *arg = pin(d->meta);
+	struct dropbox_call c = { .style = DROPBOX_DOWNLOAD, .route = "files/download", .arg = arg,
+				  .begin = on_outlet_begin, .write = on_outlet_data, .ctx = &o };
+	struct http *h = dropbox_connect(d->dropbox);
+	struct retry pace = dropbox_pace(d->dropbox);
+	struct dropbox_answer a = { .rc = EX_OK };
+	char hash[HASH_TEXT];
+	int rc = EX_SOFTWARE;
+
+	if (h == NULL || o.hash == NULL)
+		goto out;
+	http_limit_rate(h, d->limit_rate);
+	o.progress = progress_new(d->progress, d->remote, size);
+	while (o.done < size) {
+		uint64_t before = o.done;
+
+		dropbox_answer_free(&a);
+		/* what has been written cannot be taken back: only the rest is asked for again */
+		c.ranged = o.done > 0;
+		c.from = o.done;
+		c.to = size - 1;
+		dropbox_try(d->dropbox, h, &c, &a);
+		if (o.done == size)
+			break;
+		if (a.rc == EX_OK)
+			too_short(&a);
+		if (o.done > before)
+			retry_progress(&pace);
+		if (!dropbox_again(&pace, &a))
+			break;
+	}
+	progress_end(o.progress);
+	rc = EX_OK;
+	if (o.done < size) {
+		rc = dropbox_report(d->remote, &a);
+	} else if (strcmp(content_hash_end(o.hash, hash), d->meta->content_hash) != 0) {
+		msg_err(d->remote, "what arrived has another content_hash than it should");
+		rc = EX_DATAERR;
+	}
+	dropbox_answer_free(&a);
+out:
+	content_hash_free(o.hash);
+	http_free(h);
+	json_free(arg);
+	return rc;
+}

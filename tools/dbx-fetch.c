@@ -1,0 +1,211 @@
+/*
+ * dbx-fetch [-o FILE] [-c FILE] [--rev REV] [-j N] [--min-size S] [--limit-rate R] [--timeout D] [--json]
+ * REMOTE - download a file from Dropbox
+ *
+ * With -o, FILE is at every instant the old file or the complete new one: parallel ranges of one pinned
+ * revision go into a hidden part, each block is hashed as it arrives, and the part gets its name only
+ * when length and content_hash are the remote's. A run that was killed goes on where it was. Without -o
+ * the bytes go to standard output in order; then the exit status alone says whether they were right.
+ */
+#include "lib/std.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cli.h"
+#include "lib/config.h"
+#include "lib/download.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/stop.h"
+
+static const char help[] =
+"usage: dbx-fetch [options] REMOTE\n"
+"Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
+"REMOTE is a path, rev:REVISION or id:ID.\n"
+"\n"
+"  -o, --output FILE    write FILE: parallel, resumable, verified before the name appears\n"
+"  -c, --compare FILE   do nothing when FILE already has that content\n"
+"      --rev REV        download this revision of REMOTE\n"
+"  -j, --jobs N         connections with -o (1 to 16, default 4)\n"
+"      --min-size S     refuse a remote file smaller than S\n"
+"      --limit-rate R   at most R bytes a second in all\n"
+"      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
+"      --json           print one object that says what was fetched (with -o)\n"
+"      --progress       show progress even without a terminal\n"
+"      --no-progress    never show progress\n"
+"  -v, --verbose        say what is done\n"
+"  -h, --help           this text\n"
+"  -V, --version        the version\n";
+
+static const char *output;		/* NULL: standard output */
+static const char *compare;
+static const char *rev;
+static uint64_t jobs = 4;
+static uint64_t min_size;		/* bytes */
+static uint64_t limit_rate;		/* bytes a second, 0 for no limit */
+static int64_t timeout_ms;		/* 0 for none */
+static bool as_json;
+static enum progress_when progress = PROGRESS_TERMINAL;
+
+/* Does the file have this content already? A file that cannot be read does not. */
+static bool has_content(const char *path, const struct dropbox_meta *m)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char hash[HASH_TEXT];
+	struct stat st;
+	bool same = false;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == m->size &&
+	    content_hash_fd(fd, 0, (uint64_t)m->size, hash) == EX_OK)
+		same = strcmp(hash, m->content_hash) == 0;
+	close(fd);
+	return same;
+}
+
+static int check_remote(const char *remote, const struct dropbox_meta *m)
+{
+	char size[NUM_TEXT], least[NUM_TEXT];
+
+	if (m->kind != 'f') {
+		msg_err(remote, "a folder, not a file");
+		return EX_DATAERR;
+	}
+	if (m->content_hash[0] == '\0') {
+		msg_err(remote, "has no content_hash: it can be exported, but not downloaded as a file");
+		return EX_DATAERR;
+	}
+	if ((uint64_t)m->size < min_size) {
+		msg_err(remote, "only %s, at least %s are expected", num_size_text(size, (uint64_t)m->size),
+			num_size_text(least, min_size));
+		return EX_DATAERR;
+	}
+	return EX_OK;
+}
+
+/* What REMOTE (in revision --rev) is now. */
+static int look_up(struct dropbox *d, const char *remote, struct dropbox_meta *m)
+{
+	struct http *h = dropbox_connect(d);
+	char *path = NULL;
+	int rc = EX_SOFTWARE;
+
+	if (h == NULL || (rev != NULL && asprintf(&path, "rev:%s", rev) < 0))
+		goto out;
+	rc = dropbox_metadata(d, h, path != NULL ? path : remote, m);
+	if (rc == EX_NOINPUT)
+		msg_err(remote, rev != NULL ? "no such revision in Dropbox: %s" : "not found in Dropbox", rev);
+	if (rc == EX_OK)
+		rc = check_remote(remote, m);
+out:
+	free(path);
+	http_free(h);
+	return rc;
+}
+
+static void print_json(const struct dropbox_meta *m, bool fetched)
+{
+	json *j = dropbox_meta_json(m);
+	char *text;
+
+	json_put_str(j, "file", output);
+	json_put_bool(j, "fetched", fetched);
+	text = json_text(j);
+	puts(text);
+	free(text);
+	json_free(j);
+}
+
+static int fetch(const char *remote)
+{
+	struct dropbox_meta meta = { .kind = 'x' };
+	struct download d = { .remote = remote, .meta = &meta, .jobs = (unsigned)jobs, .limit_rate = limit_rate,
+			      .progress = progress };
+	bool current = false;
+	int rc = config_load();
+
+	if (rc == EX_OK)
+		rc = dropbox_open(&d.dropbox, timeout_ms);
+	if (rc == EX_OK)
+		rc = look_up(d.dropbox, remote, &meta);
+	if (rc == EX_OK)
+		current = compare != NULL && has_content(compare, &meta);
+	if (current)
+		msg_info("%s has this content already", compare);
+	else if (rc == EX_OK)
+		rc = output != NULL ? download_file(&d, output) : download_stream(&d, STDOUT_FILENO);
+	if (rc == EX_OK && as_json)
+		print_json(&meta, !current);
+	dropbox_meta_free(&meta);
+	dropbox_close(d.dropbox);
+	config_free();
+	return rc;
+}
+
+/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+static const char *command_line_fault(const char *remote)
+{
+	const char *why = dropbox_path_fault(remote, true);
+
+	if (why != NULL)
+		return why;
+	if (rev != NULL && (strspn(rev, "0123456789abcdef") != strlen(rev) || strlen(rev) < 9))
+		return "--rev needs at least 9 hex digits";
+	if (output != NULL && (*output == '\0' || output[strlen(output) - 1] == '/'))
+		return "-o needs the name of a file";
+	if (output == NULL && as_json)
+		return "--json needs -o: standard output is the file's";
+	if (output == NULL && isatty(STDOUT_FILENO))
+		return "standard output is a terminal: use -o FILE, or a pipe";
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { REV = 256, MIN_SIZE, LIMIT_RATE, TIMEOUT, JSON, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {
+		{ "output", required_argument, NULL, 'o' }, { "compare", required_argument, NULL, 'c' },
+		{ "rev", required_argument, NULL, REV }, { "jobs", required_argument, NULL, 'j' },
+		{ "min-size", required_argument, NULL, MIN_SIZE },
+		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
+		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
+		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
+		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
+	const char *why = NULL;
+	int opt;
+
+	msg_init(argv[0]);
+	while ((opt = getopt_long(argc, argv, "o:c:j:vhV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'o': output = optarg; break;
+		case 'c': compare = optarg; break;
+		case REV: rev = optarg; break;
+		case 'j': why = num_u64(optarg, 1, DOWNLOAD_JOBS_MOST, &jobs); break;
+		case MIN_SIZE: why = num_size(optarg, &min_size); break;
+		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
+		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
+		case JSON: as_json = true; break;
+		case PROGRESS: progress = PROGRESS_ALWAYS; break;
+		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
+		case 'v': msg_verbose = true; break;
+		case 'h': return cli_help(help);
+		case 'V': return cli_version();
+		default: return cli_bad_option();
+		}
+		if (why != NULL)
+			return cli_usage("%s: %s", optarg, why);
+	}
+	if (argc - optind != 1)
+		return cli_usage("one REMOTE is needed");
+	why = command_line_fault(argv[optind]);
+	if (why != NULL)
+		return cli_usage("%s: %s", argv[optind], why);
+	stop_init();
+	return cli_close(fetch(argv[optind]));
+}
