@@ -22,25 +22,13 @@ int cli_version(void)
 	return cli_close(EX_OK);
 }
 
-int cli_bad_option(void)
-{
-	msg_hint("see %s --help", msg_program());
-	return EX_USAGE;
-}
-
-int cli_check_bad_option(void)
-{
-	cli_bad_option();
-	return STATE_UNKNOWN;
-}
-
 static void usage(const char *fmt, va_list ap)
 {
 	char cause[512];
 
 	vsnprintf(cause, sizeof cause, fmt, ap);
 	msg_err(NULL, "%s", cause);
-	cli_bad_option();
+	msg_hint("see %s --help", msg_program());
 }
 
 int cli_usage(const char *fmt, ...)

@@ -18,9 +18,6 @@ int cli_version(void);
  */
 int cli_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int cli_check_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* The same when getopt_long has said already what is wrong: only the hint. */
-int cli_bad_option(void);
-int cli_check_bad_option(void);
 
 /*
  * The usage error for what getopt_long refused: c is its answer, ':' or '?'. Wants opterr 0 and ':' first

@@ -181,7 +181,8 @@ int main(int argc, char **argv)
 	int opt;
 
 	msg_init(argv[0]);
-	while ((opt = getopt_long(argc, argv, "o:c:j:vhV", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":o:c:j:vhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'o': output = optarg; break;
 		case 'c': compare = optarg; break;
@@ -196,7 +197,7 @@ int main(int argc, char **argv)
 		case 'v': msg_verbose = true; break;
 		case 'h': return cli_help(help);
 		case 'V': return cli_version();
-		default: return cli_bad_option();
+		default: return cli_bad_option(opt, argv);
 		}
 		if (why != NULL)
 			return cli_usage("%s: %s", optarg, why);
