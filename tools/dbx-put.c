@@ -1,0 +1,222 @@
+/*
+ * dbx-put [-f | --if-rev REV] [-c] [-j N] [--limit-rate R] [--timeout D] [--json] LOCAL|- REMOTE
+ * - upload a file or standard input to Dropbox
+ *
+ * REMOTE changes in one step, to bytes whose content_hash Dropbox confirmed, or not at all. Without -f or
+ * --if-rev nothing that exists is ever overwritten; --if-rev overwrites that one revision only.
+ */
+#include "lib/std.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cli.h"
+#include "lib/config.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/stop.h"
+#include "lib/upload.h"
+
+static const char help[] =
+"usage: dbx-put [options] LOCAL REMOTE\n"
+"Upload the file LOCAL, or standard input for -, to the path REMOTE in Dropbox.\n"
+"\n"
+"  -f, --force          overwrite what is there (default: never overwrite)\n"
+"      --if-rev REV     overwrite only if REMOTE still is this revision\n"
+"  -c, --compare        do nothing when REMOTE already has the content of LOCAL\n"
+"  -j, --jobs N         connections for a file (1 to 16, default 4)\n"
+"      --limit-rate R   at most R bytes a second in all\n"
+"      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
+"      --json           print one object that says what is there now\n"
+"      --progress       show progress even without a terminal\n"
+"      --no-progress    never show progress\n"
+"  -v, --verbose        say what is done\n"
+"  -h, --help           this text\n"
+"  -V, --version        the version\n";
+
+static bool force;
+static const char *if_rev;
+static bool compare;
+static uint64_t jobs = 4;
+static uint64_t limit_rate;		/* bytes a second, 0 for no limit */
+static int64_t timeout_ms;		/* 0 for none */
+static bool as_json;
+static enum progress_when progress = PROGRESS_TERMINAL;
+
+/* LOCAL open for reading; EX_OK, EX_NOINPUT (reported). */
+static int open_local(const char *local, int *fd, struct stat *st)
+{
+	*fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, st) != 0) {
+		msg_errno(local, "cannot open");
+		return EX_NOINPUT;
+	}
+	if (S_ISREG(st->st_mode))
+		return EX_OK;
+	msg_err(local, "not a regular file");
+	if (!S_ISDIR(st->st_mode))
+		msg_hint("dbx-put - reads standard input");
+	return EX_NOINPUT;
+}
+
+/* Does REMOTE, which is there, have the content of the file already? */
+static int has_content(int fd, const char *local, const struct stat *st, const struct dropbox_meta *m, bool *same)
+{
+	char hash[HASH_TEXT];
+
+	*same = false;
+	if (fd < 0 || m->kind != 'f' || m->size != st->st_size)
+		return EX_OK;
+	if (content_hash_fd(fd, 0, (uint64_t)st->st_size, hash) != EX_OK) {
+		msg_errno(local, "cannot read");
+		return EX_IOERR;
+	}
+	*same = strcmp(hash, m->content_hash) == 0;
+	return EX_OK;
+}
+
+/*
+ * Looks before a gigabyte is sent: is there anything to do, and would the commit be refused? The commit
+ * itself asks again, so nothing depends on what happens meanwhile.
+ */
+static int look_ahead(struct dropbox *d, int fd, const char *local, const struct stat *st, const char *remote,
+		      struct dropbox_meta *m, bool *current)
+{
+	struct http *h = dropbox_connect(d);
+	int rc;
+
+	*current = false;
+	if (h == NULL)
+		return EX_SOFTWARE;
+	rc = dropbox_metadata(d, h, remote, m);
+	http_free(h);
+	if (rc == EX_NOINPUT && if_rev != NULL) {
+		msg_err(remote, "not there any more, so it is not revision %s", if_rev);
+		return EX_CANTCREAT;
+	}
+	if (rc != EX_OK)
+		return rc == EX_NOINPUT ? EX_OK : rc;
+	if (m->kind == 'd') {
+		msg_err(remote, "a folder is there");
+		rc = EX_CANTCREAT;
+	} else if (if_rev != NULL && strcmp(m->rev, if_rev) != 0) {
+		msg_err(remote, "changed in Dropbox: revision %s, not %s", m->rev, if_rev);
+		rc = EX_CANTCREAT;
+	} else if (compare || (!force && if_rev == NULL)) {
+		rc = has_content(fd, local, st, m, current);
+	}
+	if (rc == EX_OK && !*current && !force && if_rev == NULL) {
+		msg_err(remote, "exists in Dropbox and is not overwritten");
+		msg_hint("-f overwrites it");
+		rc = EX_CANTCREAT;
+	}
+	if (rc != EX_OK || !*current)
+		dropbox_meta_free(m);
+	return rc;
+}
+
+static void print_json(const struct dropbox_meta *m, bool uploaded)
+{
+	json *j = dropbox_meta_json(m);
+	char *text;
+
+	json_put_bool(j, "uploaded", uploaded);
+	text = json_text(j);
+	puts(text);
+	free(text);
+	json_free(j);
+}
+
+static int put(const char *local, const char *remote)
+{
+	struct upload u = { .remote = remote, .overwrite = force, .if_rev = if_rev, .jobs = (unsigned)jobs,
+			    .limit_rate = limit_rate, .progress = progress };
+	bool from_stdin = strcmp(local, "-") == 0, current = false;
+	struct dropbox_meta meta = { .kind = 'x' };
+	struct stat st = { .st_size = 0 };
+	int fd = -1, rc = from_stdin ? EX_OK : open_local(local, &fd, &st);
+
+	if (rc == EX_OK)
+		rc = config_load();
+	if (rc == EX_OK)
+		rc = dropbox_open(&u.dropbox, timeout_ms);
+	if (rc == EX_OK)
+		rc = look_ahead(u.dropbox, fd, local, &st, remote, &meta, &current);
+	if (current)
+		msg_info("%s has this content already", remote);
+	else if (rc == EX_OK)
+		rc = from_stdin ? upload_stream(&u, STDIN_FILENO, "standard input", &meta) :
+		     upload_file(&u, fd, local, &meta);
+	if (rc == EX_OK && as_json)
+		print_json(&meta, !current);
+	dropbox_meta_free(&meta);
+	dropbox_close(u.dropbox);
+	config_free();
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+static const char *command_line_fault(const char *local)
+{
+	if (force && if_rev != NULL)
+		return "-f and --if-rev exclude each other";
+	if (if_rev != NULL && (strspn(if_rev, "0123456789abcdef") != strlen(if_rev) || strlen(if_rev) < 9))
+		return "--if-rev needs at least 9 hex digits";
+	if (strcmp(local, "-") == 0 && compare)
+		return "-c needs a file: standard input is read only once";
+	if (strcmp(local, "-") == 0 && isatty(STDIN_FILENO))
+		return "standard input is a terminal";
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { IF_REV = 256, LIMIT_RATE, TIMEOUT, JSON, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' }, { "if-rev", required_argument, NULL, IF_REV },
+		{ "compare", no_argument, NULL, 'c' }, { "jobs", required_argument, NULL, 'j' },
+		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
+		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
+		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
+		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
+	const char *why = NULL;
+	int opt;
+
+	msg_init(argv[0]);
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":fcj:vhV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'f': force = true; break;
+		case IF_REV: if_rev = optarg; break;
+		case 'c': compare = true; break;
+		case 'j': why = num_u64(optarg, 1, UPLOAD_JOBS_MOST, &jobs); break;
+		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
+		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
+		case JSON: as_json = true; break;
+		case PROGRESS: progress = PROGRESS_ALWAYS; break;
+		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
+		case 'v': msg_verbose = true; break;
+		case 'h': return cli_help(help);
+		case 'V': return cli_version();
+		default: return cli_bad_option(opt, argv);
+		}
+		if (why != NULL)
+			return cli_usage("%s: %s", optarg, why);
+	}
+	if (argc - optind != 2)
+		return cli_usage("LOCAL and REMOTE are needed");
+	why = dropbox_path_fault(argv[optind + 1], false);
+	if (why != NULL)
+		return cli_usage("%s: %s", argv[optind + 1], why);
+	why = command_line_fault(argv[optind]);
+	if (why != NULL)
+		return cli_usage("%s", why);
+	stop_init();
+	return cli_close(put(argv[optind], argv[optind + 1]));
+}
