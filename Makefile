@@ -59,7 +59,7 @@ $(UNITS): $(B)/unit/%: $(B)/tests/unit/%.o $(LIBA)
 
 DROPBOXD := $(patsubst %.c,$(B)/%.o,$(wildcard tests/dropboxd/*.c))
 $(B)/dropboxd: $(DROPBOXD) $(LIBA)
-	$(Q)$(if $(V),,echo "  LINK $@";) $(if $(DROPBOXD),$(LINK) -o $@ $(DROPBOXD) $(LIBA) -lmicrohttpd $(LIBS))
+	$(Q)$(if $(V),,echo "  LINK $@";) $(if $(DROPBOXD),$(LINK) -o $@ $(DROPBOXD) $(LIBA) -lmicrohttpd -lgnutls $(LIBS))
 
 units: $(UNITS)
 

@@ -17,3 +17,121 @@ expect() {
 		return 1
 	fi
 }
+
+# ---- the local Dropbox (tests/dropboxd) ----
+
+# dropbox_start [OPTION...]: starts it on free ports with its data in $DROPBOX_ROOT (default
+# $BATS_TEST_TMPDIR/dropbox, kept over dropbox_stop), waits until it is ready, exports the DROPBOX_…
+# variables of a working configuration and sets DROPBOX_PID. --tls serves https by a CA of our own.
+dropbox_start() {
+	DROPBOX_ROOT=${DROPBOX_ROOT:-$BATS_TEST_TMPDIR/dropbox}
+	local env="$DROPBOX_ROOT.env" fifo="$DROPBOX_ROOT.fifo" line=
+	unset DROPBOX_CA_FILE DROPBOX_ACCESS_TOKEN
+	if [ "${1-}" = --tls ]; then
+		shift
+		[ -e "$DROPBOX_ROOT.ca/ca.crt" ] || make_ca "$DROPBOX_ROOT.ca"
+		export DROPBOX_CA_FILE="$DROPBOX_ROOT.ca/ca.crt"
+		set -- --tls-cert "$DROPBOX_ROOT.ca/server.crt" --tls-key "$DROPBOX_ROOT.ca/server.key" "$@"
+	fi
+	rm -f "$fifo"
+	mkfifo "$fifo"
+	# it ends with the shell that started it, even when that one is killed; 3 is bats' own
+	setpriv --pdeathsig TERM dropboxd --root "$DROPBOX_ROOT" --env "$env" "$@" >"$fifo" 3>&- &
+	DROPBOX_PID=$!
+	read -r -t 20 line <"$fifo" || true
+	rm -f "$fifo"
+	if [ "$line" != ready ]; then
+		echo "the local Dropbox did not start" >&2
+		return 1
+	fi
+	set -a
+	# shellcheck disable=SC1090  # written by the server
+	. "$env"
+	set +a
+}
+
+# ends it and waits for its end; no harm without one
+dropbox_stop() {
+	[ -n "${DROPBOX_PID-}" ] || return 0
+	kill "$DROPBOX_PID" 2>/dev/null || true
+	wait "$DROPBOX_PID" 2>/dev/null || true
+	DROPBOX_PID=
+}
+
+# dropbox_curl ARG...: curl, which trusts our CA and says only what is wrong
+dropbox_curl() {
+	curl -sS --max-time 60 ${DROPBOX_CA_FILE:+--cacert "$DROPBOX_CA_FILE"} "$@"
+}
+
+# dropbox_control WHAT [JSON]: the control route (tests/dropboxd/README.md)
+dropbox_control() {
+	dropbox_curl --fail-with-body ${2+--data-binary "$2"} "$DROPBOX_API_URL/control/$1"
+}
+
+# dropbox_fault JSON: what shall go wrong, e.g. '{"route":"files/download","kind":"429","count":2}'
+dropbox_fault() {
+	dropbox_control fault "$1" >/dev/null
+}
+
+# dropbox_log [JQ-FILTER [JQ-OPTION...]]: the finished calls, an object a line, when none is under way
+dropbox_log() {
+	local filter=${1:-.}
+	[ $# -eq 0 ] || shift
+	dropbox_control log | jq -c "$@" "$filter"
+}
+
+# dropbox_calls ROUTE: how many calls of that route there were
+dropbox_calls() {
+	dropbox_log 'select(.route == $r)' --arg r "$1" | wc -l
+}
+
+# dropbox_seed LOCAL REMOTE [TIME]: puts a file there as if another client had; any size
+dropbox_seed() {
+	dropbox_control put "$(jq -nc --arg from "$(realpath "$1")" --arg path "$2" --arg t "${3-}" \
+		'{$path, $from} + if $t == "" then {} else {client_modified: $t} end')" >/dev/null
+}
+
+# dropbox_token [JSON]: an access token, e.g. '{"scope":"files.metadata.read","expires_in":-1}'
+dropbox_token() {
+	dropbox_control token "${1:-{\}}" | jq -r .access_token
+}
+
+# dropbox_api ROUTE [JSON]: one RPC call, its reply
+dropbox_api() {
+	dropbox_curl -H "Authorization: Bearer $(dropbox_token)" -H 'Content-Type: application/json' \
+		--data-binary "${2:-null}" "$DROPBOX_API_URL/2/$1"
+}
+
+# dropbox_get REMOTE: its bytes
+dropbox_get() {
+	dropbox_curl -f -H "Authorization: Bearer $(dropbox_token)" \
+		-H "Dropbox-API-Arg: $(jq -nac --arg path "$1" '{$path}')" \
+		"$DROPBOX_CONTENT_URL/2/files/download"
+}
+
+# dropbox_upload ROUTE JSON FILE: one call of the upload style, its reply
+dropbox_upload() {
+	dropbox_curl -H "Authorization: Bearer $(dropbox_token)" -H "Dropbox-API-Arg: $2" \
+		-H 'Content-Type: application/octet-stream' -H 'Expect:' --data-binary "@$3" \
+		"$DROPBOX_CONTENT_URL/2/$1"
+}
+
+# make_ca DIR [NAME...]: ca.crt, and server.crt and server.key for localhost, 127.0.0.1-3, Dropbox's
+# hosts and the names given
+make_ca() {
+	local dir=$1 name san='DNS:localhost,IP:127.0.0.1,IP:127.0.0.2,IP:127.0.0.3'
+	shift
+	for name in api.dropboxapi.com content.dropboxapi.com notify.dropboxapi.com "$@"; do
+		san="$san,DNS:$name"
+	done
+	mkdir -p "$dir"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj '/CN=Test CA' -addext 'basicConstraints=critical,CA:TRUE' \
+		-addext 'keyUsage=critical,keyCertSign' \
+		-keyout "$dir/ca.key" -out "$dir/ca.crt" 2>/dev/null
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=localhost' \
+		-keyout "$dir/server.key" -out "$dir/server.csr" 2>/dev/null
+	openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -days 2 \
+		-CAcreateserial -out "$dir/server.crt" -extfile <(printf '%s\n' "subjectAltName=$san" \
+		'basicConstraints=CA:FALSE' 'extendedKeyUsage=serverAuth') 2>/dev/null
+}
