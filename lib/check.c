@@ -72,8 +72,13 @@ void check_int(struct check *c, const char *member, int64_t value)
 	char number[32];
 
 	snprintf(number, sizeof number, "%lld", (long long)value);
+	check_number(c, member, number);
+}
+
+void check_number(struct check *c, const char *member, const char *value)
+{
 	add_member(&c->fields, member);
-	add(&c->fields, number);
+	add(&c->fields, value);
 }
 
 void check_bool(struct check *c, const char *member, bool value)

@@ -29,6 +29,8 @@ void check_perf(struct check *c, const char *label, const char *value, const cha
 /* Members of the JSON form. A NULL text is null. */
 void check_text(struct check *c, const char *member, const char *text);
 void check_int(struct check *c, const char *member, int64_t value);
+/* A number as JSON writes it, such as "8.412". */
+void check_number(struct check *c, const char *member, const char *value);
 void check_bool(struct check *c, const char *member, bool value);
 
 /* Prints the answer to standard output, frees c, returns the exit status (STATE_UNKNOWN when it cannot be printed). */
