@@ -11,6 +11,7 @@
 #include "lib/part.h"
 #include "lib/stop.h"
 
+#define GATHER ((size_t)256 << 10)
 #define STARTS_MOST 3	/* from the beginning, when what arrived is not what was promised */
 
 /* One download. The threads share it; what changes is under the lock. */
@@ -26,11 +27,16 @@ struct run {
 	bool ranges_ignored;
 };
 
-/* One request under way, of one thread. */
+/*
+ * One request under way, of one thread. Bytes are gathered before they are written: threads that write to
+ * one file wait for each other at every write(2).
+ */
 struct stream {
 	struct run *run;
 	struct sha256 *sha;
-	uint64_t block, in_block;	/* where the next byte goes */
+	char *gather;			/* GATHER bytes, used of them filled */
+	size_t used;
+	uint64_t block, in_block;	/* where the next byte goes, the gathered ones included */
 	uint64_t end;			/* behind the last block of the request */
 };
 
@@ -94,12 +100,31 @@ static int on_begin(void *ctx, const struct dropbox_meta *m)
 	return same_content(s->run->d, m);
 }
 
+/* Hashes and writes what is gathered; at the end of a block the block is done. */
+static int flush(struct stream *s)
+{
+	struct part *p = s->run->part;
+	unsigned char digest[HASH_LEN];
+	int rc = part_write(p, s->block * HASH_BLOCK + s->in_block - s->used, s->gather, s->used);
+
+	if (rc != EX_OK)
+		return rc;
+	sha256_add(s->sha, s->gather, s->used);
+	progress_add(s->run->progress, s->used);
+	s->used = 0;
+	if (s->in_block < part_block_len(p, s->block))
+		return EX_OK;
+	sha256_end(s->sha, digest);
+	rc = part_done(p, s->block, digest);
+	s->block++;
+	s->in_block = 0;
+	return rc;
+}
+
 static int on_data(void *ctx, const void *data, size_t len)
 {
 	struct stream *s = ctx;
-	struct run *r = s->run;
 	const char *p = data;
-	unsigned char digest[HASH_LEN];
 
 	while (len > 0) {
 		uint64_t left;
@@ -107,36 +132,33 @@ static int on_data(void *ctx, const void *data, size_t len)
 		int rc;
 
 		if (s->block >= s->end) {
-			msg_err(r->d->remote, "the server sends more bytes than were asked for");
+			msg_err(s->run->d->remote, "the server sends more bytes than were asked for");
 			return EX_PROTOCOL;
 		}
-		left = part_block_len(r->part, s->block) - s->in_block;
+		left = part_block_len(s->run->part, s->block) - s->in_block;
 		n = len < left ? len : (size_t)left;
-		rc = part_write(r->part, s->block * HASH_BLOCK + s->in_block, p, n);
-		if (rc != EX_OK)
-			return rc;
-		sha256_add(s->sha, p, n);
-		progress_add(r->progress, n);
+		n = n < GATHER - s->used ? n : GATHER - s->used;
+		memcpy(s->gather + s->used, p, n);
+		s->used += n;
 		s->in_block += n;
 		p += n;
 		len -= n;
-		if (n < left)
+		if (s->used < GATHER && n < left)
 			continue;
-		sha256_end(s->sha, digest);
-		rc = part_done(r->part, s->block, digest);
+		rc = flush(s);
 		if (rc != EX_OK)
 			return rc;
-		s->block++;
-		s->in_block = 0;
 	}
 	/* another thread's failure is the end of all */
-	return ended(r) ? EX_TEMPFAIL : EX_OK;
+	return ended(s->run) ? EX_TEMPFAIL : EX_OK;
 }
 
 /* Fetches the blocks of w; after a broken connection goes on with the block that it broke in. */
-static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, const struct part_work *w)
+static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, char *gather,
+			 const struct part_work *w)
 {
-	struct stream s = { .run = r, .sha = sha, .block = w->first, .end = w->first + w->count };
+	struct stream s = { .run = r, .sha = sha, .gather = gather, .block = w->first,
+			    .end = w->first + w->count };
 	struct dropbox_call c = { .style = DROPBOX_DOWNLOAD, .route = "files/download", .arg = r->arg,
 				  .ranged = !r->whole, .begin = on_begin, .write = on_data, .ctx = &s };
 	struct retry pace = dropbox_pace(r->d->dropbox);
@@ -152,7 +174,7 @@ static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, cons
 		c.to = (s.end - 1) * HASH_BLOCK + part_block_len(r->part, s.end - 1) - 1;
 		dropbox_try(r->d->dropbox, h, &c, &a);
 		sha256_end(sha, scrap);	/* the bytes of a broken block are not the next one's */
-		s.in_block = 0;
+		s.in_block = s.used = 0;
 		if (s.block == s.end)
 			break;
 		if (a.rc == EX_OK)
@@ -174,11 +196,12 @@ static void *work(void *ctx)
 	struct run *r = ctx;
 	struct http *h = dropbox_connect(r->d->dropbox);
 	struct sha256 *sha = sha256_new();
+	char *gather = malloc(GATHER);
 	struct dropbox_answer failed = { .rc = EX_SOFTWARE };	/* without a cause: reported already */
 	uint64_t rate = r->d->limit_rate;
 	struct part_work w;
 
-	if (h == NULL || sha == NULL) {
+	if (h == NULL || sha == NULL || gather == NULL) {
 		end_with(r, &failed);
 		goto out;
 	}
@@ -187,7 +210,7 @@ static void *work(void *ctx)
 		bool good = false;
 
 		if (!w.check) {
-			fetch_blocks(r, h, sha, &w);
+			fetch_blocks(r, h, sha, gather, &w);
 			continue;
 		}
 		failed.rc = part_check(r->part, w.first, &good);
@@ -197,6 +220,7 @@ static void *work(void *ctx)
 			progress_skip(r->progress, part_block_len(r->part, w.first));
 	}
 out:
+	free(gather);
 	sha256_free(sha);
 	http_free(h);
 	return NULL;
