@@ -4,6 +4,7 @@
 #   make deps       install what building and testing need (tests/packages)
 #   make demo       the main job end to end on the local Dropbox
 #   make test       every test
+#   make lab        two hosts with real systemd, and a shell on the standby
 #   make lint asan fuzz bench install uninstall clean
 
 VERSION = 0.1.0
@@ -72,10 +73,14 @@ demo:
 test:
 	sh tests/run.sh
 
+# two hosts to play with, as root; everything is gone when the shell ends
+lab: all
+	tests/lab/lab visit
+
 clean:
 	rm -rf $(B)
 
 -include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d)
 
-.PHONY: all units deps demo test lint asan fuzz bench install uninstall clean
+.PHONY: all units deps demo test lab lint asan fuzz bench install uninstall clean
 .SECONDARY:
