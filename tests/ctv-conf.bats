@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# ctv-conf: one setting, as every tool of the suite reads it
+
+load helper
+
+setup() {
+	export CTV_ENV_FILE=$BATS_TEST_TMPDIR/env
+	unset CTV_NODE
+}
+
+@test "the environment comes before the file, and the file before the default" {
+	umask 077
+	echo CTV_NODE=pi2 >"$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE other
+	expect 0 '^pi2$'
+	CTV_NODE=here run ctv-conf CTV_NODE other
+	expect 0 '^here$'
+	run ctv-conf CTV_SERVICE flaskapp.service
+	expect 0 '^flaskapp.service$'
+}
+
+@test "an empty value is an absent one" {
+	umask 077
+	echo CTV_NODE= >"$CTV_ENV_FILE"
+	CTV_NODE='' run ctv-conf CTV_NODE
+	expect 66
+	[ -z "$output" ]
+}
+
+@test "what the file says is never run" {
+	umask 077
+	# shellcheck disable=SC2016  # it is the file's text
+	echo 'CTV_NODE=$(touch '"$BATS_TEST_TMPDIR"'/ran)`id`' >"$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE
+	expect 0 '^\$\(touch .*\)`id`$'
+	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
+}
+
+@test "a file that others can read or write is refused with 78 and the remedy" {
+	echo CTV_NODE=pi2 >"$CTV_ENV_FILE"
+	chmod 0644 "$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE
+	expect 78 "$CTV_ENV_FILE: holds secrets, but others can read it"
+	grep -q "hint: chmod 0640 $CTV_ENV_FILE" <<<"$output"
+	chmod 0602 "$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE
+	expect 78 'others can write it'
+}
+
+@test "a line that is no assignment is named by its number" {
+	umask 077
+	printf 'CTV_NODE=pi2\n# fine\nexport X=1\n' >"$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE
+	expect 78 'line 3 is not NAME=VALUE'
+}
+
+@test "bad command lines end with 64" {
+	for args in '' 'a b c' '--bogus' '-x' '--help=1'; do
+		# shellcheck disable=SC2086
+		run ctv-conf $args
+		expect 64 'hint: see ctv-conf --help'
+	done
+}
