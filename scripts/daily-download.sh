@@ -1,0 +1,357 @@
+#!/bin/sh
+# daily-download.sh [-n] [-f] [--no-code] [--wait D] [--from PATH] - last night's database, verified, onto the standby
+#
+# What always holds: production.db is a complete verified database, the old one or the new one; a database
+# that serves is never replaced; what was written here since the last download is kept before it is
+# replaced; nothing older than what is installed takes its place; a run that was killed is repaired by
+# running it again.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+usage() {
+	cat <<'END'
+usage: daily-download.sh [-n] [-f] [--no-code] [--wait DURATION] [--from PATH]
+
+Brings the newest database from Dropbox onto this standby: fetched if different,
+verified, installed, its age checked; then the application's code, if it can.
+
+  -n, --dry-run    check everything, change nothing
+  -f, --force      install what Dropbox has, even if it is older than what is here
+      --no-code    leave the application's code as it is
+      --wait D     wait up to D (90m, 2h) for a copy newer than the installed one
+      --from PATH  install this backup in Dropbox instead of the newest copy
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+force='' code=yes wait='' from=
+while [ $# -gt 0 ]; do
+	case $1 in
+	-n | --dry-run) dry=yes ;;
+	-f | --force) force=yes ;;
+	--no-code) code= ;;
+	--wait) [ $# -gt 1 ] || usage_error "--wait: a duration is missing"; wait=$2; shift ;;
+	--wait=*) wait=${1#*=} ;;
+	--from) [ $# -gt 1 ] || usage_error "--from: a path is missing"; from=$2; shift ;;
+	--from=*) from=${1#*=} ;;
+	-h | --help) usage; exit 0 ;;
+	-V | --version) echo "$program $version"; exit 0 ;;
+	--) shift; break ;;
+	*) usage_error "$1: unknown option" ;;
+	esac
+	shift
+done
+[ $# -eq 0 ] || usage_error "$1: no operand is taken"
+
+# wait_seconds: --wait in seconds
+case $wait in
+'') wait_seconds=0 ;;
+*[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;;
+*h) wait_seconds=$((${wait%h} * 3600)) ;;
+*m) wait_seconds=$((${wait%m} * 60)) ;;
+*) wait_seconds=${wait%s} ;;
+esac
+
+settings
+candidate=${live%/*}/.${live##*/}.new
+
+# installed NAME: a member of installed.json, empty when there is none
+installed() {
+	[ ! -f "$state/installed.json" ] || field "$1" <"$state/installed.json"
+}
+
+# in_head NAME: a member of the head record that `mirror-head show` printed
+in_head() {
+	sed -n "s/^$1=//p" "$scratch/head"
+}
+
+# wait_for_news: until the record's place is another than the installed one; whatever fails here is seen again
+# by the steps that follow
+wait_for_news() {
+	tries=$(((wait_seconds + 59) / 60))
+	while [ "$tries" -gt 0 ]; do
+		place=$(mirror-head show 2>/dev/null | sed -n 's/^epoch=//p; s/^seq=//p' | tr '\n' ' ') || place=
+		if [ -n "$place" ] && [ "$place" != "$(installed epoch) $(installed seq) " ]; then
+			return 0
+		fi
+		say "waiting for a newer copy ($tries min at most)"
+		sleep 60
+		tries=$((tries - 1))
+	done
+}
+
+# a database that serves is not replaced: by the role, by the unit, and by who has it open
+gate() {
+	step role
+	role=$(role)
+	case $role in
+	standby) ;;
+	'') note "no role file, taken as standby" ;;
+	active) die 73 "$state/role: this host is serving in place of the primary; its database stays" \
+		"failback-to-pi-ctv.sh ends that" ;;
+	primary) [ -n "$from" ] || die 77 "$state/role: this is the primary; it uploads, it does not download" ;;
+	*) die 78 "$state/role: $role: neither standby nor active" ;;
+	esac
+	unit_is=$(unit_state "$unit")
+	case $unit_is in
+	inactive | failed | none) ;;
+	unknown) die 69 "$unit: its state cannot be told, so the database stays" ;;
+	*) die 73 "$unit: is $unit_is; its database stays" "systemctl stop $unit, if nobody needs it" ;;
+	esac
+	held_by=$(holders "$live")
+	[ -z "$held_by" ] || die 73 "$live: in use by $held_by" "end these processes, then run it again"
+	[ -d "${live%/*}" ] || die 73 "${live%/*}: no such directory"
+	note "${step_note:-standby}; $unit is $unit_is, nobody has the database open"
+}
+
+# whole OBJECT: everything that is needed of it was there
+whole() {
+	case "/$rev/$hash/$taken/" in
+	*//*) die 76 "$1: no file with a rev, a content_hash and a time" ;;
+	esac
+}
+
+# of_file PATH: rev, hash, size and taken of a file in Dropbox as it is
+of_file() {
+	must dbx-ls --json "$1"
+	rev=$(field rev <"$out") hash=$(field content_hash <"$out")
+	size=$(field size <"$out") taken=$(field client_modified <"$out")
+	whole "$1"
+}
+
+# what is to be installed: epoch, seq, rev, hash, size, taken, verified
+read_record() {
+	step record
+	epoch='' seq='' verified=''
+	if [ -n "$from" ]; then
+		of_file "$from"
+		note "$from, $size bytes, of $taken"
+		return 0
+	fi
+	run mirror-head show || :
+	case $status in
+	0)
+		cp "$out" "$scratch/head"
+		epoch=$(in_head epoch) seq=$(in_head seq) rev=$(in_head rev) hash=$(in_head content_hash)
+		size=$(in_head size) taken=$(in_head snapshot_at) verified=$(in_head verified)
+		note "number $epoch.$seq, $size bytes, taken $taken by $(in_head owner)"
+		;;
+	66)
+		# only the old uploader is at work
+		of_file "$remote"
+		note "no head record: $remote is taken as it is, $size bytes, of $taken"
+		;;
+	*) die "$(ended "$status")" "$why" "$hint" ;;
+	esac
+	[ -z "$epoch" ] || whole "head record"
+
+	had_epoch=$(installed epoch) had_seq=$(installed seq)
+	[ -n "$had_epoch" ] && [ -z "$force" ] || return 0
+	[ -n "$epoch" ] || die 65 "$remote: the head record is gone, but number $had_epoch.$had_seq is installed" \
+		"--force takes $remote as it is"
+	if [ "$epoch" -lt "$had_epoch" ] || { [ "$epoch" -eq "$had_epoch" ] && [ "$seq" -lt "$had_seq" ]; }; then
+		die 65 "$remote: number $epoch.$seq is older than the installed $had_epoch.$had_seq" \
+			"--force installs it all the same"
+	fi
+}
+
+# is the live file, with nothing beside it that would change it, the one of the record?
+live_is() {
+	[ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] && has_content "$live" "$1"
+}
+
+# leaves the content of the record in the candidate, unless the live copy has it already
+fetch() {
+	step fetch
+	unchanged=
+	if live_is "$hash"; then
+		unchanged=yes
+		note "the installed copy is this one"
+		return 0
+	fi
+	if has_content "$candidate" "$hash"; then
+		note "was fetched by an earlier run"
+		return 0
+	fi
+	if [ -n "$dry" ]; then
+		note "would fetch rev $rev"
+		return 0
+	fi
+	rm -f "$candidate"
+	must dbx-fetch --json -o "$candidate" "rev:$rev"
+	[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$remote: rev $rev is not what the record says"
+	note "$size bytes, content_hash as published"
+}
+
+# what the record cannot prove is verified here; the hash ties this file to the one that was verified there
+verify_candidate() {
+	level=full
+	[ "$verified" != full ] || level=quick
+	if [ -n "$unchanged" ] && [ "$(installed content_hash)" = "$hash" ]; then
+		skip verify "was verified when it was installed, and is the same to the last byte"
+	elif [ -n "$unchanged" ]; then
+		step verify
+		verify "$live" "$level" || die "$status" "$why"
+	elif [ -f "$candidate" ]; then
+		step verify
+		verify "$candidate" "$level" || die "$status" "$why"
+	else
+		skip verify "nothing was fetched"
+	fi
+}
+
+# copy FROM TO: TO appears when it is whole and on disk
+copy() {
+	if ! run cp -p "$1" "$2.tmp" || ! run sync "$2.tmp" || ! run mv -T "$2.tmp" "$2" || ! run sync "${2%/*}"; then
+		rm -f "$2.tmp"
+		die 74 "$why"
+	fi
+}
+
+# what was written here since the last download (a failover, a drill) is kept, and so is a copy of unknown origin
+keep_local() {
+	[ -e "$live" ] || return 0
+	for known in "$(installed content_hash)" "$(installed next_content_hash)"; do
+		! live_is "$known" || return 0
+	done
+	# the later of the two; without a WAL there is just the one
+	last_write=$(stat -c %Y "$live" "$live-wal" 2>/dev/null | sort -n | tail -n 1)
+	kept=$live.kept-$(date -u -d "@$last_write" +%Y%m%d_%H%M%S)
+	if [ ! -e "$kept" ]; then
+		for side in -wal -journal; do
+			[ ! -s "$live$side" ] || copy "$live$side" "$kept$side"
+		done
+		copy "$live" "$kept"
+	fi
+	say "   what was written here since the last download is kept: $kept"
+}
+
+# installed_record [NEXT_HASH]: with NEXT_HASH, what is about to be installed, and what was there stays on record
+installed_record() {
+	if [ -n "${1-}" ]; then
+		was=$(installed content_hash)
+		printf '{"schema":1,"epoch":%s,"seq":%s,"rev":"%s","size":%s,"content_hash":%s,"snapshot_at":"%s",' \
+			"$(or_null "$(installed epoch)")" "$(or_null "$(installed seq)")" "$(installed rev)" \
+			"$(or_null "$(installed size)")" "${was:+\"}${was:-null}${was:+\"}" "$(installed snapshot_at)"
+		printf '"next_content_hash":"%s","path":%s}\n' "$1" "$(json_text "$live")"
+	else
+		printf '{"schema":1,"epoch":%s,"seq":%s,"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s",' \
+			"$(or_null "$epoch")" "$(or_null "$seq")" "$rev" "$(or_null "$size")" "$hash" "$taken"
+		printf '"installed_at":"%s","path":%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(json_text "$live")"
+	fi >"$scratch/installed"
+	replace "$state/installed.json" <"$scratch/installed" || die 74 "$state/installed.json: cannot write"
+}
+
+or_null() {
+	printf '%s' "${1:-null}"
+}
+
+install_candidate() {
+	if [ -n "$dry" ]; then
+		if [ -n "$unchanged" ]; then
+			skip install "nothing to do"
+		else
+			skip install "would install it as $live"
+		fi
+		return 0
+	fi
+	step install
+	if [ -n "$unchanged" ]; then
+		# the same content may have been confirmed by a later snapshot: its age is that one's
+		touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
+		note "nothing to do"
+	else
+		keep_local
+		installed_record "$hash"
+		set -- --as-of "$taken"
+		# a first copy belongs to whom the directory belongs
+		[ -e "$live" ] || set -- "$@" --owner "$(stat -c %U:%G "${live%/*}")"
+		must db-install "$@" "$candidate" "$live"
+		note "$live; the one before is ${live##*/}.prev"
+	fi
+	installed_record
+}
+
+# a copy that is too old is a failure of last night, however well this run went
+check_age() {
+	late=
+	if [ ! -e "$live" ]; then
+		skip age "nothing is installed yet"
+		return 0
+	fi
+	step age
+	run age-check -w 26h -c "$max_age" "$live" || :
+	age=$(sed 's/ *|.*//; q' "$out")
+	note "$age"
+	case $status in
+	0) ;;
+	1) step_end warning ;;
+	2) late=$age; step_end warning ;;
+	*) die 74 "${age:-$why}" ;;
+	esac
+}
+
+# the application's code: after the data, bounded, never fatal
+update_code() {
+	code_result=skipped
+	if [ -z "$code" ] || [ -n "$dry" ]; then
+		skip code "not asked for"
+	elif [ ! -e "$app/.git" ]; then
+		skip code "$app is no git repository"
+	else
+		step code
+		if pull; then
+			code_result=ok
+			note "$(git -C "$app" log -1 --format='at %h of %cs')"
+			step_end ok
+		else
+			code_result=failed
+			note "left as it is: ${why:-failed}"
+			step_end warning
+		fi
+	fi
+}
+
+# git GIT-ARGUMENTS: nobody can be asked, nothing stays behind that would hold our lock
+git_app() {
+	run timeout -k 5 60 env GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10' \
+		git -C "$app" -c gc.auto=0 -c maintenance.auto=false "$@"
+}
+
+# fast-forward only; the requirements are installed once for each change, however often it takes
+pull() {
+	git_app fetch --quiet || return 1
+	git_app rev-parse --verify --quiet HEAD:requirements.txt || :
+	before=$(cat "$out")
+	git_app rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
+	[ "$before" = "$(cat "$out")" ] || : >"$state/requirements-changed"
+	git_app merge --quiet --ff-only '@{upstream}' || return 1
+	[ -e "$state/requirements-changed" ] || return 0
+	run timeout -k 5 300 env VIRTUAL_ENV="$app/.venv" uv pip install --quiet -r "$app/requirements.txt" || return 1
+	rm -f "$state/requirements-changed"
+}
+
+[ "$wait_seconds" -eq 0 ] || [ -n "$dry" ] || wait_for_news
+begin download 7 "$(conf CTV_LOG_DIR /var/log/ctv-pi2-download)/download.log"
+gate
+read_record
+fetch
+verify_candidate
+install_candidate
+outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s","epoch":%s,"seq":%s' \
+	"$rev" "$(or_null "$size")" "$hash" "$taken" "$(or_null "$epoch")" "$(or_null "$seq")")
+check_age
+update_code
+outcome=$outcome,\"code\":\"$code_result\"
+[ -z "$late" ] || [ -n "$from" ] || die 75 "$late" "the copy is the newest in Dropbox: look at the primary's upload"
+if [ -n "$dry" ] && [ -z "$unchanged" ]; then
+	finish ok "ready: a run would install rev $rev, data of $taken"
+elif [ -n "$unchanged" ]; then
+	finish unchanged "already the newest copy: $live, data of $taken"
+else
+	finish ok "the newest copy is installed: $live, data of $taken"
+fi

@@ -1,0 +1,221 @@
+#!/bin/sh
+# daily-upload.sh [-n] - tonight's database, verified, from the primary into Dropbox
+#
+# What always holds: the live database is only read, never blocked for long, never checkpointed; what is
+# published passed a full verification; whoever is not the owner in the head record publishes nothing; an
+# old backup goes only after the new one is confirmed; a run that was killed is taken up where it was, with
+# the same snapshot, for six hours.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+usage() {
+	cat <<'END'
+usage: daily-upload.sh [-n]
+
+Publishes the primary's database through Dropbox: snapshot, full verification,
+upload, a dated copy among the backups (seven are kept), the head record.
+
+  -n, --dry-run    check what can be checked, change nothing
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	-n | --dry-run) dry=yes ;;
+	-h | --help) usage; exit 0 ;;
+	-V | --version) echo "$program $version"; exit 0 ;;
+	--) shift; break ;;
+	*) usage_error "$1: unknown option" ;;
+	esac
+	shift
+done
+[ $# -eq 0 ] || usage_error "$1: no operand is taken"
+
+keep=7
+resume_for=6h
+backups=/backups
+
+settings
+[ -n "$node" ] || die 78 "CTV_NODE: not set, and without a name this host cannot own the head record"
+snapshot=$state/upload.db
+# What each step reported, one JSON line each: the memory of an interrupted run, and at the end what
+# mirror-head publish reads.
+journal=$state/upload.jsonl
+
+# did TOOL-MEMBER: the value of this member in the journal, empty when no step has reported it
+did() {
+	[ ! -f "$journal" ] || field "$1" <"$journal" | tail -n 1
+}
+
+# report: the JSON line of the step that just ran joins the journal
+report() {
+	{ [ ! -f "$journal" ] || cat "$journal"; cat "$out"; } >"$scratch/journal"
+	replace "$journal" <"$scratch/journal" || die 74 "$journal: cannot write"
+}
+
+# is_owner: ends the run unless this host may publish
+is_owner() {
+	run mirror-head show || :
+	case $status in
+	0) owner=$(sed -n 's/^owner=//p' "$out") epoch=$(sed -n 's/^epoch=//p' "$out") ;;
+	66) owner='' epoch=0 ;;
+	*) die "$(ended "$status")" "$why" "$hint" ;;
+	esac
+	[ -z "$owner" ] || [ "$owner" = "$node" ] || die 77 \
+		"$remote: this host ($node) is fenced: $owner has owned the record since epoch $epoch; nothing is published, $live stays as it is" \
+		"failback-to-pi-ctv.sh on $owner hands the record back"
+}
+
+gate() {
+	step owner
+	role=$(role)
+	case $role in
+	primary | active | '') ;;
+	standby) die 77 "$state/role: this is the standby; it downloads, it does not upload" ;;
+	*) die 78 "$state/role: $role: neither primary nor active" ;;
+	esac
+	[ -f "$live" ] || die 66 "$live: no such file" "DATABASE_PATH names the application's database"
+	is_owner
+	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs
+	run dbx-ls --json "$remote" || :
+	case $status in
+	0) old_rev=$(field rev <"$out") ;;
+	66) old_rev='' ;;
+	*) die "$(ended "$status")" "$why" "$hint" ;;
+	esac
+	note "$node${owner:+ owns the record, epoch $epoch}"
+	[ -n "$owner" ] || note "no head record yet: this run makes the first"
+}
+
+# a consistent copy of the live database, or the one of a run that was interrupted less than $resume_for ago
+take_snapshot() {
+	step snapshot
+	if [ -f "$snapshot" ] && [ -n "$(did snapshot_at)" ] && [ "$(did epoch)" = "$epoch" ] &&
+		age-check -w "$resume_for" -c "$resume_for" "$snapshot" >/dev/null; then
+		taken=$(did snapshot_at) hash=$(did content_hash) size=$(did size)
+		note "goes on with the one of $taken"
+		return 0
+	fi
+	rm -f "$journal"
+	sync "$state"
+	must db-snapshot --json "$live" "$snapshot"
+	# its age is the data's, here and in Dropbox
+	taken=$(field snapshot_at <"$out") hash=$(field content_hash <"$out") size=$(field size <"$out")
+	touch -d "$taken" "$snapshot"
+	# an interrupted run of another epoch is not taken up: this host was not the owner meanwhile
+	printf '{"epoch":%s}\n' "$epoch" >>"$out"
+	report
+	note "$size bytes, taken $taken"
+}
+
+verify_snapshot() {
+	if [ -n "$(did level)" ]; then
+		skip verify "passed before the interruption"
+		return 0
+	fi
+	step verify
+	if ! verify "$snapshot" full; then
+		# the next run takes a new one
+		rm -f "$journal" "$snapshot"
+		die "$status" "$why" "the snapshot is what $live holds: see db-verify -l full there"
+	fi
+	report
+}
+
+put() {
+	step put
+	if [ -n "$(did uploaded)" ] && in_dropbox "$remote"; then
+		note "was done before the interruption"
+	else
+		# minutes may have passed
+		is_owner
+		if [ -n "$old_rev" ]; then
+			must dbx-put --json -c --if-rev "$old_rev" "$snapshot" "$remote"
+		else
+			must dbx-put --json "$snapshot" "$remote"
+		fi
+		[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$snapshot: changed since it was taken" "run it again"
+		if [ "$(field uploaded <"$out")" = false ]; then
+			note "$remote has this content already"
+		else
+			note "$size bytes as $remote, content_hash confirmed"
+		fi
+		report
+	fi
+	rev=$(did rev)
+}
+
+# a second copy inside Dropbox, named by the time of its data (UTC)
+copy_to_backups() {
+	step backup
+	backup=$backups/database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db
+	if ! in_dropbox "$backup"; then
+		run dbx-cp "$remote" "$backup" || in_dropbox "$backup" || die "$(ended "$status")" "$why" "$hint"
+		in_dropbox "$backup" || die 75 "$backup: $remote was replaced while it was copied" "run it again"
+	fi
+	note "$backup"
+}
+
+# in_dropbox PATH: is there a file with the content of the snapshot?
+in_dropbox() {
+	said_status=$status said_why=$why said_hint=$hint
+	if run dbx-ls --json "$1" && [ "$(field content_hash <"$out")" = "$hash" ]; then
+		return 0
+	fi
+	status=$said_status why=$said_why hint=$said_hint
+	return 1
+}
+
+publish() {
+	step publish
+	input=$journal
+	must mirror-head publish --owner "$node"
+	input=/dev/null
+	run mirror-head show || :
+	epoch=$(sed -n 's/^epoch=//p' "$out") seq=$(sed -n 's/^seq=//p' "$out")
+	note "number $epoch.$seq: every standby may take it"
+	# nothing is left to go on with
+	rm -f "$journal" "$snapshot"
+}
+
+# what may go: all but the newest of this kind, by the time in the name, never the one just made. Reads names.
+superseded() {
+	grep -E '^database_backup_[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])_([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.db$' |
+		sort -r | tail -n +$((keep + 1)) | grep -vxF -e "${backup##*/}"
+}
+
+prune() {
+	step prune
+	must dbx-ls "$backups"
+	old=$(superseded <"$out") || old=
+	if [ -z "$old" ]; then
+		note "nothing to remove"
+		return 0
+	fi
+	set --
+	for name in $old; do
+		set -- "$@" "$backups/$name"
+	done
+	must dbx-rm "$@"
+	note "$# removed, the newest $keep are kept"
+}
+
+begin upload 7 "$(conf CTV_LOG_DIR /var/log/ctv-db-sync)/upload.log"
+gate
+if [ -n "$dry" ]; then
+	finish ok "ready: a run would publish $live as $remote"
+fi
+take_snapshot
+verify_snapshot
+put
+outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s"' "$rev" "$size" "$hash" "$taken")
+copy_to_backups
+publish
+outcome=$outcome,$(printf '"epoch":%s,"seq":%s,"published":true' "$epoch" "$seq")
+prune
+finish ok "published: $remote, data of $taken"

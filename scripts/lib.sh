@@ -1,0 +1,488 @@
+# lib.sh - what the scripts share: settings, speech, steps, records, the lock. Sourced, never run
+#
+# Policy lives in the scripts, mechanism in the C tools; this file holds what a script needs to be
+# understood by a person and by the status page: every step is named, numbered and timed, every run
+# leaves a record, and whatever ends a run (a tool's failure, a signal, a bug) says so once.
+# shellcheck shell=sh
+
+program=${0##*/}
+# shellcheck disable=SC2034  # used by the scripts
+version=0.1.0
+# cron and sudo hand down a short PATH
+PATH=$PATH:/usr/local/bin:/usr/bin:/bin
+umask 027
+
+# ---- settings -------------------------------------------------------------------------------
+
+# env_value NAME FILE: the value of NAME in the text of FILE by systemd.exec(5), EnvironmentFile=, as
+# lib/config.c reads it. Exits 1 when it is not there, 2 with the line's number when a line is broken.
+env_value() {
+	# the x shows whether the last line had its newline; without one a final backslash stands for itself
+	{ cat "$2" && echo x; } | LC_ALL=C awk -v want="$1" '
+	function peek(n) { return substr(text, at + n, 1) }
+	function line_of(p) { return gsub(/\n/, "\n", head = substr(text, 1, p - 1)) + 1 }
+	function bad(p) { print line_of(p); exit 2 }
+	# reads the value at `at` up to the end of its line; outer white space is not part of it
+	function value(start,	v, keep, c, q) {
+		v = ""; keep = 0
+		while (peek(0) == " " || peek(0) == "\t")
+			at++
+		while (at <= end && (c = peek(0)) != "\n") {
+			if (c == "\"" || c == "'\''") {
+				q = c
+				for (at++; at <= end && (c = peek(0)) != q; at++) {
+					if (q == "\"" && c == "\\" && at < end && peek(1) == "\n") {
+						at++
+						continue
+					}
+					if (q == "\"" && c == "\\" && at < end && index("\"\\`$", peek(1)) > 0)
+						c = substr(text, ++at, 1)
+					v = v c
+				}
+				if (at > end)
+					bad(start)
+				at++
+				keep = length(v)
+			} else if (c == "\\" && at < end) {
+				c = peek(1)
+				at += 2
+				if (c != "\n") {
+					v = v c
+					keep = length(v)
+				}
+			} else {
+				v = v c
+				at++
+				if (c != " " && c != "\t" && c != "\r")
+					keep = length(v)
+			}
+		}
+		at++
+		return substr(v, 1, keep)
+	}
+	{ text = text sep $0; sep = "\n" }
+	END {
+		end = length(text) - 1	# without the x
+		text = substr(text, 1, end)
+		for (at = 1; at <= end;) {
+			start = at
+			while (at <= end && index(" \t\r", peek(0)) > 0)
+				at++
+			if (at > end || index("\n#;", peek(0)) > 0) {
+				while (at <= end && peek(0) != "\n")
+					at++
+				at++
+				continue
+			}
+			name = ""
+			while (at <= end && peek(0) ~ /[A-Za-z0-9_]/)
+				name = name substr(text, at++, 1)
+			if (name !~ /^[A-Za-z_]/ || peek(0) != "=")
+				bad(start)
+			at++
+			v = value(start)
+			if (name == want) {
+				found = 1
+				result = v
+			}
+		}
+		if (!found)
+			exit 1
+		printf "%s", result
+	}'
+}
+
+# conf_check: the file is as the tools want it, or the script ends here with 78
+conf_check() {
+	conf_file=${CTV_ENV_FILE:-/etc/ctv-db-sync.env}
+	[ -e "$conf_file" ] || return 0
+	[ -f "$conf_file" ] || die 78 "$conf_file: not a regular file"
+	case $(stat -L -c %a "$conf_file") in
+	*[!01]) die 78 "$conf_file: holds secrets, but others can read or write it" "chmod 0640 $conf_file" ;;
+	esac
+	[ -r "$conf_file" ] || die 78 "$conf_file: cannot open: permission denied"
+	[ "$(wc -c <"$conf_file")" -le 65536 ] || die 78 "$conf_file: larger than 65536 bytes"
+	[ "$(LC_ALL=C tr -cd '\000' <"$conf_file" | wc -c)" -eq 0 ] || die 78 "$conf_file: line 1 is not NAME=VALUE"
+	conf_status=0
+	conf_line=$(env_value '' "$conf_file") || conf_status=$?
+	[ "$conf_status" -ne 2 ] || die 78 "$conf_file: line $conf_line is not NAME=VALUE"
+}
+
+# conf NAME [DEFAULT]: the environment first, then the file; an empty value is an absent one
+conf() {
+	conf_value=$(printenv "$1") || conf_value=
+	if [ -z "$conf_value" ] && [ -f "${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ]; then
+		conf_value=$(env_value "$1" "${CTV_ENV_FILE:-/etc/ctv-db-sync.env}") || conf_value=
+	fi
+	printf '%s\n' "${conf_value:-${2-}}"
+}
+
+# settings: what every script knows about its host
+# shellcheck disable=SC2034  # used by the scripts
+settings() {
+	conf_check
+	state=$(conf CTV_STATE_DIR /var/lib/ctv-mirror)
+	node=$(conf CTV_NODE)
+	app=$(conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db)
+	unit=$(conf CTV_SERVICE flaskapp.service)
+	live=$(conf DATABASE_PATH "$app/data/database/production.db")
+	remote=$(conf DROPBOX_DB_PATH /database.db)
+	max_age=$(conf CTV_MAX_AGE 36h)
+	min_size=$(conf CTV_MIN_SIZE 100M)
+	tables=$(conf CTV_REQUIRE_TABLES | tr ',' ' ')
+	case $live in /*) ;; *) die 78 "DATABASE_PATH: $live: not an absolute path" ;; esac
+	case $state in /*) ;; *) die 78 "CTV_STATE_DIR: $state: not an absolute path" ;; esac
+}
+
+# ---- speech ---------------------------------------------------------------------------------
+
+log_file=
+dry=
+
+# log TEXT: one line of the log file, nothing else
+log() {
+	[ -n "$log_file" ] || return 0
+	printf '%s %s[%s]: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${program%.sh}" $$ "$*" >>"$log_file" || log_file=
+}
+
+# say TEXT: for the person and for the log
+say() {
+	printf '%s\n' "$*"
+	log "$*"
+}
+
+# die STATUS TEXT [HINT]: the one line that names the object and the cause, and the end
+die() {
+	message=$2
+	[ -z "${step-}" ] || step_end failed
+	printf '%s: %s\n' "$program" "$2" >&2
+	log "error: $2"
+	if [ -n "${3-}" ]; then
+		printf 'hint: %s\n' "$3" >&2
+		log "hint: $3"
+	fi
+	exit "$1"
+}
+
+# usage_error TEXT
+usage_error() {
+	printf '%s: %s\n' "$program" "$1" >&2
+	printf 'hint: %s --help\n' "$program" >&2
+	exit 64
+}
+
+# ask QUESTION [WORD]: true when a person at a terminal types WORD (default: y or yes). Without a terminal
+# the answer is no, unless --yes stands for it.
+yes=
+ask() {
+	if [ -n "$yes" ]; then
+		say "$1 yes (--yes)"
+		return 0
+	fi
+	if [ ! -t 0 ] || [ ! -t 2 ]; then
+		say "$1 no (not a terminal)"
+		return 1
+	fi
+	printf '%s ' "$1" >&2
+	read -r answer || answer=
+	log "$1 $answer"
+	case $answer in
+	"${2:-y}" | "${2:-yes}") return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# ---- steps ----------------------------------------------------------------------------------
+
+# clock: sets $now, hundredths of a second of a clock that nobody sets; a sandbox may hide it
+clock() {
+	read -r now _ 2>/dev/null </proc/uptime || now=$(date +%s.%2N)
+	now=${now%.*}${now#*.}
+}
+
+# lasted FROM TO: sets $seconds, `1.2`, from two readings of the clock
+lasted() {
+	seconds=$((($2 - $1 + 5) / 100)).$((($2 - $1 + 5) % 100 / 10))
+}
+
+step=
+step_number=0
+steps=0
+step_note=
+steps_json=
+last_step=
+tick='ok' cross='no' caution=' !' dash=' -'
+[ "$(locale charmap 2>/dev/null)" != UTF-8 ] || tick=' ✓' cross=' ✗'
+screen=
+[ ! -t 1 ] || [ "${TERM:-dumb}" = dumb ] || screen=yes
+
+# step NAME: the step before is done, this one begins
+step() {
+	[ -z "$step" ] || step_end ok
+	step=$1 step_number=$((step_number + 1)) step_note=
+	clock
+	step_began=$now
+	# overwritten by whatever comes next
+	[ -z "$screen" ] || printf '   %s/%s %-9s ...\r' "$step_number" "$steps" "$step"
+}
+
+# note TEXT: what the running step found
+note() {
+	step_note=$1
+}
+
+# step_end ok|warning|skipped|failed
+step_end() {
+	clock
+	lasted "$step_began" "$now"
+	case $1 in
+	ok) mark=$tick ;;
+	skipped) mark=$dash ;;
+	warning) mark=$caution ;;
+	*) mark=$cross ;;
+	esac
+	[ -z "$screen" ] || printf '\r\033[K'
+	printf '%s %s/%s %-9s %6s s  %s\n' "$mark" "$step_number" "$steps" "$step" "$seconds" "$step_note"
+	log "step $step_number/$steps $step: $1, $seconds s${step_note:+: $step_note}"
+	steps_json=$steps_json${steps_json:+,}$(printf '{"name":"%s","result":"%s","seconds":%s}' "$step" "$1" "$seconds")
+	last_step=$step step=
+}
+
+# skip NAME REASON: a step that this run does not need
+skip() {
+	step "$1"
+	note "$2"
+	step_end skipped
+}
+
+# ---- tools ----------------------------------------------------------------------------------
+
+child=
+input=/dev/null
+
+# run COMMAND...: its standard output is in $out, its complaint in $why and $hint, its exit status in
+# $status and returned. It runs beside the shell so that a signal reaches both at once. At a terminal
+# its standard error is left alone: that is where progress shows.
+run() {
+	out=$scratch/out err=$scratch/err status=0 why='' hint=''
+	: >"$err"
+	if [ -t 2 ]; then
+		"$@" <"$input" >"$out" &
+	else
+		"$@" <"$input" >"$out" 2>"$err" &
+	fi
+	child=$!
+	wait "$child" || status=$?
+	child=
+	if [ -s "$err" ]; then
+		why=$(grep -v '^hint: ' "$err" | tail -n 1)
+		hint=$(sed -n 's/^hint: //p' "$err" | tail -n 1)
+		[ "$status" -ne 0 ] || say "$why"
+	fi
+	[ "$status" -eq 0 ] || [ -n "$why" ] || why="$1: exit status $status"
+	return "$status"
+}
+
+# must COMMAND...: run it, or end as it ended
+must() {
+	run "$@" || die "$(ended "$status")" "$why" "$hint"
+}
+
+# ended STATUS: the same among our own codes: a tool that was killed may be run again
+ended() {
+	if [ "$1" -ge 126 ] && [ "$1" -le 127 ]; then
+		echo 70
+	elif [ "$1" -gt 128 ]; then
+		echo 75
+	else
+		echo "$1"
+	fi
+}
+
+# field NAME: a member of the JSON line on standard input: a number, a hash, a rev, a time, a word;
+# empty when it is not there. Text inside a string cannot pass for one: its quotes are escaped.
+field() {
+	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/p' | sed 's/^null$//'
+}
+
+# text: the "text" of a check's JSON line on standard input
+text() {
+	sed -n 's/^.*"text":"\(\([^"\]\|\\.\)*\)".*$/\1/p'
+}
+
+# verify FILE LEVEL: db-verify with this host's demands; its JSON line is in $out, its text in $why. Returns
+# our own code: 65 for a refused file.
+verify() {
+	verify_file=$1 verify_level=$2
+	set -- -l "$2" --json --min-size "$min_size"
+	for table in $tables; do
+		set -- "$@" --table "$table"
+	done
+	run db-verify "$@" "$verify_file" || :
+	[ ! -s "$out" ] || why="$verify_file: $(text <"$out")"
+	note "$verify_level${why:+: ${why#"$verify_file": }}"
+	case $status in
+	0 | 1) status=0 ;;
+	2) status=65 ;;
+	3) status=74 ;;
+	*) status=$(ended "$status") ;;
+	esac
+	return "$status"
+}
+
+# has_content FILE HASH: is this file's content_hash HASH?
+has_content() {
+	[ -f "$1" ] && [ -n "$2" ] && run db-verify -l header --hash "$2" "$1"
+}
+
+# ---- the host -------------------------------------------------------------------------------
+
+# role: standby, active, primary, or nothing when the file is not there
+role() {
+	[ -e "$state/role" ] || return 0
+	head -n 1 "$state/role" || echo unreadable
+}
+
+# unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
+unit_state() {
+	if [ ! -d /run/systemd/system ]; then
+		echo none
+	elif command -v svc-ctl >/dev/null; then
+		unit_word=$(svc-ctl is-active "$1") || case $? in
+		3) unit_word=${unit_word:-inactive} ;;
+		4) unit_word=inactive ;;
+		*) unit_word=unknown ;;
+		esac
+		echo "${unit_word:-active}"
+	else
+		systemctl is-active "$1" || :
+	fi
+}
+
+# holders DB: `pid (name)` of every process that has the database or a side file open, as far as we may look
+holders() {
+	for held in "$1" "$1-wal" "$1-shm" "$1-journal"; do
+		[ ! -e "$held" ] || find -L /proc/[0-9]*/fd -maxdepth 1 -samefile "$held" 2>/dev/null || :
+	done | cut -d / -f 3 | sort -un | while read -r pid; do
+		printf '%s (%s) ' "$pid" "$(cat "/proc/$pid/comm" 2>/dev/null)"
+	done
+}
+
+# replace FILE: standard input becomes its content: old or new after any crash, never a part
+replace() {
+	cat >"$1.tmp" && chmod 0644 "$1.tmp" && sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
+}
+
+# lock: one job at a time on a host. The lock dies with its last process, so there are no stale ones;
+# who holds it stands in the file.
+lock() {
+	mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
+	(: >>"$state/lock") 2>/dev/null || die 73 "$state/lock: cannot open"
+	exec 9<>"$state/lock"
+	flock -n 9 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")"
+	printf '%s, pid %s, since %s\n' "$program" $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$state/lock"
+}
+
+# ---- a run ----------------------------------------------------------------------------------
+
+task=
+recorded=
+scratch=
+result=failed
+message=
+outcome=
+
+# json_text TEXT: as a JSON string; what is not printable ASCII becomes ?
+json_text() {
+	printf '"%s"' "$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C sed 's/[^ -~]/?/g; s/[\\"]/\\&/g')"
+}
+
+# record RESULT EXIT: last-TASK.json. $outcome holds members of the task's own.
+record() {
+	clock
+	lasted "$began" "$now"
+	finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	last_ok=$finished
+	if [ "$1" = running ] || [ "$2" -ne 0 ]; then
+		last_ok=$(field last_ok_at 2>/dev/null <"$state/last-$task.json") || last_ok=
+	fi
+	[ "$1" != running ] || finished=
+	printf '{"schema":1,"task":"%s","node":%s,"result":"%s","exit":%s,"step":"%s","message":%s,' \
+		"$task" "$(json_text "$node")" "$1" "$2" "${step:-$last_step}" "$(json_text "$message")" >"$scratch/record"
+	printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s%s,"steps":[%s]}\n' \
+		"$started" "${finished:+\"}${finished:-null}${finished:+\"}" "$seconds" \
+		"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "${outcome:+,$outcome}" "$steps_json" >>"$scratch/record"
+	replace "$state/last-$task.json" <"$scratch/record"
+}
+
+# begin TASK STEPS LOG: the log, the traps, the lock, the record. With --dry-run nothing of these is written.
+begin() {
+	task=$1 steps=$2
+	started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	clock
+	began=$now
+	trap at_exit EXIT
+	trap 'interrupted INT' INT
+	trap 'interrupted TERM' TERM
+	trap 'interrupted HUP' HUP
+	if [ -n "$dry" ]; then
+		scratch=$(mktemp -d)
+		say "$program: a dry run; nothing is changed"
+		return 0
+	fi
+	if mkdir -p "${3%/*}" 2>/dev/null && (: >>"$3") 2>/dev/null; then
+		log_file=$3
+	else
+		say "$3: cannot be written, so this run has no log"
+	fi
+	lock
+	scratch=$state/.$task
+	mkdir -p "$scratch"
+	recorded=yes
+	log "begins"
+	record running 0 || die 74 "$state/last-$task.json: cannot write"
+}
+
+# finish RESULT TEXT: the good end
+finish() {
+	[ -z "$step" ] || step_end ok
+	result=$1 message=$2
+	exit "${3:-0}"
+}
+
+interrupted() {
+	trap '' INT TERM HUP
+	if [ -n "$child" ]; then
+		kill -TERM "$child" 2>/dev/null || :
+		wait "$child" 2>/dev/null || :
+	fi
+	result=interrupted
+	die 75 "interrupted by SIG$1" "run it again: it goes on from where it was"
+}
+
+# whatever ends the script passes here, so no run ends in silence
+at_exit() {
+	code=$?
+	trap '' INT TERM HUP
+	trap - EXIT
+	if [ "$code" -ne 0 ] && [ "$result" = failed ] && [ -z "$message" ]; then
+		message="unexpected end (exit status $code)${step:+ in step $step}"
+		printf '%s: %s\n' "$program" "$message" >&2
+		log "error: $message"
+		code=70
+	fi
+	if [ -n "$recorded" ]; then
+		record "$result" "$code" || printf '%s: %s: cannot write\n' "$program" "$state/last-$task.json" >&2
+		rm -rf "$scratch"
+	elif [ -n "$dry" ] && [ -n "$scratch" ]; then
+		rm -rf "$scratch"
+	fi
+	if [ -n "$task" ] && [ "$result" != failed ] && [ "$result" != interrupted ]; then
+		clock
+		lasted "$began" "$now"
+		say "$message ($seconds s)"
+	elif [ -n "$task" ]; then
+		log "ends with exit status $code"
+	fi
+	exit "$code"
+}
