@@ -20,8 +20,11 @@ env_value() {
 	# the x shows whether the last line had its newline; without one a final backslash stands for itself
 	{ cat "$2" && echo x; } | LC_ALL=C awk -v want="$1" '
 	function peek(n) { return substr(text, at + n, 1) }
-	function line_of(p) { return gsub(/\n/, "\n", head = substr(text, 1, p - 1)) + 1 }
-	function bad(p) { print line_of(p); exit 2 }
+	function bad(p,	before) {
+		before = substr(text, 1, p - 1)
+		print gsub(/\n/, "", before) + 1
+		exit 2
+	}
 	# reads the value at `at` up to the end of its line; outer white space is not part of it
 	function value(start,	v, keep, c, q) {
 		v = ""; keep = 0

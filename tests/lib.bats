@@ -1,0 +1,296 @@
+# The shared library of the scripts, where it can be tested without a tool or a server.
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export CTV_ENV_FILE=$PWD/env CTV_STATE_DIR=$PWD/state CTV_LOG_DIR=$PWD/log
+	: >env
+	chmod 600 env
+}
+
+# probe_is: a script that sources lib.sh and goes on with standard input
+probe_is() {
+	{ echo '#!/bin/sh'; echo 'set -eu'; echo ". $ROOT/scripts/lib.sh"; cat; } >probe.sh
+	chmod +x probe.sh
+}
+
+# eventually COMMAND: becomes true, or the test fails instead of hanging
+eventually() {
+	local tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 1000 ] || return 1
+		sleep 0.01
+	done
+}
+
+# both FILE: what lib.sh and lib/config.c make of A in it must be the same
+both() {
+	local c=0 sh=0
+	c_says=$("$ROOT/build/unit/config" "$1" A) || c=$?
+	sh_says=$(dash -c ". $ROOT/scripts/lib.sh; env_value A $1") || sh=$?
+	if [ "$c" -ne "$sh" ] || [ "$c_says" != "$sh_says" ]; then
+		printf 'C %s <%s>, sh %s <%s> for:\n' "$c" "$c_says" "$sh" "$sh_says"
+		cat -A "$1"
+		return 1
+	fi
+}
+
+@test "the scripts and the tools read a configuration file alike: each construct" {
+	while IFS= read -r text; do
+		printf '%b' "$text" >env
+		both env
+	done <<'END'
+A=plain\n
+A=no newline
+A=  outer \t\n
+A=crlf\r\n
+A='single $x "'\nB=1\n
+A="double \\\\" \\\\\\\\ \\\\` \\\\$ \\\\n"\n
+A=" kept "\n
+A=a\\\\ b\\\\\\\\c\n
+A=one\\\\\ntwo\n
+A="one\\\\\ntwo"\n
+A='one\ntwo'\n
+A=end\\\\
+A=$(touch pwned)\n
+A=x # no comment\n
+A=1\nA=2\n
+A=1\nA=\n
+# A=x\n;A=x\n
+AB=1\n_A=2\n
+ \tA=indented\n
+A=x'y'"z"\n
+B=1\nA\n
+A =x\n
+1A=x\n
+export A=x\n
+A="open\n
+B=x\\\\\ny\nA='open
+=x\n
+A=\xc3\xa9\xff\n
+\xc3\xa9=x\n
+END
+	[ ! -e pwned ]
+}
+
+@test "the scripts and the tools read a configuration file alike: a hundred files of noise" {
+	awk 'BEGIN {
+		srand(7)
+		n = split("A|B|=|=|A=|B=|\\|\"|'\''|\"|\n|\n|\n| |\t|\r|#|;|$|`|x|y|é", piece, "|")
+		for (i = 0; i < 100; i++) {
+			file = "noise." i
+			printf "" >file
+			for (k = int(rand() * 30); k > 0; k--)
+				printf "%s", piece[1 + int(rand() * n)] >file
+			close(file)
+		}
+	}'
+	seen=
+	for file in noise.*; do
+		both "$file"
+		seen=$seen$("$ROOT/build/unit/config" "$file" A >/dev/null && echo v || echo $?)
+	done
+	# all three answers were among them
+	[[ $seen == *v* && $seen == *1* && $seen == *2* ]]
+}
+
+@test "the environment wins, an empty value is an absent one" {
+	printf 'CTV_NODE=file\nCTV_MAX_AGE=\n' >env
+	probe_is <<'END'
+settings
+echo "$node $max_age"
+END
+	run ./probe.sh
+	expect 0 '^file 36h$'
+	CTV_NODE=env run ./probe.sh
+	expect 0 '^env 36h$'
+	CTV_NODE='' run ./probe.sh
+	expect 0 '^file 36h$'
+}
+
+@test "a configuration file that others can read or write, a directory, a broken line: refused with 78" {
+	probe_is <<<settings
+	for mode in 604 602 607 644; do
+		chmod $mode env
+		run ./probe.sh
+		expect 78 'others can read or write it'
+	done
+	for mode in 600 640 660; do
+		chmod $mode env
+		run ./probe.sh
+		expect 0
+	done
+	printf 'A=1\nB\n' >env
+	run ./probe.sh
+	expect 78 'line 2 is not NAME=VALUE'
+	printf 'A=1\0\n' >env
+	run ./probe.sh
+	expect 78 'is not NAME=VALUE'
+	head -c 65537 /dev/zero | tr '\0' '#' >env
+	run ./probe.sh
+	expect 78 'larger than'
+	CTV_ENV_FILE=$PWD run ./probe.sh
+	expect 78 'not a regular file'
+	CTV_ENV_FILE=$PWD/absent run ./probe.sh
+	expect 0
+}
+
+@test "a second run is refused with 73 and told who is at work" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+echo locked
+read -r wait_for_the_test || :
+finish ok done
+END
+	mkfifo hold
+	./probe.sh <hold >first.out &
+	exec 4>hold
+	eventually grep -qs locked first.out
+	run ./probe.sh
+	expect 73 "lock: held by probe.sh, pid $!, since 20"
+	exec 4>&-
+	wait $!
+	run ./probe.sh </dev/null
+	expect 0
+}
+
+@test "the record of a refused second run does not replace that of the first" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+finish ok done
+END
+	mkdir state
+	exec 5>>state/lock
+	flock -n 5
+	echo '{"mine":true}' >state/last-test.json
+	run ./probe.sh
+	expect 73
+	[ "$(cat state/last-test.json)" = '{"mine":true}' ]
+}
+
+@test "every end leaves a record that says how, and a bug is one of them" {
+	probe_is <<'END'
+settings
+begin test 2 "$CTV_LOG_DIR/test.log"
+step one
+step two
+case $1 in
+ok) finish ok "all is \"well\" \\ é" ;;
+die) die 65 "the file: is bad" "look" ;;
+bug) false ;;
+unset) echo "$nothing" ;;
+tool) must sh -c 'echo "tool: thing: cause" >&2; exit 69' ;;
+esac
+END
+	run ./probe.sh ok
+	expect 0 'all is "well"'
+	jq -e '.result == "ok" and .exit == 0 and .message == "all is \"well\" \\ ??" and (.steps | length) == 2
+		and .last_ok_at == .finished_at and .task == "test"' state/last-test.json
+	ok_at=$(jq -r .last_ok_at state/last-test.json)
+	run ./probe.sh die
+	expect 65 'probe.sh: the file: is bad'
+	jq -e --arg t "$ok_at" '.result == "failed" and .exit == 65 and .last_ok_at == $t and .step == "two"
+		and .steps[1].result == "failed"' state/last-test.json
+	run ./probe.sh bug
+	expect 70 'unexpected end \(exit status 1\) in step two'
+	run ./probe.sh unset
+	[ "$status" -ne 0 ]
+	jq -e '.result == "failed" and .exit != 0' state/last-test.json
+	run ./probe.sh tool
+	expect 69 'probe.sh: tool: thing: cause'
+	jq -e '.exit == 69 and .message == "tool: thing: cause"' state/last-test.json
+	grep -q 'error: tool: thing: cause' log/test.log
+	[ ! -e state/.test ]
+}
+
+@test "a signal reaches the tool at once, is recorded, and ends with 75" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+step work
+must sh -c 'trap "echo stopped >tool; exit 75" TERM; echo >ready; while :; do sleep 0.05; done'
+END
+	for signal in TERM INT HUP; do
+		rm -f ready tool
+		# bash starts background jobs with SIGINT ignored, which sh could not undo
+		env --default-signal=INT ./probe.sh >out 2>&1 &
+		eventually [ -e ready ]
+		kill -$signal $!
+		code=0
+		wait $! || code=$?
+		[ "$code" -eq 75 ]
+		[ "$(cat tool)" = stopped ]
+		grep -q "interrupted by SIG$signal" out
+		jq -e '.result == "interrupted" and .exit == 75' state/last-test.json
+	done
+}
+
+@test "an absent log directory is said, not fatal; a state directory that cannot be made is" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+finish ok done
+END
+	: >file
+	CTV_LOG_DIR=$PWD/file/log run ./probe.sh
+	expect 0 'so this run has no log'
+	CTV_STATE_DIR=$PWD/file/state run ./probe.sh
+	expect 73 'file/state: cannot create'
+}
+
+@test "without a terminal the answer is no, and --yes is the only other way" {
+	probe_is <<'END'
+yes=${1-}
+settings
+if ask "Really?"; then echo went; else echo stayed; fi
+END
+	run ./probe.sh </dev/null
+	expect 0 stayed
+	yes y | run ./probe.sh
+	expect 0 stayed
+	run ./probe.sh yes </dev/null
+	expect 0 went
+	# script(1) gives it a terminal
+	for answer in y yes n '' maybe; do
+		run script -qec ./probe.sh /dev/null <<<"$answer"
+		case $answer in
+		y*) expect 0 went ;;
+		*) expect 0 stayed ;;
+		esac
+	done
+}
+
+@test "who has a database open is seen, by side file and by another name too" {
+	probe_is <<'END'
+settings
+holders "$1"
+END
+	: >db
+	: >db-wal
+	ln -s db link
+	run ./probe.sh "$PWD/db"
+	[ -z "$output" ]
+	exec 6<link
+	run ./probe.sh "$PWD/db"
+	expect 0 "$$ \\("
+	exec 6<&- 7<db-wal
+	run ./probe.sh "$PWD/db"
+	expect 0 "$$ \\("
+	exec 7<&-
+}
+
+@test "a member of a JSON line is found, text that looks like one is not" {
+	probe_is <<<'field "$1"'
+	line='{"a":"x\",\"rev\":\"evil","rev":"0123abc","size":42,"none":null,"deep":{"seconds":1.5}}'
+	for pair in rev=0123abc size=42 none= absent= seconds=1.5; do
+		[ "$(./probe.sh "${pair%%=*}" <<<"$line")" = "${pair#*=}" ]
+	done
+}
+
+@test "the scripts carry the version that the tools carry" {
+	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/lib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
+}

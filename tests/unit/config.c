@@ -1,0 +1,64 @@
+#include "lib/std.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/config.h"
+#include "lib/file.h"
+
+#include "tests/unit/check.h"
+
+/* What systemd.exec(5) makes of a line, EnvironmentFile=. A NULL value: not assigned. Line: the broken one, else 0. */
+static const struct { const char *text, *value; unsigned line; } table[] = {
+	{ "A=plain\n", "plain", 0 }, { "A=last line without newline", "last line without newline", 0 },
+	{ "A=  outer white space goes \t\n", "outer white space goes", 0 }, { "A=crlf\r\n", "crlf", 0 },
+	{ "A='single $x \\ \"'\n", "single $x \\ \"", 0 }, { "A=\"double \\\" \\\\ \\` \\$ \\n\"\n", "double \" \\ ` $ \\n", 0 },
+	{ "A=\" kept \"\n", " kept ", 0 }, { "A=a\\ b\\\\c\n", "a b\\c", 0 }, { "A=one\\\ntwo\n", "onetwo", 0 },
+	{ "A=\"one\\\ntwo\"\n", "onetwo", 0 }, { "A='one\ntwo'\n", "one\ntwo", 0 }, { "A=end\\", "end\\", 0 },
+	{ "A=$(reboot)\n", "$(reboot)", 0 }, { "A=`reboot`;x\n", "`reboot`;x", 0 }, { "A=x # no comment\n", "x # no comment", 0 },
+	{ "A=1\nA=2\n", "2", 0 }, { "A=1\nA=\n", "", 0 }, { "# A=x\n;A=x\n\n \t\n", NULL, 0 }, { "", NULL, 0 },
+	{ "AB=1\n_A=2\n", NULL, 0 }, { " \tA=indented\n", "indented", 0 }, { "B='x\n# A=y'\nA=z\n", "z", 0 },
+	{ "A=x'y'\"z\"\n", "xyz", 0 }, { "A==\n", "=", 0 },
+	{ "B=1\nA\n", NULL, 2 }, { "A =x\n", NULL, 1 }, { "1A=x\n", NULL, 1 }, { "export A=x\n", NULL, 1 },
+	{ "A=\"open\n", NULL, 1 }, { "B=x\\\ny\nA='open", NULL, 3 }, { "=x\n", NULL, 1 }, { "\xc3\xa9=x\n", NULL, 1 },
+};
+
+/* config FILE NAME: the value and exit 0, exit 1 without one, the broken line and exit 2: to compare others with. */
+static int answer(const char *path, const char *name)
+{
+	struct buf text = BUF_INIT(CONFIG_MAX), out = BUF_INIT(CONFIG_MAX);
+	unsigned line;
+	int found;
+
+	if (file_slurp(path, &text) != 0)
+		return 3;
+	found = config_find(buf_text(&text), text.len, name, &out, &line);
+	if (found < 0)
+		printf("%u\n", line);
+	else if (found > 0)
+		printf("%s", buf_text(&out));
+	buf_free(&text);
+	buf_free(&out);
+	return found > 0 ? 0 : found < 0 ? 2 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3)
+		return answer(argv[1], argv[2]);
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct buf out = BUF_INIT(CONFIG_MAX);
+		unsigned line;
+		int found = config_find(table[i].text, strlen(table[i].text), "A", &out, &line);
+
+		if (table[i].line > 0)
+			check(found == -1 && line == table[i].line, "'%s': %d, line %u", table[i].text, found, line);
+		else if (table[i].value == NULL)
+			check(found == 0, "'%s': found", table[i].text);
+		else
+			check(found == 1 && strcmp(buf_text(&out), table[i].value) == 0, "'%s': '%s'", table[i].text, buf_text(&out));
+		buf_free(&out);
+	}
+	return check_done();
+}
