@@ -14,116 +14,14 @@ umask 027
 
 # ---- settings -------------------------------------------------------------------------------
 
-# env_value NAME FILE: the value of NAME in the text of FILE by systemd.exec(5), EnvironmentFile=, as
-# lib/config.c reads it. Exits 1 when it is not there, 2 with the line's number when a line is broken.
-env_value() {
-	# the x shows whether the last line had its newline; without one a final backslash stands for itself
-	{ cat "$2" && echo x; } | LC_ALL=C awk -v want="$1" '
-	function peek(n) { return substr(text, at + n, 1) }
-	function bad(p,	before) {
-		before = substr(text, 1, p - 1)
-		print gsub(/\n/, "", before) + 1
-		exit 2
-	}
-	# reads the value at `at` up to the end of its line; outer white space is not part of it
-	function value(start,	v, keep, c, q) {
-		v = ""; keep = 0
-		while (peek(0) == " " || peek(0) == "\t")
-			at++
-		while (at <= end && (c = peek(0)) != "\n") {
-			if (c == "\"" || c == "'\''") {
-				q = c
-				for (at++; at <= end && (c = peek(0)) != q; at++) {
-					if (q == "\"" && c == "\\" && at < end && peek(1) == "\n") {
-						at++
-						continue
-					}
-					if (q == "\"" && c == "\\" && at < end && index("\"\\`$", peek(1)) > 0)
-						c = substr(text, ++at, 1)
-					v = v c
-				}
-				if (at > end)
-					bad(start)
-				at++
-				keep = length(v)
-			} else if (c == "\\" && at < end) {
-				c = peek(1)
-				at += 2
-				if (c != "\n") {
-					v = v c
-					keep = length(v)
-				}
-			} else {
-				v = v c
-				at++
-				if (c != " " && c != "\t" && c != "\r")
-					keep = length(v)
-			}
-		}
-		at++
-		return substr(v, 1, keep)
-	}
-	{ text = text sep $0; sep = "\n" }
-	END {
-		end = length(text) - 1	# without the x
-		text = substr(text, 1, end)
-		for (at = 1; at <= end;) {
-			start = at
-			while (at <= end && index(" \t\r", peek(0)) > 0)
-				at++
-			if (at > end || index("\n#;", peek(0)) > 0) {
-				while (at <= end && peek(0) != "\n")
-					at++
-				at++
-				continue
-			}
-			name = ""
-			while (at <= end && peek(0) ~ /[A-Za-z0-9_]/)
-				name = name substr(text, at++, 1)
-			if (name !~ /^[A-Za-z_]/ || peek(0) != "=")
-				bad(start)
-			at++
-			v = value(start)
-			if (name == want) {
-				found = 1
-				result = v
-			}
-		}
-		if (!found)
-			exit 1
-		printf "%s", result
-	}'
-}
-
-# conf_check: the file is as the tools want it, or the script ends here with 78
-conf_check() {
-	conf_file=${CTV_ENV_FILE:-/etc/ctv-db-sync.env}
-	[ -e "$conf_file" ] || return 0
-	[ -f "$conf_file" ] || die 78 "$conf_file: not a regular file"
-	case $(stat -L -c %a "$conf_file") in
-	*[!01]) die 78 "$conf_file: holds secrets, but others can read or write it" "chmod 0640 $conf_file" ;;
-	esac
-	[ -r "$conf_file" ] || die 78 "$conf_file: cannot open: permission denied"
-	[ "$(wc -c <"$conf_file")" -le 65536 ] || die 78 "$conf_file: larger than 65536 bytes"
-	[ "$(LC_ALL=C tr -cd '\000' <"$conf_file" | wc -c)" -eq 0 ] || die 78 "$conf_file: line 1 is not NAME=VALUE"
-	conf_status=0
-	conf_line=$(env_value '' "$conf_file") || conf_status=$?
-	[ "$conf_status" -ne 2 ] || die 78 "$conf_file: line $conf_line is not NAME=VALUE"
-}
-
-# conf NAME [DEFAULT]: the environment first, then the file; an empty value is an absent one
+# conf NAME [DEFAULT]: a setting as the tools read it; ends the script with 78 when the file is not in order
 conf() {
-	conf_value=$(printenv "$1") || conf_value=
-	if [ -z "$conf_value" ] && [ -f "${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ]; then
-		conf_value=$(env_value "$1" "${CTV_ENV_FILE:-/etc/ctv-db-sync.env}") || conf_value=
-	fi
-	printf '%s\n' "${conf_value:-${2-}}"
+	ctv-conf "$1" "${2-}"
 }
 
 # settings: what every script knows about its host
 # shellcheck disable=SC2034  # used by the scripts
 settings() {
-	conf_check
 	state=$(conf CTV_STATE_DIR /var/lib/ctv-mirror)
 	node=$(conf CTV_NODE)
 	app=$(conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db)

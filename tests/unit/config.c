@@ -1,11 +1,7 @@
 #include "lib/std.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "lib/buf.h"
 #include "lib/config.h"
-#include "lib/file.h"
 
 #include "tests/unit/check.h"
 
@@ -24,29 +20,8 @@ static const struct { const char *text, *value; unsigned line; } table[] = {
 	{ "A=\"open\n", NULL, 1 }, { "B=x\\\ny\nA='open", NULL, 3 }, { "=x\n", NULL, 1 }, { "\xc3\xa9=x\n", NULL, 1 },
 };
 
-/* config FILE NAME: the value and exit 0, exit 1 without one, the broken line and exit 2: to compare others with. */
-static int answer(const char *path, const char *name)
+int main(void)
 {
-	struct buf text = BUF_INIT(CONFIG_MAX), out = BUF_INIT(CONFIG_MAX);
-	unsigned line;
-	int found;
-
-	if (file_slurp(path, &text) != 0)
-		return 3;
-	found = config_find(buf_text(&text), text.len, name, &out, &line);
-	if (found < 0)
-		printf("%u\n", line);
-	else if (found > 0)
-		printf("%s", buf_text(&out));
-	buf_free(&text);
-	buf_free(&out);
-	return found > 0 ? 0 : found < 0 ? 2 : 1;
-}
-
-int main(int argc, char **argv)
-{
-	if (argc == 3)
-		return answer(argv[1], argv[2]);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		struct buf out = BUF_INIT(CONFIG_MAX);
 		unsigned line;
