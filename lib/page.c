@@ -1,0 +1,432 @@
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/clock.h"
+#include "lib/num.h"
+#include "lib/page.h"
+#include "lib/status.h"
+
+#define BAR_S 172800	/* the data-age bar ends at 48 h */
+
+static const char style[] =
+":root{color-scheme:light dark;--bg:#f3f5f7;--panel:#fff;--line:#d5dbe1;--text:#17212b;--dim:#566370;"
+"--ok:#0b6b3a;--ok-bg:#dff3e7;--warning:#7a4b00;--warning-bg:#fdeecb;--critical:#a3161f;--critical-bg:#fde2e2;"
+"--unknown:#4a5561;--unknown-bg:#e4e8ec}"
+"@media(prefers-color-scheme:dark){:root{--bg:#0b1016;--panel:#121a23;--line:#253140;--text:#dfe7ef;--dim:#93a1b0;"
+"--ok:#63d297;--ok-bg:#0e2a1c;--warning:#f2c14e;--warning-bg:#302409;--critical:#ff8a8a;--critical-bg:#3a1216;"
+"--unknown:#a9b4c0;--unknown-bg:#1c2530}}"
+"*{box-sizing:border-box}"
+"body{margin:0;padding:clamp(12px,2vw,40px);background:var(--bg);color:var(--text);"
+"font:clamp(15px,.55vw + 12px,22px)/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}"
+"main{max-width:100rem;margin:auto;display:grid;gap:1rem}"
+"h1{font-size:1em;margin:0;letter-spacing:.14em;text-transform:uppercase;color:var(--dim);font-weight:600}"
+"h2{font-size:.8em;margin:0 0 .5em;letter-spacing:.12em;text-transform:uppercase;color:var(--dim);font-weight:600}"
+"header{display:flex;flex-wrap:wrap;gap:.2em 2em;justify-content:space-between;color:var(--dim)}"
+".banner,.card{border:1px solid var(--line);border-radius:.6em;background:var(--panel);padding:1em 1.2em}"
+".banner{display:flex;gap:.8em;align-items:center;font-size:1.35em;line-height:1.3;border-left:.4em solid}"
+".banner p{margin:0}.banner .state{font-size:1em}"
+".cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr))}"
+".card .value{font-size:1.6em;line-height:1.25;margin:.2em 0;overflow-wrap:anywhere}"
+".card p,.card ul,.card ol{margin:.25em 0;padding:0;list-style:none;overflow-wrap:anywhere}.dim{color:var(--dim)}"
+".checks li{display:grid;grid-template-columns:2em 1fr;align-items:baseline;margin:.2em 0}.checks .state{justify-self:start}"
+".state{font-weight:700;white-space:nowrap;padding:.05em .5em;border-radius:.4em;font-size:.85em}"
+".ok{color:var(--ok);background:var(--ok-bg)}.warning{color:var(--warning);background:var(--warning-bg)}"
+".critical{color:var(--critical);background:var(--critical-bg)}.unknown{color:var(--unknown);background:var(--unknown-bg)}"
+".banner.ok,.banner.warning,.banner.critical,.banner.unknown{border-left-color:currentColor}"
+".bar{position:relative;height:1.1em;margin:.6em 0 1.6em;background:var(--unknown-bg);border-radius:.3em}"
+".bar i{position:absolute;inset:0 auto 0 0;border-radius:.3em;min-width:2px}"
+".bar .ok,.bar .warning,.bar .critical{background:currentColor}"
+".bar b{position:absolute;top:-.15em;bottom:-.15em;border-left:2px solid var(--text);font:600 .75em/1 system-ui,sans-serif}"
+".bar b span{position:absolute;top:1.75em;left:-1.1em;color:var(--dim)}"
+".days{display:grid;grid-template-columns:repeat(14,minmax(0,1fr));gap:.25em}"
+".days li{text-align:center;border-radius:.3em;padding:.3em 0;font-weight:700}"
+".days small{display:block;font-weight:400;font-size:.7em;color:var(--dim)}"
+"code{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}"
+".stale .banner,.stale .state,.stale .bar i,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
+"#stale{display:none}.stale #stale{display:block;color:var(--text);font-weight:700}";
+
+/* Ages kept current, and the generator's silence made visible. */
+static const char script[] =
+"(function(){function age(s){s=Math.max(0,Math.round(s));var m=Math.floor(s/60),h=Math.floor(m/60);"
+"return m<1?s+' s':h<1?m+' min':h<48?h+' h '+('0'+m%60).slice(-2)+' min':Math.floor(h/24)+' d '+h%24+' h'}"
+"function tick(){var now=Date.now()/1000;document.querySelectorAll('[data-since]').forEach(function(e){"
+"e.textContent=age(now-e.dataset.since)});var b=document.body,s=now-b.dataset.generated;"
+"if(s>+b.dataset.limit){b.classList.add('stale');document.getElementById('stale').textContent="
+"'? STALE: not updated for '+age(s)}}tick();setInterval(tick,1000)})();";
+
+static const char *symbol(const char *state)
+{
+	return strcmp(state, "ok") == 0 ? "✓" : strcmp(state, "warning") == 0 ? "!" :
+	       strcmp(state, "critical") == 0 ? "✗" : "?";
+}
+
+/* Text that may come from anywhere, as HTML. */
+static void esc(struct buf *b, const char *text)
+{
+	for (const char *s = text; *s != '\0'; s++) {
+		switch (*s) {
+		case '&': buf_adds(b, "&amp;"); break;
+		case '<': buf_adds(b, "&lt;"); break;
+		case '>': buf_adds(b, "&gt;"); break;
+		case '"': buf_adds(b, "&quot;"); break;
+		default: buf_add(b, s, 1);
+		}
+	}
+}
+
+/* Our own markup; a %s in it is escaped text. No other conversion is used. */
+static void html(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	for (const char *s = fmt; *s != '\0'; s++) {
+		if (s[0] == '%' && s[1] == 's') {
+			const char *text = va_arg(ap, const char *);
+
+			esc(b, text != NULL ? text : "–");
+			s++;
+		} else {
+			buf_add(b, s, 1);
+		}
+	}
+	va_end(ap);
+}
+
+/* The word of a part of the document; one of four, whatever stands there. */
+static const char *state_of(const json *j, const char *name)
+{
+	static const char *const words[] = { "ok", "warning", "critical" };
+	const char *word = json_str(j, name);
+
+	for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words; i++)
+		if (strcmp(word, words[i]) == 0)
+			return words[i];
+	return "unknown";
+}
+
+static void badge(struct buf *b, const char *state)
+{
+	char upper[16];
+	size_t i;
+
+	for (i = 0; state[i] != '\0' && i < sizeof upper - 1; i++)
+		upper[i] = (char)(state[i] - ('a' - 'A'));
+	upper[i] = '\0';
+	html(b, "<span class=\"state %s\">%s %s</span>", state, symbol(state), upper);
+}
+
+/* `14 h 03 min`, kept current by the script; a dash when the time is not known. */
+static void age(struct buf *b, const json *j, const char *member, int64_t now)
+{
+	const char *text = json_str(j, member);
+	char epoch[24], words[NUM_TEXT];
+	int64_t at;
+
+	if (text == NULL || clock_parse(text, &at) != NULL) {
+		html(b, "–");
+		return;
+	}
+	snprintf(epoch, sizeof epoch, "%lld", (long long)at);
+	html(b, "<time datetime=\"%s\" data-since=\"%s\">%s</time>", text, epoch,
+	     num_duration_text(words, (now - at) * 1000));
+}
+
+/* The time of day of a member, `02:07 UTC`; with the date when it is not today. */
+static void moment(struct buf *b, const json *j, const char *member, int64_t now)
+{
+	const char *text = json_str(j, member);
+	char today[CLOCK_TEXT], out[32];
+	int64_t at;
+
+	if (text == NULL || clock_parse(text, &at) != NULL) {
+		html(b, "–");
+		return;
+	}
+	clock_text(today, now);
+	if (strncmp(today, text, 10) == 0)
+		snprintf(out, sizeof out, "%.5s UTC", text + 11);
+	else
+		snprintf(out, sizeof out, "%.10s %.5s UTC", text, text + 11);
+	html(b, "%s", out);
+}
+
+static void card(struct buf *b, const char *title, const char *state)
+{
+	html(b, "<section class=\"card\"><h2>%s</h2>", title);
+	badge(b, state);
+}
+
+static void primary_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *p = json_get(status, "primary");
+	const char *state = state_of(p, "state");
+	int64_t http = 0, ms = 0;
+	char text[64];
+
+	card(b, "Primary health", state);
+	if (json_int(p, "http_status", 1, 999, &http) && json_int(p, "latency_ms", 0, INT32_MAX, &ms))
+		snprintf(text, sizeof text, "%d in %d.%02d s", (int)http, (int)(ms / 1000), (int)(ms % 1000 / 10));
+	else
+		snprintf(text, sizeof text, "%s", strcmp(state, "unknown") == 0 ? "not checked" : "no answer");
+	html(b, "<p class=\"value\">%s</p><p class=\"dim\">%s</p><p class=\"dim\">checked ", text, json_str(p, "url"));
+	age(b, p, "checked_at", now);
+	html(b, " ago</p><p class=\"dim\">last failure ");
+	moment(b, p, "last_fail_at", now);
+	html(b, "</p></section>\n");
+}
+
+static void standby_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *s = json_get(status, "standby");
+	const char *state = state_of(s, "state");
+	int64_t old = 0, size = 0;
+	char left[16], bytes[NUM_TEXT];
+
+	card(b, "Age of the standby's data", state);
+	html(b, "<p class=\"value\">");
+	age(b, s, "snapshot_at", now);
+	html(b, "</p>");
+	if (json_int(s, "age_seconds", INT32_MIN, INT64_C(1) << 40, &old)) {
+		int64_t shown = old < 0 ? 0 : old > BAR_S ? BAR_S : old;
+
+		snprintf(left, sizeof left, "%d", (int)(shown * 100 / BAR_S));
+		html(b, "<div class=\"bar\" role=\"img\" aria-label=\"age against the limits of 26 and 36 hours\">"
+			"<i class=\"%s\" style=\"width:%s%\"></i><b style=\"left:54.2%\"><span>26h</span></b>"
+			"<b style=\"left:75%\"><span>36h</span></b></div>", state, left);
+	}
+	html(b, "<p class=\"dim\">snapshot of ");
+	moment(b, s, "snapshot_at", now);
+	html(b, "</p><p class=\"dim\">%s, verified: %s</p></section>\n",
+	     json_int(s, "size_bytes", 0, INT64_C(1) << 50, &size) ? num_size_text(bytes, (uint64_t)size) : "size unknown",
+	     json_bool(json_get(s, "verify"), "ok", false) ? json_str(json_get(s, "verify"), "level") : "not now");
+}
+
+static void job_line(struct buf *b, const char *name, const json *job, int64_t now)
+{
+	const char *result = json_str(job, "result");
+
+	if (result == NULL)
+		return;
+	html(b, "<p>%s: %s, ", name, result);
+	moment(b, job, "finished_at", now);
+	html(b, "</p>");
+	if (strcmp(result, "failed") == 0)
+		html(b, "<p class=\"dim\"><code>%s</code></p>", json_str(job, "message"));
+}
+
+static void sync_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *y = json_get(status, "sync");
+	const json *job = json_get(y, json_str(json_get(y, "download"), "result") != NULL ? "download" : "upload");
+	const char *state = state_of(y, "state");
+
+	card(b, "Daily sync", state);
+	html(b, "<p class=\"value\">%s</p>", strcmp(state, "ok") == 0 ? "worked" : strcmp(state, "unknown") == 0 ?
+	     "no record" : strcmp(state, "warning") == 0 ? "late or failed" : "failing");
+	job_line(b, "upload", json_get(y, "upload"), now);
+	job_line(b, "download", json_get(y, "download"), now);
+	html(b, "<p class=\"dim\">last good ");
+	age(b, job, "last_ok_at", now);
+	html(b, " ago</p></section>\n");
+}
+
+static void failover_card(struct buf *b, const json *status)
+{
+	const json *f = json_get(status, "failover");
+	const char *state = state_of(f, "state");
+	unsigned good = 0, all = 0;
+	char text[64];
+
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		all++;
+		good += json_bool(c, "ok", false);
+	}
+	card(b, "Failover readiness", state);
+	if (json_bool(f, "active", false))
+		snprintf(text, sizeof text, "ACTIVE");
+	else if (all == 0)
+		snprintf(text, sizeof text, "not checked");
+	else
+		snprintf(text, sizeof text, "%s, %u of %u", good == all ? "READY" : "NOT READY", good, all);
+	html(b, "<p class=\"value\">%s</p><ul class=\"checks\">", text);
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		const char *s = state_of(c, "state");
+
+		html(b, "<li><span class=\"state %s\">%s</span><span>%s <span class=\"dim\">%s</span></span></li>", s,
+		     symbol(s), json_str(c, "id"), json_str(c, "detail"));
+	}
+	html(b, "</ul></section>\n");
+}
+
+static void days_card(struct buf *b, const json *status)
+{
+	html(b, "<section class=\"card\"><h2>Sync of the last 14 days</h2><ol class=\"days\">");
+	for (const json *d = json_first(json_get(status, "days")); d != NULL; d = json_next(d)) {
+		const char *sync = json_str(d, "sync"), *day = json_str(d, "d");
+		const char *state = sync != NULL && strcmp(sync, "ok") == 0 ? "ok" :
+				    sync != NULL && strcmp(sync, "failed") == 0 ? "critical" : "unknown";
+
+		html(b, "<li class=\"%s\" title=\"%s: %s\">%s<small>%s</small></li>", state, day, sync,
+		     strcmp(state, "unknown") == 0 ? "·" : symbol(state), day != NULL && strlen(day) == 10 ? day + 8 : "");
+	}
+	html(b, "</ol></section>\n");
+}
+
+static void alerts_card(struct buf *b, const json *status)
+{
+	const json *a = json_first(json_get(status, "alerts"));
+
+	html(b, "<section class=\"card\"><h2>Active alerts</h2>");
+	if (a == NULL)
+		html(b, "<p>none</p>");
+	else
+		html(b, "<ul>");
+	for (; a != NULL; a = json_next(a))
+		html(b, "<li><strong>%s</strong> %s <span class=\"dim\">since %s</span></li>%s", json_str(a, "key"),
+		     json_str(a, "text"), json_str(a, "since"), "");
+	if (json_first(json_get(status, "alerts")) != NULL)
+		html(b, "</ul>");
+	html(b, "<h2 style=\"margin-top:1em\">If the primary is down</h2><p><code>./scripts/failover-to-pi2.sh</code></p>"
+		"<p class=\"dim\">and when it is back: <code>./scripts/failback-to-pi-ctv.sh</code></p></section>\n");
+}
+
+int page_html(const json *status, struct buf *b)
+{
+	const char *state = state_of(status, "overall"), *generated = json_str(status, "generated_at");
+	char epoch[24], limit[24];
+	int64_t now = 0;
+
+	if (generated == NULL || clock_parse(generated, &now) != NULL)
+		now = 0;
+	snprintf(epoch, sizeof epoch, "%lld", (long long)now);
+	snprintf(limit, sizeof limit, "%d", PAGE_STALE_S);
+	html(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta http-equiv=\"refresh\" content=\"60\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		"style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
+		"<link rel=\"icon\" href=\"data:,\">\n<title>%s %s: %s</title>\n<style>", symbol(state),
+	     json_str(status, "node"), json_str(status, "summary"));
+	buf_adds(b, style);
+	html(b, "</style>\n</head>\n<body data-generated=\"%s\" data-limit=\"%s\">\n<main>\n<header>"
+		"<h1>Control Station Alpha · %s</h1><span>generated %s (", epoch, limit, json_str(status, "node"),
+	     generated);
+	age(b, status, "generated_at", now);
+	html(b, " ago)</span></header>\n<div class=\"banner %s\" role=\"status\">", state);
+	badge(b, state);
+	html(b, "<p>%s</p><p id=\"stale\"></p></div>\n<div class=\"cards\">\n", json_str(status, "summary"));
+	primary_card(b, status, now);
+	standby_card(b, status, now);
+	sync_card(b, status, now);
+	failover_card(b, status);
+	html(b, "</div>\n<div class=\"cards\">\n");
+	days_card(b, status);
+	alerts_card(b, status);
+	html(b, "</div>\n</main>\n<script>");
+	buf_adds(b, script);
+	/* buf keeps what fitted; the last byte tells whether all did */
+	return buf_adds(b, "</script>\n</body>\n</html>\n");
+}
+
+/* --- metrics --- */
+
+static void sample(struct buf *b, const char *name, const char *help, const char *labels, int64_t value)
+{
+	char line[512];
+	bool again = help == NULL;	/* another sample of the metric before */
+
+	if (!again) {
+		snprintf(line, sizeof line, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+		buf_adds(b, line);
+	}
+	snprintf(line, sizeof line, "%s%s %lld\n", name, labels, (long long)value);
+	buf_adds(b, line);
+}
+
+/* A label value: backslash, quote and newline escaped. */
+static void label(char *out, size_t size, const char *name, const char *value)
+{
+	size_t n = (size_t)snprintf(out, size, "{%s=\"", name);
+
+	for (const char *s = value != NULL ? value : ""; *s != '\0' && n + 6 < size; s++) {
+		if (*s == '\\' || *s == '"')
+			out[n++] = '\\';
+		out[n++] = *s == '\n' ? ' ' : *s;
+	}
+	snprintf(out + n, size - n, "\"}");
+}
+
+static int64_t epoch_of(const json *j, const char *name)
+{
+	const char *text = json_str(j, name);
+	int64_t at;
+
+	return text != NULL && clock_parse(text, &at) == NULL ? at : 0;
+}
+
+static int64_t number_of(const json *j, const char *name)
+{
+	int64_t n;
+
+	return json_int(j, name, INT64_MIN / 2, INT64_MAX / 2, &n) ? n : 0;
+}
+
+static void task_metrics(struct buf *b, const char *name, const char *help, const json *sync, const char *member,
+			 bool time)
+{
+	static const char *const tasks[] = { "upload", "download" };
+	char labels[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		const json *job = json_get(sync, tasks[i]);
+
+		if (json_str(job, "result") == NULL)
+			continue;
+		label(labels, sizeof labels, "task", tasks[i]);
+		sample(b, name, help, labels, time ? epoch_of(job, member) : number_of(job, member));
+		help = NULL;
+	}
+}
+
+int page_metrics(const json *status, struct buf *b)
+{
+	const json *p = json_get(status, "primary"), *s = json_get(status, "standby"), *y = json_get(status, "sync");
+	const json *f = json_get(status, "failover");
+	const char *version = json_str(status, "version"), *node = json_str(status, "node");
+	static const char copy[] = "{copy=\"standby\"}", target[] = "{target=\"primary\"}";
+	const char *help = "Result of one readiness condition.";
+	char labels[256];
+
+	label(labels, sizeof labels, "node", node);
+	labels[strlen(labels) - 1] = '\0';
+	snprintf(labels + strlen(labels), sizeof labels - strlen(labels), ",role=\"%.16s\",version=\"%.16s\"}",
+		 json_str(status, "role"), version != NULL ? version : "");
+	sample(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
+	sample(b, "ctv_db_snapshot_timestamp_seconds",
+	       "Unix time at which the primary produced the snapshot held in this copy.", copy, epoch_of(s, "snapshot_at"));
+	sample(b, "ctv_db_size_bytes", "Size of the database file.", copy, number_of(s, "size_bytes"));
+	sample(b, "ctv_db_verify_ok", "Whether the last db-verify run passed (1) or failed (0).", copy,
+	       json_bool(json_get(s, "verify"), "ok", false));
+	task_metrics(b, "ctv_task_last_run_timestamp_seconds", "Unix time the task last finished, whatever the result.",
+		     y, "finished_at", true);
+	task_metrics(b, "ctv_task_last_success_timestamp_seconds",
+		     "Unix time the task last finished successfully; 0 if never.", y, "last_ok_at", true);
+	task_metrics(b, "ctv_task_last_exit_status", "Exit status of the last run of the task.", y, "exit", false);
+	sample(b, "ctv_probe_success", "Whether the last HTTP probe met every condition (1) or not (0).", target,
+	       strcmp(state_of(p, "state"), "ok") == 0);
+	sample(b, "ctv_probe_http_status_code", "HTTP status of the last probe; 0 if no response.", target,
+	       number_of(p, "http_status"));
+	sample(b, "ctv_probe_timestamp_seconds", "Unix time of the last HTTP probe.", target, epoch_of(p, "checked_at"));
+	sample(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", "",
+	       json_bool(f, "ready", false));
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		label(labels, sizeof labels, "check", json_str(c, "id"));
+		sample(b, "ctv_failover_check_ok", help, labels, json_bool(c, "ok", false));
+		help = NULL;
+	}
+	sample(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", "",
+	       json_bool(f, "active", false));
+	return buf_adds(b, "");
+}
