@@ -61,16 +61,23 @@ static const char *symbol(const char *state)
 	       strcmp(state, "critical") == 0 ? "✗" : "?";
 }
 
+/* Once something did not fit, nothing fits: the end of the page tells whether all of it is there. */
+static void put(struct buf *b, const char *text, size_t len)
+{
+	if (buf_add(b, text, len) != 0)
+		b->max = b->len;
+}
+
 /* Text that may come from anywhere, as HTML. */
 static void esc(struct buf *b, const char *text)
 {
 	for (const char *s = text; *s != '\0'; s++) {
 		switch (*s) {
-		case '&': buf_adds(b, "&amp;"); break;
-		case '<': buf_adds(b, "&lt;"); break;
-		case '>': buf_adds(b, "&gt;"); break;
-		case '"': buf_adds(b, "&quot;"); break;
-		default: buf_add(b, s, 1);
+		case '&': put(b, "&amp;", 5); break;
+		case '<': put(b, "&lt;", 4); break;
+		case '>': put(b, "&gt;", 4); break;
+		case '"': put(b, "&quot;", 6); break;
+		default: put(b, s, 1);
 		}
 	}
 }
@@ -88,7 +95,7 @@ static void html(struct buf *b, const char *fmt, ...)
 			esc(b, text != NULL ? text : "–");
 			s++;
 		} else {
-			buf_add(b, s, 1);
+			put(b, s, 1);
 		}
 	}
 	va_end(ap);
@@ -309,7 +316,7 @@ int page_html(const json *status, struct buf *b)
 		"style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
 		"<link rel=\"icon\" href=\"data:,\">\n<title>%s %s: %s</title>\n<style>", symbol(state),
 	     json_str(status, "node"), json_str(status, "summary"));
-	buf_adds(b, style);
+	put(b, style, sizeof style - 1);
 	html(b, "</style>\n</head>\n<body data-generated=\"%s\" data-limit=\"%s\">\n<main>\n<header>"
 		"<h1>Control Station Alpha · %s</h1><span>generated %s (", epoch, limit, json_str(status, "node"),
 	     generated);
@@ -325,8 +332,7 @@ int page_html(const json *status, struct buf *b)
 	days_card(b, status);
 	alerts_card(b, status);
 	html(b, "</div>\n</main>\n<script>");
-	buf_adds(b, script);
-	/* buf keeps what fitted; the last byte tells whether all did */
+	put(b, script, sizeof script - 1);
 	return buf_adds(b, "</script>\n</body>\n</html>\n");
 }
 
@@ -339,10 +345,10 @@ static void sample(struct buf *b, const char *name, const char *help, const char
 
 	if (!again) {
 		snprintf(line, sizeof line, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-		buf_adds(b, line);
+		put(b, line, strlen(line));
 	}
 	snprintf(line, sizeof line, "%s%s %lld\n", name, labels, (long long)value);
-	buf_adds(b, line);
+	put(b, line, strlen(line));
 }
 
 /* A label value: backslash, quote and newline escaped. */
@@ -428,5 +434,5 @@ int page_metrics(const json *status, struct buf *b)
 	}
 	sample(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", "",
 	       json_bool(f, "active", false));
-	return buf_adds(b, "");
+	return b->len < b->max ? 0 : -1;
 }

@@ -240,7 +240,8 @@ static void summarize(json *j, enum state primary, enum state standby, enum stat
 		       "The primary is down, and the standby cannot take over";
 	else if (failover == STATE_CRITICAL || (!ready && failover != STATE_UNKNOWN))
 		text = "The standby cannot take over";
-	else if (failover == STATE_UNKNOWN || primary == STATE_UNKNOWN || standby == STATE_UNKNOWN)
+	else if (failover == STATE_UNKNOWN || primary == STATE_UNKNOWN || standby == STATE_UNKNOWN ||
+		 sync == STATE_UNKNOWN)
 		text = "Not everything is known";
 	else if (standby != STATE_OK)
 		text = "The standby is ready, but its data is old";

@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# status-render: the checks' answers as a page, as JSON and as metrics
+
+load helper
+
+setup() {
+	www=$BATS_TEST_TMPDIR/www
+	mkdir "$www"
+}
+
+# lines READY-STATE: a host where all is well but for the readiness
+lines() {
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	cat <<END
+{"id":"host","node":"pi2","role":"standby","version":"0"}
+{"id":"primary","check":"http-probe","object":"http://p/","state":"ok","http_status":200,"latency_ms":12,"at":"$now"}
+{"id":"standby","state":"ok","age_seconds":60,"data_at":"$now","size_bytes":4096}
+{"id":"verify","state":"ok","level":"quick","at":"$now"}
+{"id":"download","result":"ok","exit":0,"started_at":"$now","finished_at":"$now","last_ok_at":"$now"}
+{"id":"ready","check":"db_present","state":"$1","text":"4096 bytes"}
+END
+}
+
+@test "a standby that is ready: page, JSON, metrics and the file ready, all readable by the web server" {
+	lines ok | status-render -o "$www"
+	[ "$(jq -r '.overall, .failover.ready, .node' "$www/status.json" | paste -sd' ')" = 'ok true pi2' ]
+	grep -q 'Standby ready. The primary is serving.' "$www/index.html"
+	grep -q '^ctv_failover_ready 1$' "$www/ctv.prom"
+	[ "$(stat -c %a "$www"/* | sort -u)" = 644 ]
+	[ "$(ls -A "$www" | paste -sd' ')" = 'ctv.prom index.html ready status.json' ]
+}
+
+@test "a standby that is not ready loses the file ready" {
+	lines ok | status-render -o "$www"
+	lines critical | status-render -o "$www"
+	[ ! -e "$www/ready" ]
+	[ "$(jq -r .overall "$www/status.json")" = critical ]
+}
+
+@test "no input at all is unknown, not OK, and not ready" {
+	run status-render -o "$www" </dev/null
+	expect 0
+	[ "$(jq -r .overall "$www/status.json")" = unknown ]
+	[ ! -e "$www/ready" ]
+	grep -q '? UNKNOWN' "$www/index.html"
+}
+
+@test "lines that are no objects with an id are named and left out; the page comes all the same" {
+	{ echo 'http-probe: cannot connect'; echo '[1]'; echo '{"check":"x"}'; printf '{"id":'; echo; lines ok; } >"$BATS_TEST_TMPDIR/in"
+	run status-render -o "$www" <"$BATS_TEST_TMPDIR/in"
+	expect 0
+	[ "$(grep -c 'not an object with an "id"' <<<"$output")" -eq 4 ]
+	[ "$(jq -r .overall "$www/status.json")" = ok ]
+}
+
+@test "the history is taken over, and a damaged status.json does not stop the next page" {
+	lines ok | status-render -o "$www"
+	jq -c '.days[0].sync = "failed"' "$www/status.json" >"$www/edited" && mv "$www/edited" "$www/status.json"
+	lines ok | status-render -o "$www"
+	[ "$(jq -r '.days[0].sync' "$www/status.json")" = failed ]
+	echo '{"days":' >"$www/status.json"
+	lines ok | status-render -o "$www"
+	[ "$(jq -r '.days[0].sync' "$www/status.json")" = none ]
+}
+
+@test "a file whose content did not change is not written again" {
+	lines ok | status-render -o "$www"
+	touch -d '2026-01-01' "$www/ready" "$www/ctv.prom"
+	lines critical | sed 's/"critical"/"ok"/' | status-render -o "$www"
+	[ "$(stat -c %Y "$www/ready")" -eq "$(date -d 2026-01-01 +%s)" ]
+}
+
+@test "the metrics go where --metrics says" {
+	lines ok | status-render -o "$www" --metrics "$BATS_TEST_TMPDIR/node.prom"
+	grep -q ctv_build_info "$BATS_TEST_TMPDIR/node.prom"
+	[ ! -e "$www/ctv.prom" ]
+}
+
+@test "a directory that is not there or cannot be written is named, with its exit status" {
+	run status-render -o "$BATS_TEST_TMPDIR/none" <<<'{"id":"host"}'
+	expect 73 "none/status.json: cannot create: No such file"
+	touch "$BATS_TEST_TMPDIR/file"
+	run status-render -o "$BATS_TEST_TMPDIR/file" <<<'{"id":"host"}'
+	expect 73 'Not a directory'
+}
+
+@test "what a server says never becomes markup" {
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	printf '{"id":"alert","key":"<img src=x>","text":"\\"><script>1</script>","since":"%s"}\n' "$now" | status-render -o "$www"
+	run grep -c '<script>' "$www/index.html"
+	expect 0 '^1$'
+	run grep -c '<img' "$www/index.html"
+	expect 1
+}
+
+@test "input beyond a mebibyte is cut and said; memory stays bounded" {
+	head -c 5000000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/huge"
+	run status-render -o "$www" <"$BATS_TEST_TMPDIR/huge"
+	expect 0 'larger than 1048576 bytes'
+}
+
+@test "bad command lines end with 64" {
+	for args in '' '-o' "-o $www extra" '--bogus' '-z' '--output' '-o=' '--metrics' '--help=1'; do
+		# shellcheck disable=SC2086
+		run status-render $args </dev/null
+		[ "$args" = -o= ] && { expect 73; continue; }
+		expect 64 'hint: see status-render --help'
+	done
+}

@@ -1,0 +1,153 @@
+/* status.c, page.c: each state of the document from its inputs, and what the page makes of it. */
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/page.h"
+#include "lib/status.h"
+
+#include "tests/unit/check.h"
+
+#define NOW INT64_C(1795500000)	/* 2026-11-24T06:00:00Z */
+
+#define HOST "{\"id\":\"host\",\"node\":\"pi2\",\"role\":\"standby\",\"version\":\"0\"}"
+#define ACTIVE "{\"id\":\"host\",\"node\":\"pi2\",\"role\":\"active\",\"version\":\"0\"}"
+#define PRIMARY(s) "{\"id\":\"primary\",\"check\":\"http-probe\",\"object\":\"http://p/\",\"state\":\"" s "\",\"http_status\":200,\"latency_ms\":1043,\"at\":\"2026-11-24T05:59:59Z\"}"
+#define COPY(s) "{\"id\":\"standby\",\"state\":\"" s "\",\"age_seconds\":50580,\"data_at\":\"2026-11-23T15:57:00Z\",\"size_bytes\":1503236096}"
+#define DOWNLOAD(result, exit, started, ok) "{\"id\":\"download\",\"result\":\"" result "\",\"exit\":" exit ",\"message\":\"m\",\"started_at\":\"" started "\",\"finished_at\":\"" started "\",\"last_ok_at\":" ok "}"
+#define GOOD_DOWNLOAD DOWNLOAD("ok", "0", "2026-11-24T02:30:00Z", "\"2026-11-24T02:31:14Z\"")
+#define READY(s) "{\"id\":\"ready\",\"check\":\"db_fresh\",\"state\":\"" s "\",\"text\":\"14h < 36h\"}"
+
+static const struct {
+	const char *what, *lines, *overall, *summary;
+	bool ready;
+} table[] = {
+	{ "all is well", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "ok", "Standby ready. The primary is serving.", true },
+	{ "nothing is known", "[]", "unknown", "Not everything is known", false },
+	{ "the primary was not probed", "[" HOST "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "unknown", "Not everything is known", true },
+	{ "the primary is down", "[" HOST "," PRIMARY("critical") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "critical", "The primary is down; the standby is ready to take over", true },
+	{ "both are down",
+	  "[" HOST "," PRIMARY("critical") "," COPY("critical") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "critical", "The primary is down, and the standby cannot take over", false },
+	{ "the standby is not ready", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "critical", "The standby cannot take over", false },
+	{ "a condition with a warning still counts as ready",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("warning") "]",
+	  "warning", "Standby ready, with a warning", true },
+	{ "the data is old", "[" HOST "," PRIMARY("ok") "," COPY("warning") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "warning", "The standby is ready, but its data is old", true },
+	{ "last night failed, the night before worked",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z",
+	  "\"2026-11-23T08:31:14Z\"") "," READY("ok") "]",
+	  "warning", "The standby is ready, but the last sync failed", true },
+	{ "two nights failed",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z",
+	  "\"2026-11-22T02:31:14Z\"") "," READY("ok") "]",
+	  "critical", "The standby is ready, but the last sync failed", true },
+	{ "it never worked",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "null") "," READY("ok") "]",
+	  "critical", "The standby is ready, but the last sync failed", true },
+	{ "no record of a sync", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," READY("ok") "]",
+	  "unknown", "Not everything is known", true },
+	{ "a failover is active",
+	  "[" ACTIVE "," PRIMARY("critical") "," COPY("critical") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "warning", "Failover is active: this host is serving", false },
+	{ "wrong types are not known",
+	  "[{\"id\":\"primary\",\"state\":5},{\"id\":\"standby\",\"state\":[]},{\"id\":\"ready\",\"check\":{}}]",
+	  "unknown", "Not everything is known", false },
+};
+
+static const char *overall(const json *j)
+{
+	return json_str(j, "overall");
+}
+
+static json *build(const char *lines, const json *before, int64_t now)
+{
+	json *inputs = json_parse(lines, strlen(lines)), *status;
+
+	check(inputs != NULL, "not JSON: %s", lines);
+	status = status_build(inputs, before, now);
+	json_free(inputs);
+	return status;
+}
+
+static void test_table(void)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		json *j = build(table[i].lines, NULL, NOW);
+
+		check(strcmp(overall(j), table[i].overall) == 0, "%s: overall %s", table[i].what, overall(j));
+		check(strcmp(json_str(j, "summary"), table[i].summary) == 0, "%s: %s", table[i].what,
+		      json_str(j, "summary"));
+		check(json_bool(json_get(j, "failover"), "ready", false) == table[i].ready, "%s: ready", table[i].what);
+		json_free(j);
+	}
+}
+
+/* The sync of the day that is so many days ago. */
+static const char *day(const json *status, int ago)
+{
+	const json *d = json_first(json_get(status, "days"));
+
+	for (int i = STATUS_DAYS - 1; i > ago && d != NULL; i--)
+		d = json_next(d);
+	return d != NULL ? json_str(d, "sync") : "absent";
+}
+
+static void test_history(void)
+{
+	static const char failed[] = "[" HOST "," PRIMARY("critical") ","
+		DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "null") "]";
+	static const char good[] = "[" HOST "," PRIMARY("ok") "," GOOD_DOWNLOAD "]";
+	json *first = build(failed, NULL, NOW), *second = build(good, first, NOW + 300);
+	json *later = build(good, second, NOW + 86400), *last = build(good, later, NOW + 14 * 86400);
+
+	check(strcmp(day(first, 0), "failed") == 0, "a failed day: %s", day(first, 0));
+	check(strcmp(day(second, 0), "ok") == 0, "a day that failed and then worked: %s", day(second, 0));
+	check(strcmp(day(later, 1), "ok") == 0 && strcmp(day(later, 0), "none") == 0, "the next day");
+	check(strcmp(day(last, 13), "none") == 0, "a day falls out after two weeks");
+	check(json_str(json_get(first, "primary"), "last_ok_at") == NULL, "never ok");
+	check(strcmp(json_str(json_get(later, "primary"), "last_fail_at"), "2026-11-24T06:00:00Z") == 0,
+	      "the last failure is remembered");
+	json_free(first);
+	json_free(second);
+	json_free(later);
+	json_free(last);
+}
+
+static void test_page(void)
+{
+	static const char hostile[] = "[{\"id\":\"host\",\"node\":\"<b>pi2</b>\",\"role\":\"standby\"},"
+		"{\"id\":\"primary\",\"state\":\"<script>\",\"object\":\"http://x/\\\"><script>alert(1)</script>\"},"
+		"{\"id\":\"alert\",\"key\":\"k&\",\"text\":\"a <i>b</i>\",\"since\":\"'\"},"
+		"{\"id\":\"ready\",\"check\":\"a\\\"b\\\\c\\nd\",\"state\":\"ok\"}]";
+	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20), tiny = BUF_INIT(100);
+	json *j = build(hostile, NULL, NOW);
+
+	check(page_html(j, &html) == 0, "the page does not fit");
+	check(strstr(html.data, "<script>alert") == NULL && strstr(html.data, "<b>pi2") == NULL &&
+	      strstr(html.data, "<i>b") == NULL && strstr(html.data, "k&amp;") != NULL, "not escaped");
+	check(strstr(html.data, "http://") == strstr(html.data, "http://x/"), "a request leaves the page");
+	check(page_metrics(j, &prom) == 0, "the metrics do not fit");
+	check(strstr(prom.data, "{check=\"a\\\"b\\\\c d\"} 1\n") != NULL, "label not escaped: %s", prom.data);
+	check(prom.data[prom.len - 1] == '\n', "the last line must end");
+	check(page_html(j, &tiny) != 0, "a page that does not fit is not said");
+	buf_free(&html);
+	buf_free(&prom);
+	buf_free(&tiny);
+	json_free(j);
+}
+
+int main(void)
+{
+	test_table();
+	test_history();
+	test_page();
+	return check_done();
+}
