@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh [NAME...] - installs what is missing, builds, runs every test (or those of the bats files named)
+# run.sh [FILE.bats...] - installs what is missing, builds, runs every test (or those of the files named)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,6 +8,8 @@ make -s -j"$(nproc)" all units
 export PATH="$PWD/build:$PATH"
 
 passed=0 failed=0 skipped=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
 
 # count PASSED FAILED SKIPPED
 count() {
@@ -26,29 +28,31 @@ units() {
 	done
 }
 
-# bats_file FILE: its TAP on standard output as it comes, its numbers from the copy
-bats_file() {
-	echo "# $1"
-	bats --tap "$1" 2>&1 | tee "$tap" || true
-	plan=$(sed -n 's/^1\.\.\([0-9][0-9]*\)$/\1/p' "$tap" | head -n 1)
-	skip=$(grep -c '^ok .* # skip' "$tap" || true)
-	ok=$(($(grep -c '^ok ' "$tap" || true) - skip))
-	# what the plan promised and nobody reported has failed too
-	bad=$((${plan:-1} - ok - skip))
-	count "$ok" "$bad" "$skip"
+# the numbers of one file's TAP; what its plan promised and nobody reported has failed too
+count_tap() {
+	plan=$(sed -n 's/^1\.\.\([0-9][0-9]*\)$/\1/p' "$1" | head -n 1)
+	skip=$(grep -c '^ok .* # skip' "$1" || true)
+	ok=$(($(grep -c '^ok ' "$1" || true) - skip))
+	count "$ok" "$((${plan:-1} - ok - skip))" "$skip"
 }
 
-tap=$(mktemp)
-trap 'rm -f "$tap"' EXIT
-if [ $# -gt 0 ]; then
-	for name in "$@"; do bats_file "$name"; done
-else
-	units
-	for file in tests/*.bats tests/*/*.bats; do
-		[ -e "$file" ] && bats_file "$file"
-	done
-fi
+[ $# -gt 0 ] || units
+[ $# -gt 0 ] || set -- tests/*.bats tests/*/*.bats
+# As many files at once as there are processors: each test has its own directory, ports and namespaces.
+# shellcheck disable=SC2016  # $1 and $2 are the inner shell's
+for file in "$@"; do
+	[ ! -e "$file" ] || echo "$file"
+done | xargs -P "$(nproc)" -I FILE sh -c '
+	tap=$1/$(echo "$2" | tr / _)
+	begin=$(date +%s)
+	bats --tap "$2" >"$tap" 2>&1 || true
+	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
+	flock "$1" cat "$tap.out"' run "$results" FILE
 
+for tap in "$results"/*.bats; do
+	[ ! -e "$tap" ] || count_tap "$tap"
+done
+[ "$failed" -eq 0 ] || grep -H '^not ok' "$results"/*.bats | sed "s|^$results/||" || true
 echo "$passed passed, $failed failed, $skipped skipped"
 # a suite that ran nothing has failed
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
