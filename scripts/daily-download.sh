@@ -266,6 +266,9 @@ install_candidate() {
 		note "nothing to do"
 	else
 		keep_local
+		# minutes have passed: a failover may have begun meanwhile
+		role_lock
+		[ "$(role)" != active ] || die 73 "$state/role: this host has begun to serve; its database stays"
 		installed_record "$hash"
 		set -- --as-of "$taken"
 		# a first copy belongs to whom the directory belongs
@@ -274,6 +277,7 @@ install_candidate() {
 		note "$live; the one before is ${live##*/}.prev"
 	fi
 	installed_record
+	role_unlock
 }
 
 # a copy that is too old is a failure of last night, however well this run went
@@ -306,7 +310,8 @@ update_code() {
 		step code
 		if pull; then
 			code_result=ok
-			note "$(git -C "$app" log -1 --format='at %h of %cs')"
+			run git_app 10 log -1 --format='at %h of %cs' || :
+		note "$(cat "$out")"
 			step_end ok
 		else
 			code_result=failed
@@ -316,20 +321,14 @@ update_code() {
 	fi
 }
 
-# git GIT-ARGUMENTS: nobody can be asked, nothing stays behind that would hold our lock
-git_app() {
-	run timeout -k 5 60 env GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10' \
-		git -C "$app" -c gc.auto=0 -c maintenance.auto=false "$@"
-}
-
 # fast-forward only; the requirements are installed once for each change, however often it takes
 pull() {
-	git_app fetch --quiet || return 1
-	git_app rev-parse --verify --quiet HEAD:requirements.txt || :
+	run git_app 60 fetch --quiet || return 1
+	run git_app 10 rev-parse --verify --quiet HEAD:requirements.txt || :
 	before=$(cat "$out")
-	git_app rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
+	run git_app 10 rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
 	[ "$before" = "$(cat "$out")" ] || : >"$state/requirements-changed"
-	git_app merge --quiet --ff-only '@{upstream}' || return 1
+	run git_app 60 merge --quiet --ff-only '@{upstream}' || return 1
 	[ -e "$state/requirements-changed" ] || return 0
 	run timeout -k 5 300 env VIRTUAL_ENV="$app/.venv" uv pip install --quiet -r "$app/requirements.txt" || return 1
 	rm -f "$state/requirements-changed"

@@ -10,7 +10,8 @@ program=${0##*/}
 version=0.1.0
 # cron and sudo hand down a short PATH
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin
-umask 027
+# files are the group's too: what a nightly job began, an operator may finish, and the other way round
+umask 007
 
 # ---- settings -------------------------------------------------------------------------------
 
@@ -24,6 +25,7 @@ conf() {
 settings() {
 	state=$(conf CTV_STATE_DIR /var/lib/ctv-mirror)
 	node=$(conf CTV_NODE)
+	primary=$(conf CTV_PRIMARY_NODE pi-ctv)
 	app=$(conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db)
 	unit=$(conf CTV_SERVICE flaskapp.service)
 	live=$(conf DATABASE_PATH "$app/data/database/production.db")
@@ -73,9 +75,14 @@ usage_error() {
 }
 
 # ask QUESTION [WORD]: true when a person at a terminal types WORD (default: y or yes). Without a terminal
-# the answer is no, unless --yes stands for it.
+# the answer is no, unless --yes stands for it; --no answers for the person at the terminal.
 yes=
+no=
 ask() {
+	if [ -n "$no" ]; then
+		say "$1 no (--no)"
+		return 1
+	fi
 	if [ -n "$yes" ]; then
 		say "$1 yes (--yes)"
 		return 0
@@ -274,14 +281,70 @@ replace() {
 	cat >"$1.tmp" && chmod 0644 "$1.tmp" && sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
 }
 
-# lock: one job at a time on a host. The lock dies with its last process, so there are no stale ones;
-# who holds it stands in the file.
+# lock [NAME]: one nightly job (lock), one operator (operator.lock) at a time on a host. The lock dies with
+# its last process, so there are no stale ones; who holds it stands in the file.
 lock() {
+	lock_file=$state/${1:-lock}
 	mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
-	(: >>"$state/lock") 2>/dev/null || die 73 "$state/lock: cannot open"
-	exec 9<>"$state/lock"
-	flock -n 9 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")"
-	printf '%s, pid %s, since %s\n' "$program" $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$state/lock"
+	(: >>"$lock_file") 2>/dev/null || die 73 "$lock_file: cannot open"
+	exec 9<>"$lock_file"
+	flock -n 9 || die 73 "$lock_file: held by $(head -n 1 "$lock_file")"
+	printf '%s, pid %s, since %s\n' "$program" $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$lock_file"
+}
+
+# role_lock, role_unlock: in between nobody else changes the role or installs a database. Held for moments:
+# a failover does not wait for a download, but for the rename at its end.
+role_lock() {
+	(: >>"$state/role.lock") 2>/dev/null || die 73 "$state/role.lock: cannot open"
+	exec 8<>"$state/role.lock"
+	flock -w 60 8 || die 73 "$state/role.lock: held for a minute"
+}
+
+role_unlock() {
+	exec 8>&-
+}
+
+# set_role ROLE
+set_role() {
+	role_lock
+	echo "$1" | replace "$state/role" 2>"$scratch/err" ||
+		die 74 "$state/role: cannot write: $(sed -n '$s/^.*: //p' "$scratch/err")"
+	role_unlock
+	log "role is $1"
+}
+
+# settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
+# primary, to whom it hands back what is its own. Bounded; while wanted/claim exists it is not known to be so.
+settle_record() {
+	[ -e "$state/wanted/claim" ] || return 0
+	run mirror-head show --field owner --timeout 5s || :
+	owner=$(cat "$out") next=
+	case $status in
+	0) ;;
+	# only the old uploader is at work, and it asks nobody
+	66) owner= ;;
+	*) return "$status" ;;
+	esac
+	if [ "$(role)" = active ]; then
+		[ -z "$owner" ] || [ "$owner" = "$node" ] || next=$node
+	elif [ "$owner" = "$node" ]; then
+		next=$primary
+	fi
+	[ -z "$next" ] || run mirror-head claim --owner "$next" --timeout 5s || return "$status"
+	[ -z "$next" ] || owner=$next
+	rm -f "$state/wanted/claim"
+}
+
+# ---- the application's code ------------------------------------------------------------------
+
+# git_app SECONDS GIT-ARGUMENTS, by `run` or in the background: nobody can be asked, nothing stays behind that
+# would hold our lock, and the clone may be the operator's
+git_app() {
+	limit=$1
+	shift
+	exec timeout -k 5 "$limit" env GIT_TERMINAL_PROMPT=0 \
+		GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10' \
+		git -C "$app" -c safe.directory="$app" -c gc.auto=0 -c maintenance.auto=false "$@"
 }
 
 # ---- a run ----------------------------------------------------------------------------------
@@ -316,7 +379,7 @@ record() {
 	replace "$state/last-$task.json" <"$scratch/record"
 }
 
-# begin TASK STEPS LOG: the log, the traps, the lock, the record. With --dry-run nothing of these is written.
+# begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.
 begin() {
 	task=$1 steps=$2
 	started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -336,9 +399,10 @@ begin() {
 	else
 		say "$3: cannot be written, so this run has no log"
 	fi
-	lock
+	lock "${4-}"
 	scratch=$state/.$task
-	mkdir -p "$scratch"
+	rm -rf "$scratch"
+	mkdir -p "$scratch" || die 74 "$scratch: cannot create"
 	recorded=yes
 	log "begins"
 	record running 0 || die 74 "$state/last-$task.json: cannot write"
@@ -350,6 +414,9 @@ finish() {
 	result=$1 message=$2
 	exit "${3:-0}"
 }
+
+# what a script wants done when it does not come to its good end
+undo=
 
 interrupted() {
 	trap '' INT TERM HUP
@@ -366,6 +433,9 @@ at_exit() {
 	code=$?
 	trap '' INT TERM HUP
 	trap - EXIT
+	if [ -n "$undo" ] && [ "$code" -ne 0 ]; then
+		$undo || :
+	fi
 	if [ "$code" -ne 0 ] && [ "$result" = failed ] && [ -z "$message" ]; then
 		message="unexpected end (exit status $code)${step:+ in step $step}"
 		printf '%s: %s\n' "$program" "$message" >&2
