@@ -35,7 +35,7 @@ static const char style[] =
 ".critical{color:var(--critical);background:var(--critical-bg)}.unknown{color:var(--unknown);background:var(--unknown-bg)}"
 ".banner.ok,.banner.warning,.banner.critical,.banner.unknown{border-left-color:currentColor}"
 ".bar{position:relative;height:1.1em;margin:.6em 0 1.6em;background:var(--unknown-bg);border-radius:.3em}"
-".bar i{position:absolute;inset:0 auto 0 0;border-radius:.3em;min-width:2px}"
+".bar div{position:absolute;inset:0 auto 0 0;border-radius:.3em;min-width:2px}"
 ".bar .ok,.bar .warning,.bar .critical{background:currentColor}"
 ".bar b{position:absolute;top:-.15em;bottom:-.15em;border-left:2px solid var(--text);font:600 .75em/1 system-ui,sans-serif}"
 ".bar b span{position:absolute;top:1.75em;left:-1.1em;color:var(--dim)}"
@@ -43,7 +43,7 @@ static const char style[] =
 ".days li{text-align:center;border-radius:.3em;padding:.3em 0;font-weight:700}"
 ".days small{display:block;font-weight:400;font-size:.7em;color:var(--dim)}"
 "code{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}"
-".stale .banner,.stale .state,.stale .bar i,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
+".stale .banner,.stale .state,.stale .bar div,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
 "#stale{display:none}.stale #stale{display:block;color:var(--text);font-weight:700}";
 
 /* Ages kept current, and the generator's silence made visible. */
@@ -200,7 +200,7 @@ static void standby_card(struct buf *b, const json *status, int64_t now)
 
 		snprintf(left, sizeof left, "%d", (int)(shown * 100 / BAR_S));
 		html(b, "<div class=\"bar\" role=\"img\" aria-label=\"age against the limits of 26 and 36 hours\">"
-			"<i class=\"%s\" style=\"width:%s%\"></i><b style=\"left:54.2%\"><span>26h</span></b>"
+			"<div class=\"%s\" style=\"width:%s%\"></div><b style=\"left:54.2%\"><span>26h</span></b>"
 			"<b style=\"left:75%\"><span>36h</span></b></div>", state, left);
 	}
 	html(b, "<p class=\"dim\">snapshot of ");
