@@ -105,7 +105,8 @@ gate() {
 	held_by=$(holders "$live")
 	[ -z "$held_by" ] || die 73 "$live: in use by $held_by" "end these processes, then run it again"
 	[ -d "${live%/*}" ] || die 73 "${live%/*}: no such directory"
-	note "${step_note:-standby}; $unit is $unit_is, nobody has the database open"
+	[ "$unit_is" = none ] || step_note="${step_note:-standby}, $unit is $unit_is"
+	note "${step_note:-standby}, nobody has the database open"
 }
 
 # whole OBJECT: everything that is needed of it was there
@@ -129,7 +130,7 @@ read_record() {
 	epoch='' seq='' verified=''
 	if [ -n "$from" ]; then
 		of_file "$from"
-		note "$from, $size bytes, of $taken"
+		note "$from, $(mib "$size"), of $taken"
 		return 0
 	fi
 	run mirror-head show || :
@@ -138,12 +139,12 @@ read_record() {
 		cp "$out" "$scratch/head"
 		epoch=$(in_head epoch) seq=$(in_head seq) rev=$(in_head rev) hash=$(in_head content_hash)
 		size=$(in_head size) taken=$(in_head snapshot_at) verified=$(in_head verified)
-		note "number $epoch.$seq, $size bytes, taken $taken by $(in_head owner)"
+		note "number $epoch.$seq, $(mib "$size"), taken $taken by $(in_head owner)"
 		;;
 	66)
 		# only the old uploader is at work
 		of_file "$remote"
-		note "no head record: $remote is taken as it is, $size bytes, of $taken"
+		note "no head record: $remote is taken as it is, $(mib "$size"), of $taken"
 		;;
 	*) die "$(ended "$status")" "$why" "$hint" ;;
 	esac
@@ -184,7 +185,7 @@ fetch() {
 	rm -f "$candidate"
 	must dbx-fetch --json -o "$candidate" "rev:$rev"
 	[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$remote: rev $rev is not what the record says"
-	note "$size bytes, content_hash as published"
+	note "$(mib "$size"), content_hash as published"
 }
 
 # what the record cannot prove is verified here; the hash ties this file to the one that was verified there
@@ -259,12 +260,12 @@ install_candidate() {
 		fi
 		return 0
 	fi
-	step install
 	if [ -n "$unchanged" ]; then
+		skip install "nothing to do"
 		# the same content may have been confirmed by a later snapshot: its age is that one's
 		touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
-		note "nothing to do"
 	else
+		step install
 		keep_local
 		# minutes have passed: a failover may have begun meanwhile
 		role_lock
@@ -274,7 +275,8 @@ install_candidate() {
 		# a first copy belongs to whom the directory belongs
 		[ -e "$live" ] || set -- "$@" --owner "$(stat -c %U:%G "${live%/*}")"
 		must db-install "$@" "$candidate" "$live"
-		note "$live; the one before is ${live##*/}.prev"
+		note "as $live"
+		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 	fi
 	installed_record
 	role_unlock
@@ -290,7 +292,7 @@ check_age() {
 	step age
 	run age-check -w 26h -c "$max_age" "$live" || :
 	age=$(sed 's/ *|.*//; q' "$out")
-	note "$age"
+	note "${age#*"$live is "}"
 	case $status in
 	0) ;;
 	1) step_end warning ;;

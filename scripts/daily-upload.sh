@@ -110,7 +110,7 @@ take_snapshot() {
 	# an interrupted run of another epoch is not taken up: this host was not the owner meanwhile
 	printf '{"epoch":%s}\n' "$epoch" >>"$out"
 	report
-	note "$size bytes, taken $taken"
+	note "$(mib "$size"), taken $taken"
 }
 
 verify_snapshot() {
@@ -143,7 +143,7 @@ put() {
 		if [ "$(field uploaded <"$out")" = false ]; then
 			note "$remote has this content already"
 		else
-			note "$size bytes as $remote, content_hash confirmed"
+			note "$(mib "$size") as $remote, content_hash confirmed"
 		fi
 		report
 	fi

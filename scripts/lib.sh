@@ -218,17 +218,26 @@ text() {
 	sed -n 's/^.*"text":"\(\([^"\]\|\\.\)*\)".*$/\1/p'
 }
 
+# mib BYTES: `203 MiB`, for people
+mib() {
+	if [ "$1" -ge 10485760 ]; then
+		echo "$(($1 >> 20)) MiB"
+	else
+		echo "$(($1 >> 10)) KiB"
+	fi
+}
+
 # verify FILE LEVEL: db-verify with this host's demands; its JSON line is in $out, its text in $why. Returns
 # our own code: 65 for a refused file.
 verify() {
-	verify_file=$1 verify_level=$2
+	verify_file=$1
 	set -- -l "$2" --json --min-size "$min_size"
 	for table in $tables; do
 		set -- "$@" --table "$table"
 	done
 	run db-verify "$@" "$verify_file" || :
-	[ ! -s "$out" ] || why="$verify_file: $(text <"$out")"
-	note "$verify_level${why:+: ${why#"$verify_file": }}"
+	[ ! -s "$out" ] || why="db-verify: $(text <"$out")"
+	note "${why#"db-verify: $verify_file: "}"
 	case $status in
 	0 | 1) status=0 ;;
 	2) status=65 ;;
