@@ -134,6 +134,8 @@ read_record() {
 		return 0
 	fi
 	run mirror-head show || :
+	# a record that was claimed before anything was published names no copy
+	[ "$status" -ne 0 ] || grep -q '^rev=.' "$out" || status=66
 	case $status in
 	0)
 		cp "$out" "$scratch/head"
@@ -142,9 +144,9 @@ read_record() {
 		note "number $epoch.$seq, $(mib "$size"), taken $taken by $(in_head owner)"
 		;;
 	66)
-		# only the old uploader is at work
+		# none, or one without a copy: only the old uploader is at work
 		of_file "$remote"
-		note "no head record: $remote is taken as it is, $(mib "$size"), of $taken"
+		note "no copy on record: $remote is taken as it is, $(mib "$size"), of $taken"
 		;;
 	*) die "$(ended "$status")" "$why" "$hint" ;;
 	esac
@@ -152,7 +154,7 @@ read_record() {
 
 	had_epoch=$(installed epoch) had_seq=$(installed seq)
 	[ -n "$had_epoch" ] && [ -z "$force" ] || return 0
-	[ -n "$epoch" ] || die 65 "$remote: the head record is gone, but number $had_epoch.$had_seq is installed" \
+	[ -n "$epoch" ] || die 65 "$remote: no copy is on record any more, but number $had_epoch.$had_seq is installed" \
 		"--force takes $remote as it is"
 	if [ "$epoch" -lt "$had_epoch" ] || { [ "$epoch" -eq "$had_epoch" ] && [ "$seq" -lt "$had_seq" ]; }; then
 		die 65 "$remote: number $epoch.$seq is older than the installed $had_epoch.$had_seq" \

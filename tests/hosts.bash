@@ -1,0 +1,96 @@
+# hosts.bash - two hosts in two directories and a local Dropbox between them, for the tests of the scripts.
+
+# hosts_start: pi-ctv with a database and pi2 with none, both standing where an installation leaves them
+hosts_start() {
+	cd "$BATS_TEST_TMPDIR"
+	dropbox_start
+	mkdir -p pi-ctv/data pi-ctv/state pi2/data pi2/state
+	echo primary >pi-ctv/state/role
+	echo standby >pi2/state/role
+	live=$PWD/pi-ctv/data/production.db
+	copy=$PWD/pi2/data/production.db
+	make_db "$live"
+}
+
+# on HOST COMMAND...: with that host's settings; DROPBOX_... come from dropbox_start
+on() {
+	local host=$1
+	shift
+	env CTV_ENV_FILE=/nonexistent CTV_NODE="$host" DATABASE_PATH="$BATS_TEST_TMPDIR/$host/data/production.db" \
+		CTV_APP_DIR="$BATS_TEST_TMPDIR/$host/app" CTV_STATE_DIR="$BATS_TEST_TMPDIR/$host/state" \
+		CTV_LOG_DIR="$BATS_TEST_TMPDIR/$host/log" CTV_MIN_SIZE="${MIN_SIZE-20K}" \
+		CTV_REQUIRE_TABLES="${TABLES-spots:10 customers}" "$@"
+}
+
+upload() {
+	on pi-ctv daily-upload.sh "$@"
+}
+
+download() {
+	on pi2 daily-download.sh "$@"
+}
+
+# make_db FILE [ROWS]: a database of the shape of the real one, in WAL mode
+make_db() {
+	sqlite3 -batch -bail "$1" >/dev/null <<END
+PRAGMA journal_mode = WAL;
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE spots (id INTEGER PRIMARY KEY AUTOINCREMENT, customer INTEGER REFERENCES customers (id), note TEXT);
+CREATE INDEX spots_note ON spots (note);
+INSERT INTO customers VALUES (1, 'one'), (2, 'two');
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${2:-500})
+	INSERT INTO spots (customer, note) SELECT 1 + i % 2, 'spot ' || i || hex(randomblob(20)) FROM n;
+END
+}
+
+# sql FILE STATEMENT...: its answer
+sql() {
+	sqlite3 -batch -bail -cmd '.timeout 5000' "$@"
+}
+
+# rows FILE: what is in it, to compare two databases by
+rows() {
+	sql "$1" 'SELECT count(*), sum(id), sum(length(note)), max(note) FROM spots; SELECT count(*) FROM customers;
+		PRAGMA integrity_check;'
+}
+
+# last HOST TASK FILTER: of the record that the task left
+last() {
+	jq -r "$3" "$BATS_TEST_TMPDIR/$1/state/last-$2.json"
+}
+
+# tree DIR: everything in it with its content, mode, owner and time, to see that nothing was touched
+tree() {
+	(cd "$1" && find . -printf '%P %y %m %u %T@ ' \( -type f -exec sha256sum {} \; -o -printf '\n' \)) | sort
+}
+
+# head_rev: the revision that the head record names
+head_rev() {
+	on pi2 mirror-head show -f rev
+}
+
+# bytes_of ROUTE MATCH FIELD: bytes that went over the wire (in or out) in calls of that route
+bytes_of() {
+	dropbox_log 'select(.route == $r and (.arg | tostring | test($m)))' --arg r "$1" --arg m "$2" |
+		jq -s "map(.$3) | add // 0"
+}
+
+# eventually COMMAND: becomes true, or the test fails instead of hanging
+eventually() {
+	local tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 2000 ] || return 1
+		sleep 0.01
+	done
+}
+
+# stub NAME: standard input becomes a script that comes before the real program of this name ($real in it)
+stub() {
+	local real
+	real=$(command -v "$1")
+	mkdir -p "$BATS_TEST_TMPDIR/stubs"
+	{ echo '#!/bin/sh'; echo "real=$real"; cat; } >"$BATS_TEST_TMPDIR/stubs/$1"
+	chmod +x "$BATS_TEST_TMPDIR/stubs/$1"
+	PATH=$BATS_TEST_TMPDIR/stubs:$PATH
+}
