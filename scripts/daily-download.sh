@@ -87,6 +87,7 @@ wait_for_news() {
 # a database that serves is not replaced: by the role, by the unit, and by who has it open
 gate() {
 	step role
+	as_found=$(condition)
 	role=$(role)
 	case $role in
 	standby) ;;
@@ -253,6 +254,20 @@ or_null() {
 	printf '%s' "${1:-null}"
 }
 
+# still_standby: takes the role lock. Minutes have passed since the gate: a failover may have begun, and even ended.
+still_standby() {
+	role_lock
+	case $(role) in
+	active) die 73 "$state/role: this host has begun to serve; its database stays" ;;
+	esac
+	[ "$(condition)" = "$as_found" ] || die 75 "$live: was written to meanwhile" "run it again: what was written is kept"
+}
+
+# condition: what any write to the live database would change
+condition() {
+	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
+}
+
 install_candidate() {
 	if [ -n "$dry" ]; then
 		if [ -n "$unchanged" ]; then
@@ -264,14 +279,13 @@ install_candidate() {
 	fi
 	if [ -n "$unchanged" ]; then
 		skip install "nothing to do"
+		still_standby
 		# the same content may have been confirmed by a later snapshot: its age is that one's
 		touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
 	else
 		step install
 		keep_local
-		# minutes have passed: a failover may have begun meanwhile
-		role_lock
-		[ "$(role)" != active ] || die 73 "$state/role: this host has begun to serve; its database stays"
+		still_standby
 		installed_record "$hash"
 		set -- --as-of "$taken"
 		# a first copy belongs to whom the directory belongs
@@ -315,7 +329,7 @@ update_code() {
 		if pull; then
 			code_result=ok
 			run git_app 10 log -1 --format='at %h of %cs' || :
-		note "$(cat "$out")"
+			note "$(cat "$out")"
 			step_end ok
 		else
 			code_result=failed
