@@ -133,6 +133,26 @@ struct http *dropbox_connect(struct dropbox *d)
 	return h;
 }
 
+int dropbox_begin(struct dropbox **d, struct http **h, int64_t timeout_ms)
+{
+	int rc = config_load();
+
+	*d = NULL;
+	*h = NULL;
+	if (rc == EX_OK)
+		rc = dropbox_open(d, timeout_ms);
+	if (rc == EX_OK && (*h = dropbox_connect(*d)) == NULL)
+		rc = EX_SOFTWARE;
+	return rc;
+}
+
+void dropbox_end(struct dropbox *d, struct http *h)
+{
+	http_free(h);
+	dropbox_close(d);
+	config_free();
+}
+
 /* --- metadata --- */
 
 static char *copy(const char *s)

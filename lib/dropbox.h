@@ -24,6 +24,13 @@ struct dropbox;
 int dropbox_open(struct dropbox **out, int64_t timeout_ms);
 void dropbox_close(struct dropbox *d);
 
+/*
+ * For a tool that makes one call after the other: reads the configuration, opens the account and one
+ * connection. EX_OK, or an exit status (reported). dropbox_end releases all of it, also after a failure.
+ */
+int dropbox_begin(struct dropbox **d, struct http **h, int64_t timeout_ms);
+void dropbox_end(struct dropbox *d, struct http *h);
+
 /* A connection for one thread; NULL without memory (reported). Release it by http_free. */
 struct http *dropbox_connect(struct dropbox *d);
 

@@ -1,0 +1,197 @@
+/*
+ * dbx-cp [-f] SRC DST - copy a file within Dropbox, without a transfer
+ *
+ * DST is at the end a file with the content that SRC had. What is there is overwritten only with -f, and
+ * then the new copy is complete under another name before the old one goes. (Dropbox has no copy that
+ * overwrites: for the moment between the two steps DST is absent, and the old revision is in its history.)
+ */
+#include "lib/std.h"
+
+#include <getopt.h>
+#include <sys/random.h>
+
+#include "lib/cli.h"
+#include "lib/dropbox.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/stop.h"
+
+static const char help[] =
+"usage: dbx-cp [-f] SRC DST\n"
+"Copy the file SRC to the path DST within Dropbox.\n"
+"\n"
+"  -f, --force          overwrite what is there (default: never overwrite)\n"
+"      --timeout D      give up after D\n"
+"  -v, --verbose        say what is done\n"
+"  -h, --help           this text\n"
+"  -V, --version        the version\n";
+
+static bool force;
+static int64_t timeout_ms;	/* 0 for none */
+
+/* Is path a file with that content? Reports a failure other than not found. */
+static int has_content(struct dropbox *d, struct http *h, const char *path, const char *hash, bool *same)
+{
+	struct dropbox_meta m;
+	int rc = dropbox_metadata(d, h, path, &m);
+
+	*same = rc == EX_OK && m.kind == 'f' && *hash != '\0' && strcmp(m.content_hash, hash) == 0;
+	dropbox_meta_free(&m);
+	return rc == EX_NOINPUT ? EX_OK : rc;
+}
+
+/*
+ * files/copy_v2 or files/move_v2 to a path where nothing is. A reply that was lost is resolved by looking;
+ * a source that is there but not found yet (it was uploaded a moment ago) is tried again.
+ */
+static int relocate(struct dropbox *d, struct http *h, const char *route, const char *from, const char *to,
+		    const char *hash)
+{
+	json *arg = json_object();
+	struct dropbox_call c = { .style = DROPBOX_RPC, .route = route, .arg = arg };
+	struct retry pace = dropbox_pace(d);
+	struct dropbox_answer a;
+	bool lost = false, same = false;
+	int rc;
+
+	json_put_str(arg, "from_path", from);
+	json_put_str(arg, "to_path", to);
+	json_put_bool(arg, "autorename", false);
+	for (;;) {
+		dropbox_do(d, h, &c, &a);
+		lost = lost || a.lost;
+		if (strcmp(a.tag, "from_lookup/not_found") == 0 && !lost)
+			a.again = true;
+		else
+			break;
+		if (!dropbox_again(&pace, &a))
+			break;
+		dropbox_answer_free(&a);
+	}
+	rc = a.rc;
+	if (rc != EX_OK && lost && !stop_asked() && has_content(d, h, to, hash, &same) == EX_OK && same)
+		rc = EX_OK;
+	if (rc != EX_OK)
+		dropbox_report(strncmp(a.tag, "to/", 3) == 0 ? to : from, &a);
+	dropbox_answer_free(&a);
+	json_free(arg);
+	return rc;
+}
+
+static int delete(struct dropbox *d, struct http *h, const char *path, const char *rev)
+{
+	json *arg = json_object();
+	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/delete_v2", .arg = arg };
+	struct dropbox_answer a;
+	int rc;
+
+	json_put_str(arg, "path", path);
+	json_put_str(arg, "parent_rev", rev);
+	dropbox_do(d, h, &c, &a);
+	rc = a.rc == EX_NOINPUT ? EX_OK : a.rc;
+	if (rc != EX_OK)
+		dropbox_report(path, &a);
+	dropbox_answer_free(&a);
+	json_free(arg);
+	return rc;
+}
+
+/* Puts the copy in the place of what is there: complete under another name first. */
+static int replace(struct dropbox *d, struct http *h, const struct dropbox_meta *src, const char *from,
+		   const char *to, const char *old_rev)
+{
+	unsigned char dice[4] = { 0 };
+	char *tmp;
+	int rc;
+
+	if (getrandom(dice, sizeof dice, 0) != sizeof dice ||
+	    asprintf(&tmp, "%s.%02x%02x%02x%02x.tmp", to, dice[0], dice[1], dice[2], dice[3]) < 0)
+		return EX_SOFTWARE;
+	rc = relocate(d, h, "files/copy_v2", from, tmp, src->content_hash);
+	if (rc == EX_OK)
+		rc = delete(d, h, to, old_rev);
+	if (rc == EX_OK)
+		rc = relocate(d, h, "files/move_v2", tmp, to, src->content_hash);
+	if (rc != EX_OK)
+		msg_hint("the copy may be at %s", tmp);
+	free(tmp);
+	return rc;
+}
+
+static int copy(const char *from, const char *to)
+{
+	struct dropbox_meta src = { .kind = 'x' }, dst = { .kind = 'x' };
+	struct dropbox *d;
+	struct http *h;
+	int rc = dropbox_begin(&d, &h, timeout_ms), there;
+
+	if (rc != EX_OK)
+		goto out;
+	rc = dropbox_metadata(d, h, from, &src);
+	if (rc == EX_NOINPUT)
+		msg_err(from, "not found in Dropbox");
+	if (rc == EX_OK && src.kind != 'f') {
+		msg_err(from, "a folder, and only files are copied");
+		rc = EX_DATAERR;
+	}
+	if (rc != EX_OK)
+		goto out;
+	there = dropbox_metadata(d, h, to, &dst);
+	if (there == EX_NOINPUT) {
+		rc = relocate(d, h, "files/copy_v2", from, to, src.content_hash);
+	} else if (there != EX_OK) {
+		rc = there;
+	} else if (dst.kind == 'f' && *src.content_hash != '\0' && strcmp(dst.content_hash, src.content_hash) == 0) {
+		msg_info("%s has this content already", to);
+	} else if (dst.kind != 'f') {
+		msg_err(to, "a folder is there");
+		rc = EX_CANTCREAT;
+	} else if (!force) {
+		msg_err(to, "exists in Dropbox and is not overwritten");
+		msg_hint("-f overwrites it");
+		rc = EX_CANTCREAT;
+	} else {
+		rc = replace(d, h, &src, from, to, dst.rev);
+	}
+out:
+	dropbox_meta_free(&src);
+	dropbox_meta_free(&dst);
+	dropbox_end(d, h);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	enum { TIMEOUT = 256 };
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' }, { "timeout", required_argument, NULL, TIMEOUT },
+		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
+	const char *why = NULL;
+	int opt;
+
+	msg_init(argv[0]);
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":fvhV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'f': force = true; break;
+		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
+		case 'v': msg_verbose = true; break;
+		case 'h': return cli_help(help);
+		case 'V': return cli_version();
+		default: return cli_bad_option(opt, argv);
+		}
+		if (why != NULL)
+			return cli_usage("%s: %s", optarg, why);
+	}
+	if (argc - optind != 2)
+		return cli_usage("SRC and DST are needed");
+	for (int i = optind; i < argc; i++) {
+		why = dropbox_path_fault(argv[i], false);
+		if (why != NULL)
+			return cli_usage("%s: %s", argv[i], why);
+	}
+	stop_init();
+	return cli_close(copy(argv[optind], argv[optind + 1]));
+}
