@@ -219,3 +219,58 @@ int file_lock(int fd, const char *path)
 		msg_errno(path, "cannot lock");
 	return EX_CANTCREAT;
 }
+
+static bool is_named(int fd, const char *path)
+{
+	struct stat st, named;
+
+	return fstat(fd, &st) == 0 && lstat(path, &named) == 0 && named.st_dev == st.st_dev &&
+	       named.st_ino == st.st_ino;
+}
+
+int file_claim(const char *tmp, int *out)
+{
+	struct stat st;
+	int rc, fd;
+
+	for (;;) {
+		fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		if (fd < 0 || fstat(fd, &st) != 0) {
+			rc = file_write_status(errno);
+			msg_errno(tmp, "cannot create");
+			goto fail;
+		}
+		if (!S_ISREG(st.st_mode) || st.st_nlink > 1) {
+			msg_err(tmp, "in the way of a temporary file, and not one of ours");
+			rc = EX_CANTCREAT;
+			goto fail;
+		}
+		rc = file_lock(fd, tmp);
+		if (rc != EX_OK)
+			goto fail;
+		/* its last owner may have renamed or removed it between our open and our lock */
+		if (is_named(fd, tmp))
+			break;
+		close(fd);
+	}
+	if (ftruncate(fd, 0) != 0 || fchmod(fd, 0600) != 0) {
+		rc = file_write_status(errno);
+		msg_errno(tmp, "cannot write");
+		goto fail;
+	}
+	*out = fd;
+	return EX_OK;
+fail:
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+void file_unclaim(const char *tmp, int fd)
+{
+	if (fd < 0)
+		return;
+	if (is_named(fd, tmp))
+		unlink(tmp);
+	close(fd);
+}

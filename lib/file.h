@@ -41,6 +41,15 @@ int file_slurp(const char *path, struct buf *out);
  */
 int file_lock(int fd, const char *path);
 
+/*
+ * Opens or makes (0600) a temporary file of a fixed name, takes its lock, and empties it: what a killed
+ * run left is swept by the next one, what a living run writes is left alone. The lock goes with the file
+ * when it is renamed. EX_OK and *fd, or EX_CANTCREAT, EX_IOERR (reported).
+ */
+int file_claim(const char *tmp, int *fd);
+/* Closes it, and removes it if tmp still is its name. No harm with fd -1. */
+void file_unclaim(const char *tmp, int fd);
+
 /* The exit status for a failed write to or creation of a file: ENOSPC, EIO ... 74, otherwise 73. */
 int file_write_status(int error);
 

@@ -1,6 +1,8 @@
 #include "lib/std.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -136,4 +138,70 @@ char *sqlite_uri(const char *path, const char *query)
 	}
 	snprintf(end, room - (size_t)(end - uri), "%s%s", query != NULL ? "?" : "", query != NULL ? query : "");
 	return uri;
+}
+
+int sqlite_status(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK: case SQLITE_ROW: case SQLITE_DONE:
+		return EX_OK;
+	case SQLITE_CORRUPT: case SQLITE_NOTADB: case SQLITE_ERROR: case SQLITE_FORMAT:
+		return EX_DATAERR;
+	case SQLITE_FULL: case SQLITE_IOERR: case SQLITE_NOMEM: case SQLITE_TOOBIG:
+		return EX_IOERR;
+	case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_CANTOPEN: case SQLITE_READONLY: case SQLITE_PERM:
+	case SQLITE_AUTH: case SQLITE_PROTOCOL:
+		return EX_CANTCREAT;
+	case SQLITE_INTERRUPT:
+		return EX_TEMPFAIL;
+	default:
+		return EX_SOFTWARE;
+	}
+}
+
+int sqlite_fail(sqlite3 *db, const char *object, const char *what, int rc)
+{
+	int error = db != NULL ? sqlite3_system_errno(db) : 0;
+	/* the text of the connection says more, if it is about the same error */
+	const char *text = db != NULL && (sqlite3_errcode(db) & 0xff) == (rc & 0xff) ? sqlite3_errmsg(db) :
+			   sqlite3_errstr(rc);
+	bool by_os = error != 0 && sqlite_status(rc) != EX_DATAERR && (rc & 0xff) != SQLITE_BUSY;
+	char reason[128];
+
+	msg_err(object, "%s: %s%s%s", what, text, by_os ? ": " : "",
+		by_os ? strerror_r(error, reason, sizeof reason) : "");
+	return sqlite_status(rc);
+}
+
+int sqlite_int(sqlite3 *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	if (rc == SQLITE_ROW)
+		rc = SQLITE_OK;
+	else if (rc == SQLITE_DONE || rc == SQLITE_OK)
+		rc = SQLITE_ERROR;
+	/* what the step said, not what finalize repeats or forgets */
+	sqlite3_finalize(st);
+	return rc;
+}
+
+const char *const sqlite_side_files[] = { "-wal", "-journal", "-shm", NULL };
+
+int sqlite_no_side_files(const char *path)
+{
+	char side[PATH_MAX];
+	struct stat st;
+
+	for (const char *const *s = sqlite_side_files; *s != NULL; s++) {
+		if (snprintf(side, sizeof side, "%s%s", path, *s) < (int)sizeof side &&
+		    lstat(side, &st) != 0 && errno == ENOENT)
+			continue;
+		msg_err(path, "has a %s beside it", *s);
+		return EX_CANTCREAT;
+	}
+	return EX_OK;
 }

@@ -51,4 +51,27 @@ int sqlite_header_read(int fd, const char *path, struct sqlite_header *out);
  */
 char *sqlite_uri(const char *path, const char *query);
 
+struct sqlite3;
+
+/* The exit status for a result code of SQLite's. */
+int sqlite_status(int rc);
+
+/*
+ * Reports `object: what: SQLite's words for rc`, with the system's error when db (NULL is fine) knows one.
+ * Returns sqlite_status(rc).
+ */
+int sqlite_fail(struct sqlite3 *db, const char *object, const char *what, int rc);
+
+/* Runs one statement and takes the first column of its first row. SQLite's code, SQLITE_OK when there was a row. */
+int sqlite_int(struct sqlite3 *db, const char *sql, int64_t *out);
+
+/* The files that SQLite keeps beside a database, as suffixes; ends with NULL. */
+extern const char *const sqlite_side_files[];
+
+/*
+ * Reports the first of them that exists beside path, and returns EX_CANTCREAT; EX_OK when there is none
+ * (a name that cannot be looked at counts as one that exists).
+ */
+int sqlite_no_side_files(const char *path);
+
 #endif

@@ -24,6 +24,7 @@ void stop_init(void)
 			sigaction(signals[i], &stop, NULL);
 	}
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 bool stop_asked(void)

@@ -1,0 +1,469 @@
+load helper
+load sqlite
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	# what bats made is for root alone; some tests become another user
+	chmod 711 "$BATS_RUN_TMPDIR" .. .
+}
+
+teardown() {
+	app_dies
+}
+
+# is_snapshot FILE SIDES: a whole database in rollback mode, alone, with these rows
+is_snapshot() {
+	[ "$(od -An -tu1 -j18 -N2 "$1" | tr -d ' \n')" = 11 ]
+	[ "$(sqlite3 "$1" 'PRAGMA integrity_check')" = ok ]
+	[ "$(sides "$1")" = "$2" ]
+	[ -z "$(find . -name "$1-*")" ]
+	[ ! -e ".$1.snapshot" ]
+}
+
+@test "a closed database is copied, to a file in rollback mode that needs nothing beside it" {
+	for mode in delete wal; do
+		make_db "$mode.db" "$mode"
+		run db-snapshot "$mode.db" "$mode.snap"
+		expect 0 '^$'
+		is_snapshot "$mode.snap" 'old 300'
+		[ "$(sqlite3 "$mode.snap" .dump | md5sum)" = "$(sqlite3 "$mode.db" .dump | md5sum)" ]
+	done
+}
+
+@test "a closed WAL database is left byte for byte and without side files" {
+	make_db a.db wal
+	touch -d 2020-01-01 a.db
+	before=$(sha256sum a.db; stat -c '%i %y %a' a.db)
+	run db-snapshot a.db snap
+	expect 0
+	[ "$(sha256sum a.db; stat -c '%i %y %a' a.db)" = "$before" ]
+	[ "$(ls)" = $'a.db\nsnap' ]
+}
+
+@test "the rows that a running application has in its -wal are in the copy, and the -wal stays as it is" {
+	make_db a.db wal
+	app a.db
+	sql "PRAGMA wal_autocheckpoint=0; UPDATE t SET side='new';"
+	before=$(sha256sum a.db a.db-wal)
+	run db-snapshot a.db snap
+	expect 0
+	is_snapshot snap 'new 300'
+	[ "$(sha256sum a.db a.db-wal)" = "$before" ]
+	# and the application goes on
+	sql "INSERT INTO t(side) VALUES ('later');"
+}
+
+@test "the rows that a killed application left in its -wal are in the copy, and are not checkpointed" {
+	make_crashed_wal a.db
+	before=$(sha256sum a.db a.db-wal)
+	run db-snapshot a.db snap
+	expect 0
+	is_snapshot snap 'new 300'
+	[ "$(sha256sum a.db a.db-wal)" = "$before" ]
+}
+
+@test "the half transaction that a killed application left in its -journal is not in the copy" {
+	make_hot_journal a.db
+	run db-snapshot -v a.db snap
+	expect 0 'rolling it back'
+	is_snapshot snap 'old 300'
+	[ ! -e a.db-journal ]
+}
+
+# pad FILE: 12 MB more, so that the copy takes several steps
+pad() {
+	sqlite3 "$1" 'CREATE TABLE pad(x); INSERT INTO pad VALUES (randomblob(12000000))'
+}
+
+# stopped_copy SRC DST: starts it ($strace_pid) and stops it ($pid) in the middle of its second step
+stopped_copy() {
+	strace -f -o trace -e trace=pwrite64 -e inject=pwrite64:signal=STOP:when=1500 db-snapshot "$1" "$2" 3>&- &
+	strace_pid=$!
+	until_true grep -qs 'stopped by SIGSTOP' trace
+	pid=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' trace | head -n 1)
+}
+
+@test "what is written and checkpointed during the copy is not in it" {
+	make_db a.db wal
+	pad a.db
+	app a.db
+	sql "PRAGMA wal_autocheckpoint=0; UPDATE t SET side='new' WHERE id <= 100;"
+	stopped_copy a.db snap
+	sql "UPDATE t SET side='late', body='x'; INSERT INTO t(side) VALUES ('late');"
+	sql "PRAGMA wal_checkpoint(PASSIVE);"
+	kill -CONT "$pid"
+	ends "$strace_pid"
+	expect 0
+	is_snapshot snap $'new 100\nold 200'
+	[ "$(sqlite3 a.db "SELECT count(*) FROM t WHERE side='late'")" = 301 ]
+}
+
+@test "an application that comes and goes during the copy finds its -wal again, not checkpointed" {
+	make_db a.db wal
+	pad a.db
+	before=$(sha256sum a.db)
+	stopped_copy a.db snap
+	sqlite3 a.db "PRAGMA wal_autocheckpoint=0; UPDATE t SET side='late';" >/dev/null
+	kill -CONT "$pid"
+	ends "$strace_pid"
+	expect 0
+	is_snapshot snap 'old 300'
+	[ "$(sha256sum a.db)" = "$before" ]
+	[ -s a.db-wal ]
+	[ "$(sqlite3 a.db "SELECT count(*) FROM t WHERE side='late'")" = 300 ]
+}
+
+@test "a writer that never pauses does not make it start over" {
+	make_db a.db wal
+	yes "INSERT INTO t(side) VALUES ('more'),('more');" 3>&- | sqlite3 a.db 3>&- 2>/dev/null &
+	app_pid=$!
+	for i in 1 2 3 4 5; do
+		run timeout 60 db-snapshot a.db snap
+		expect 0
+		[ "$(sqlite3 snap 'PRAGMA integrity_check')" = ok ]
+		[ "$(sqlite3 snap "SELECT count(*) % 2 FROM t WHERE side='more'")" = 0 ]
+	done
+}
+
+@test "--json tells time, size, hash and pages, and the file has that time, size and hash" {
+	make_db a.db wal
+	before=$(date +%s)
+	run --separate-stderr db-snapshot --json a.db snap
+	expect 0
+	[ "${#lines[@]}" -eq 1 ]
+	jq -e '.path == "snap" and .page_size == 4096 and .size == .page_size * .page_count' <<<"$output"
+	[ "$(jq .size <<<"$output")" = "$(stat -c %s snap)" ]
+	at=$(date -d "$(jq -r .snapshot_at <<<"$output")" +%s)
+	[ "$at" = "$(stat -c %Y snap)" ]
+	[ "$at" -ge "$before" ] && [ "$at" -le "$(date +%s)" ]
+	# one block of 4 MiB or less: the hash of its hash
+	[ "$(jq -r .content_hash <<<"$output")" = "$(openssl dgst -sha256 -binary snap | sha256sum | cut -d' ' -f1)" ]
+}
+
+@test "the hash of a copy of several blocks is Dropbox's content_hash" {
+	make_db a.db
+	sqlite3 a.db 'CREATE TABLE b(x); INSERT INTO b VALUES (randomblob(9000000))'
+	run db-snapshot --json a.db snap
+	expect 0
+	split -b 4M snap block.
+	want=$(for b in block.*; do openssl dgst -sha256 -binary "$b"; done | sha256sum | cut -d' ' -f1)
+	[ "$(jq -r .content_hash <<<"$output")" = "$want" ]
+}
+
+@test "the same state gives the same bytes" {
+	make_db a.db wal
+	db-snapshot a.db one
+	db-snapshot a.db two
+	cmp one two
+}
+
+@test "page sizes, encodings, auto-vacuum and reserved bytes are kept" {
+	for setup in 'page_size=512' 'page_size=65536' 'encoding="UTF-16be"' 'auto_vacuum=FULL' 'auto_vacuum=INCREMENTAL'; do
+		rm -f v.db*
+		sqlite3 v.db "PRAGMA $setup" 'CREATE TABLE t(side, body); INSERT INTO t VALUES ("old", randomblob(200000))' \
+			'PRAGMA journal_mode=WAL' >/dev/null
+		run db-snapshot --json v.db snap
+		expect 0
+		is_snapshot snap 'old 1'
+		pragma=${setup%%=*}
+		[ "$(sqlite3 snap "PRAGMA $pragma")" = "$(sqlite3 v.db "PRAGMA $pragma")" ]
+	done
+	rm -f v.db*
+	sqlite3 v.db '.filectrl reserve_bytes 32' 'CREATE TABLE t(side); INSERT INTO t VALUES ("old")' >/dev/null
+	run db-snapshot v.db snap
+	expect 0
+	is_snapshot snap 'old 1'
+	[ "$(od -An -tu1 -j20 -N1 snap | tr -d ' ')" = 32 ]
+}
+
+@test "an old copy is replaced, its mode is that of the source" {
+	make_db a.db
+	make_db snap
+	chmod 640 a.db
+	chmod 666 snap
+	sqlite3 a.db "UPDATE t SET side='new'"
+	run db-snapshot a.db snap
+	expect 0
+	is_snapshot snap 'new 300'
+	[ "$(stat -c %a snap)" = 640 ]
+}
+
+@test "source and destination may be links, far away, and have names of any kind" {
+	mkdir -p 'a dir?x#1%20' out
+	make_db 'a dir?x#1%20/file:b&c=d.db' wal
+	ln -s 'a dir?x#1%20/file:b&c=d.db' link
+	run db-snapshot link out/snap
+	expect 0
+	cp out/snap .
+	is_snapshot snap 'old 300'
+	[ "$(ls -A 'a dir?x#1%20')" = 'file:b&c=d.db' ]
+	run db-snapshot 'a dir?x#1%20/file:b&c=d.db' 'file:snap?mode=memory'
+	expect 0
+	[ -s 'file:snap?mode=memory' ]
+}
+
+@test "a lock on the source is waited for" {
+	make_db a.db
+	app a.db
+	sql 'BEGIN EXCLUSIVE;'
+	db-snapshot a.db snap 3>&- &
+	pid=$!
+	# it has asked for the lock once its copy is claimed
+	until_true test -e .snap.snapshot
+	[ ! -e snap ]
+	sql 'COMMIT;'
+	ends "$pid"
+	expect 0
+	is_snapshot snap 'old 300'
+}
+
+@test "a lock that stays is not waited for longer than --timeout" {
+	make_db a.db
+	app a.db
+	sql 'BEGIN EXCLUSIVE;'
+	run db-snapshot -t 100ms a.db snap
+	expect 73 '^db-snapshot: a.db: cannot read: database is locked$'
+	[ "$(ls -A)" = a.db ]
+}
+
+@test "SIGTERM while it waits or copies ends it: 75, nothing left, the old copy in place" {
+	make_db a.db
+	make_db snap
+	before=$(sha256sum snap)
+	app a.db
+	sql 'BEGIN EXCLUSIVE;'
+	db-snapshot -t 60s a.db snap 3>&- 2>err &
+	pid=$! start=$SECONDS
+	until_true test -e .snap.snapshot
+	kill "$pid"
+	ends "$pid"
+	expect 75
+	[ $((SECONDS - start)) -lt 30 ]
+	grep -q '^db-snapshot: snap: interrupted$' err
+	sql 'COMMIT;'
+	[ "$(sha256sum snap)" = "$before" ]
+	[ ! -e .snap.snapshot ]
+	pad a.db
+	for sig in TERM INT HUP; do
+		run strace -f -o trace -e trace=pwrite64 -e "inject=pwrite64:signal=$sig:when=20" db-snapshot a.db snap
+		grep -q "SIG$sig" trace
+		# of 3000 pages
+		[ "$(grep -c pwrite64 trace)" -lt 2000 ]
+		expect 75 'snap: interrupted'
+		[ "$(sha256sum snap)" = "$before" ]
+		[ ! -e .snap.snapshot ]
+	done
+}
+
+@test "what a killed run left is swept by the next one" {
+	make_db a.db
+	run strace -f -o trace -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=20 db-snapshot a.db snap
+	[ -e .snap.snapshot ] && [ ! -e snap ]
+	head -c 9000000 /dev/urandom >>.snap.snapshot
+	run db-snapshot a.db snap
+	expect 0
+	is_snapshot snap 'old 300'
+}
+
+@test "two runs for one destination: the second one leaves" {
+	make_db a.db
+	app a.db
+	sql 'BEGIN EXCLUSIVE;'
+	db-snapshot a.db snap 3>&- &
+	pid=$!
+	until_true test -e .snap.snapshot
+	run db-snapshot a.db snap
+	expect 73 'snap.snapshot: in use by another process'
+	[ -e .snap.snapshot ]
+	sql 'COMMIT;'
+	ends "$pid"
+	expect 0
+	is_snapshot snap 'old 300'
+}
+
+@test "no space: 74 before anything is copied, nothing left" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
+	mkdir small
+	make_db a.db
+	run unshare -m sh -c 'mount -t tmpfs -o size=64k none small && db-snapshot a.db small/snap; echo $?; ls -A small'
+	[ "${lines[0]}" = 'db-snapshot: small/snap: needs 308 KiB, 64 KiB are free' ] ||
+		[[ ${lines[0]} =~ needs\ [0-9]+\ KiB,\ [0-9]+\ KiB\ are\ free ]]
+	[ "${lines[1]}" = 74 ]
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+@test "a file size limit: 74, nothing left" {
+	make_db a.db
+	run bash -c 'ulimit -f 100; exec db-snapshot a.db snap'
+	expect 74 'snap: .*File too large'
+	[ "$(ls -A)" = a.db ]
+}
+
+@test "memory does not grow with the database: less than 16 MiB" {
+	sqlite3 a.db 'PRAGMA journal_mode=WAL; CREATE TABLE b(x);
+		INSERT INTO b VALUES (zeroblob(30000000)), (zeroblob(30000000)), (zeroblob(30000000))' >/dev/null
+	run env time -f %M db-snapshot a.db snap
+	expect 0
+	[ "${lines[0]}" -lt 16384 ]
+}
+
+@test "a user who could not share the files that reading makes is refused; the owner's group is not" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to become others"
+	mkdir d
+	chmod 777 d
+	make_db d/a.db wal
+	chmod 644 d/a.db
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$ROOT/build/db-snapshot" d/a.db d/snap
+	expect 77 "d/a.db: belongs to another user.*"
+	[ "$(ls -A d)" = a.db ]
+	chmod 664 d/a.db
+	run setpriv --reuid 65534 --regid 0 --clear-groups "$ROOT/build/db-snapshot" d/a.db d/snap
+	expect 0
+	# while the application runs, its own files are used
+	rm d/snap
+	chmod 644 d/a.db
+	chmod 777 d
+	app d/a.db
+	sql 'SELECT count(*) FROM t;'
+	chmod 666 d/a.db-shm d/a.db-wal
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$ROOT/build/db-snapshot" d/a.db d/snap
+	expect 0
+}
+
+@test "a WAL database in a directory that cannot be written says what it needs" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to become nobody"
+	mkdir d out
+	make_db d/a.db wal
+	chown 65534 d/a.db out
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$ROOT/build/db-snapshot" d/a.db out/snap
+	expect 73 '^db-snapshot: d/a.db: cannot read: '
+	[[ $output == *'hint: a WAL database needs a -shm file: its directory must be writable for this user' ]]
+	[ -z "$(ls -A out)" ]
+}
+
+@test "a bad source is refused with its reason, never created, never changed" {
+	make_db good.db
+	size=$(stat -c %s good.db)
+	: >empty
+	echo '<html><body>Error 500</body></html>' >html
+	head -c 100000 /dev/zero >zero
+	head -c 50 good.db >short
+	head -c 10 good.db >shorter
+	head -c $((size - 4096)) good.db >truncated
+	{ head -c 16 good.db; head -c 100000 /dev/urandom; } >magic
+	mkdir dir
+	mkfifo pipe
+	ln -s loop loop
+	ln -s nowhere dangling
+	while IFS='~' read -r file code message; do
+		run timeout 20 db-snapshot "$file" snap
+		expect "$code" "^db-snapshot: ($file: )?$message"
+		[ ! -e snap ] && [ ! -e .snap.snapshot ]
+	done <<'TABLE'
+nope~66~cannot open: No such file
+dir/nope~66~cannot open: No such file
+good.db/x~66~cannot open: Not a directory
+dangling~66~cannot open: No such file
+loop~66~cannot open: Too many levels
+dir~66~not a regular file
+pipe~66~not a regular file
+/dev/null~66~not a regular file
+empty~65~empty file, not a database
+html~65~not a SQLite database
+zero~65~not a SQLite database
+shorter~65~not a SQLite database
+short~65~cannot read: (file is not a database|database disk image is malformed)
+truncated~65~cannot read: database disk image is malformed
+magic~65~cannot read: file is not a database
+TABLE
+	[ ! -e nope ] && [ ! -e nowhere ]
+	[ "$(stat -c %s empty)" = 0 ]
+}
+
+@test "a bad destination is refused with its reason, and left alone" {
+	make_db a.db
+	make_db used.db
+	make_db crashed.db
+	: >crashed.db-journal
+	make_db wal.db
+	: >wal.db-wal
+	: >orphan-shm
+	ln a.db hard.db
+	ln -s used.db link
+	ln -s nowhere dangling
+	mkdir dir
+	mkfifo pipe
+	ln -s a.db .evil.snapshot
+	mkdir .full.snapshot
+	make_db .src.snapshot
+	app used.db
+	sql 'SELECT count(*) FROM t;'
+	before=$(ls -lA --time-style=full-iso; sha256sum ./*.db)
+	while IFS='~' read -r args code message; do
+		eval "run timeout 20 db-snapshot $args"
+		expect "$code" "^db-snapshot: $message"
+		[ "$(ls -lA --time-style=full-iso; sha256sum ./*.db)" = "$before" ]
+	done <<'TABLE'
+a.db a.db~64~a.db and a.db are the same file
+a.db ./dir/../a.db~64~a.db and ./dir/../a.db are the same file
+a.db hard.db~64~a.db and hard.db are the same file
+a.db a.db-wal~64~a.db-wal: SQLite keeps files of its own
+a.db x-journal~64~x-journal: SQLite keeps files of its own
+a.db x-shm~64~x-shm: SQLite keeps files of its own
+.src.snapshot src~64~.src.snapshot: is the name for the unfinished copy
+a.db used.db~73~used.db: in use by sqlite3 \(pid [0-9]+\)
+a.db crashed.db~73~crashed.db: has a -journal beside it
+a.db wal.db~73~wal.db: has a -wal beside it
+a.db orphan~73~orphan: has a -shm beside it
+a.db link~73~link: not a regular file
+a.db dangling~73~dangling: not a regular file
+a.db dir~73~dir: not a regular file
+a.db pipe~73~pipe: not a regular file
+a.db nodir/x~73~nodir/.x.snapshot: cannot create: No such file
+a.db used.db/x~73~used.db/x: has a -wal beside it
+a.db /proc/x~73~/proc/.x.snapshot: cannot create
+a.db evil~73~.evil.snapshot: cannot create: Too many levels
+a.db full~73~.full.snapshot: cannot create: Is a directory
+TABLE
+}
+
+@test "a wrong command line is refused" {
+	make_db a.db
+	while IFS='~' read -r args message; do
+		eval "run db-snapshot $args"
+		expect 64 "^db-snapshot: $message"
+		[ "${lines[1]}" = 'hint: see db-snapshot --help' ]
+	done <<'TABLE'
+~needs SRC and DST
+a.db~needs SRC and DST
+a.db x y~needs SRC and DST
+'' x~needs SRC and DST
+a.db ''~needs SRC and DST
+-x a.db x~-x: no such option
+--jso=1 a.db x~--jso=1: takes no value
+--none a.db x~--none: no such option
+-t~-t: needs a value
+-t x a.db x~-t x: not a duration
+-t -1 a.db x~-t -1: not a duration
+--timeout= a.db x~-t : not a duration
+TABLE
+	[ "$(ls -A)" = a.db ]
+}
+
+@test "--help and --version answer on standard output; the page lists the same options" {
+	run --separate-stderr db-snapshot --help
+	expect 0 '^usage: db-snapshot \[-t DURATION\] \[--json\] SRC DST'
+	[ -z "$stderr" ]
+	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
+		grep -Eq "Fl -${option#--}" "$ROOT/man/db-snapshot.1"
+	done
+	run db-snapshot -V
+	expect 0 '^db-snapshot [0-9]+\.[0-9]+\.[0-9]+$'
+}
+
+@test "an answer that cannot be written is an error, the copy is made" {
+	make_db a.db
+	run bash -c 'db-snapshot --json a.db snap >/dev/full'
+	expect 74 'standard output: cannot write'
+	is_snapshot snap 'old 300'
+}
