@@ -657,6 +657,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		} else {
 			judge_good(c, a, &r);
 		}
+		a->lost = a->lost || r.resent;
 		http_response_free(&r);
 		expired = a->rc == EX_NOPERM && strcmp(a->tag, "expired_access_token") == 0;
 		if (!expired || x.wrote || turn == 1)

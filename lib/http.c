@@ -20,6 +20,7 @@ struct http {
 	uint64_t sent;			/* bytes of the body handed to curl */
 	int64_t moved_ms;		/* when a byte last moved */
 	curl_off_t moved;
+	unsigned starts;		/* times that the request was sent */
 	bool accepted, refused, late, stalled;
 	char error[CURL_ERROR_SIZE];
 };
@@ -215,6 +216,22 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/*
+ * Before the request goes out on a connection. On a kept one that breaks before the first byte of an
+ * answer, curl tries again by itself on a new one: the first request may have had its effect.
+ */
+static int on_start(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+	struct http *h = ctx;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	h->r->resent = ++h->starts > 1;
+	return CURL_PREREQFUNC_OK;
+}
+
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
 	struct http *h = ctx;
@@ -280,6 +297,8 @@ struct http *http_new(const char *ca_file)
 	curl_easy_setopt(c, CURLOPT_READDATA, h);
 	curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);
 	curl_easy_setopt(c, CURLOPT_SEEKDATA, h);
+	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_start);
+	curl_easy_setopt(c, CURLOPT_PREREQDATA, h);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
@@ -353,6 +372,7 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	h->q = q;
 	h->r = r;
 	h->sent = 0;
+	h->starts = 0;
 	h->moved = 0;
 	h->moved_ms = clock_ms();
 	h->accepted = h->refused = h->late = h->stalled = false;
