@@ -5,7 +5,7 @@
 #   make demo       the main job end to end on the local Dropbox
 #   make test       every test
 #   make lab        two hosts with real systemd, and a shell on the standby
-#   make lint asan fuzz bench install uninstall clean
+#   make lint asan fuzz fuzzers bench install uninstall clean
 
 VERSION = 0.1.0
 PREFIX  = /usr/local
@@ -62,7 +62,14 @@ DROPBOXD := $(patsubst %.c,$(B)/%.o,$(wildcard tests/dropboxd/*.c))
 $(B)/dropboxd: $(DROPBOXD) $(LIBA)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(if $(DROPBOXD),$(LINK) -o $@ $(DROPBOXD) $(LIBA) -lmicrohttpd -lgnutls $(LIBS))
 
-units: $(UNITS)
+# A fuzz target is linked twice: with a main that replays the corpus, and by `make fuzz` with libFuzzer.
+FUZZ   := $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+REPLAY := $(FUZZ:%=$(B)/replay/%)
+$(REPLAY): $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBA)
+	@mkdir -p $(@D)
+	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $< $(B)/tests/fuzz/replay.o $(LIBA) $(LIBS)
+
+units: $(UNITS) $(REPLAY)
 
 deps:
 	sh scripts/deps.sh test
@@ -77,10 +84,42 @@ test:
 lab: all
 	tests/lab/lab visit
 
+# each parser for FUZZ_SECONDS; a finding is left in build/fuzz
+FUZZ_SECONDS = 60
+fuzz:
+	$(MAKE) -s B=$(B)/fuzz CC=clang SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
+		LDFLAGS=-fsanitize=fuzzer fuzzers
+	set -e; for name in $(FUZZ); do echo "fuzz $$name"; mkdir -p $(B)/fuzz/found/$$name; \
+		$(B)/fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=$(B)/fuzz/$$name- $(B)/fuzz/found/$$name tests/fuzz/corpus/$$name; done
+
+FUZZERS := $(FUZZ:%=$(B)/fuzz/%)
+fuzzers: $(FUZZERS)
+$(FUZZERS): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBA)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< $(LIBA) $(LIBS)
+
+# The whole suite of the tools under the address and undefined-behaviour sanitizers; without the lab, whose
+# hosts have the ordinary binaries, and the crash matrices, whose tracer excludes the leak check.
+ASAN_TESTS = $(filter-out tests/lab% tests/page% tests/interop% tests/systemd%,$(wildcard tests/*.bats))
+asan:
+	B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
+
+# Both compilers without a warning, the analyzers, the scripts, the pages.
+SCRIPTS = scripts/*.sh tests/*.sh tests/bench/*.sh .ci/run
+lint:
+	$(MAKE) -s B=$(B)/lint-gcc CFLAGS="-O2 -Werror" all units
+	$(MAKE) -s B=$(B)/lint-clang CC=clang CFLAGS="-O2 -Werror -Wno-unknown-warning-option" \
+		HARDEN="-D_FORTIFY_SOURCE=2 -fstack-protector-strong" all units
+	clang-tidy --quiet lib/*.c tools/*.c -- -std=c11 -I. -DCTV_VERSION='"$(VERSION)"' 2>/dev/null
+	shellcheck $(wildcard $(SCRIPTS))
+	shellcheck -s bash -e SC1091,SC2030,SC2031,SC2154,SC2034 tests/*.bats tests/*.bash
+	mandoc -Tlint -Wwarning man/*
+
 clean:
 	rm -rf $(B)
 
--include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d)
+-include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d)
 
-.PHONY: all units deps demo test lab lint asan fuzz bench install uninstall clean
+.PHONY: all units deps demo test lab lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:

@@ -2,7 +2,7 @@
 
 bats_require_minimum_version 1.5.0
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export PATH="$ROOT/build:$ROOT/scripts:$PATH"
+export PATH="${CTV_BUILD:-$ROOT/build}:$ROOT/scripts:$PATH"
 export TZ=UTC LC_ALL=C.UTF-8
 unset CTV_ENV_FILE NO_COLOR
 

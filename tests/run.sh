@@ -4,8 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh scripts/deps.sh test
-make -s -j"$(nproc)" all units
-export PATH="$PWD/build:$PATH"
+B=${B:-build}
+make -s -j"$(nproc)" B="$B" SANITIZE="${SANITIZE-}" all units
+export CTV_BUILD="$PWD/$B" PATH="$PWD/$B:$PATH"
 
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
@@ -16,10 +17,14 @@ count() {
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# the tables of pure functions, and the corpus of each fuzz target
 units() {
-	for unit in build/unit/*; do
-		[ -x "$unit" ] || continue
-		out=$($unit) || { echo "not ok unit $unit"; printf '%s\n' "$out"; }
+	for unit in "$B"/unit/* "$B"/replay/*; do
+		set --
+		case $unit in
+		*/replay/*) set -- "tests/fuzz/corpus/${unit##*/}"/* ;;
+		esac
+		out=$($unit "$@") || { echo "not ok unit $unit"; printf '%s\n' "$out"; }
 		last=$(printf '%s\n' "$out" | tail -n 1)
 		case $last in
 		*' passed, '*' failed') count "${last%% *}" "$(echo "$last" | cut -d' ' -f3)" 0 ;;
