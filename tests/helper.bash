@@ -32,11 +32,14 @@ dropbox_start() {
 		[ -e "$DROPBOX_ROOT.ca/ca.crt" ] || make_ca "$DROPBOX_ROOT.ca"
 		export DROPBOX_CA_FILE="$DROPBOX_ROOT.ca/ca.crt"
 		set -- --tls-cert "$DROPBOX_ROOT.ca/server.crt" --tls-key "$DROPBOX_ROOT.ca/server.key" "$@"
+		if [ "${5-}" = --world ]; then
+			set -- "${@:1:4}" --api 127.0.0.1:443 --content 127.0.0.2:443 --notify 127.0.0.3:443 "${@:6}"
+		fi
 	fi
 	rm -f "$fifo"
 	mkfifo "$fifo"
 	# it ends with the shell that started it, even when that one is killed; 3 is bats' own
-	setpriv --pdeathsig TERM dropboxd --root "$DROPBOX_ROOT" --env "$env" "$@" >"$fifo" 3>&- &
+	dropbox_inside setpriv --pdeathsig TERM dropboxd --root "$DROPBOX_ROOT" --env "$env" "$@" >"$fifo" 3>&- &
 	DROPBOX_PID=$!
 	read -r -t 20 line <"$fifo" || true
 	rm -f "$fifo"
@@ -50,17 +53,44 @@ dropbox_start() {
 	set +a
 }
 
-# ends it and waits for its end; no harm without one
+# dropbox_world: a network of its own in which Dropbox's names are the addresses of the local one, for
+# clients whose hosts cannot be set; sets DROPBOX_NS. Start with `dropbox_start --tls --world` then, and
+# run those clients by dropbox_inside. Fails where namespaces cannot be made.
+dropbox_world() {
+	local dir="$BATS_TEST_TMPDIR/world" line=
+	mkdir "$dir"
+	printf '127.0.0.1 localhost api.dropboxapi.com api.dropbox.com\n127.0.0.2 content.dropboxapi.com\n127.0.0.3 notify.dropboxapi.com\n' >"$dir/hosts"
+	mkfifo "$dir/fifo"
+	# shellcheck disable=SC2016  # the inner shell expands
+	setpriv --pdeathsig TERM unshare -n -m sh -c 'ip link set lo up && mount --bind "$1/hosts" /etc/hosts &&
+		echo up >"$1/fifo" && exec sleep infinity; echo down >"$1/fifo"' sh "$dir" 3>&- &
+	DROPBOX_NS=$!
+	read -r -t 20 line <"$dir/fifo" || true
+	[ "$line" = up ]
+}
+
+# dropbox_inside COMMAND...: in the world of dropbox_world, if there is one
+dropbox_inside() {
+	if [ -n "${DROPBOX_NS-}" ]; then
+		nsenter -t "$DROPBOX_NS" -n -m --wdns="$PWD" -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# ends it (and its world) and waits for its end; no harm without one
 dropbox_stop() {
-	[ -n "${DROPBOX_PID-}" ] || return 0
-	kill "$DROPBOX_PID" 2>/dev/null || true
-	wait "$DROPBOX_PID" 2>/dev/null || true
-	DROPBOX_PID=
+	local pid
+	for pid in ${DROPBOX_PID-} ${DROPBOX_NS-}; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	DROPBOX_PID='' DROPBOX_NS=''
 }
 
 # dropbox_curl ARG...: curl, which trusts our CA and says only what is wrong
 dropbox_curl() {
-	curl -sS --max-time 60 ${DROPBOX_CA_FILE:+--cacert "$DROPBOX_CA_FILE"} "$@"
+	dropbox_inside curl -sS --max-time 60 ${DROPBOX_CA_FILE:+--cacert "$DROPBOX_CA_FILE"} "$@"
 }
 
 # dropbox_control WHAT [JSON]: the control route (tests/dropboxd/README.md)

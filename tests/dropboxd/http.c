@@ -408,8 +408,9 @@ static struct call *call_new(enum host host, struct MHD_Connection *conn, const 
 	c->sink.fd = -1;
 	c->token_state = "none";
 	chance_text(c->id, 32, HEX);
-	const char *name = strncmp(url, "/2/", 3) == 0 ? url + 3 : *url == '/' ? url + 1 : url;
-	/* the token endpoint and the control routes are the only ones outside /2 */
+	/* the token endpoint and the control routes are outside /2; rclone asks for a token at /1 */
+	const char *name = strncmp(url, "/2/", 3) == 0 ? url + 3
+		: strcmp(url, "/1/oauth2/token") == 0 ? url + 3 : *url == '/' ? url + 1 : url;
 	c->route = route_find(name);
 	if (c->route != NULL && (c->route->host != host
 		|| (url[1] == '2') != (c->route->style != FORM && c->route->style != CONTROL)))

@@ -150,6 +150,9 @@ static bool cursor_new(struct call *c, struct cursor *k)
 	bool ok = true;
 
 	memset(k, 0, sizeof *k);
+	/* rclone lists `//name` below a root, in the field too: here one slash too many is forgiven */
+	if (path[0] == '/' && path[1] == '/' && path[2] != '\0')
+		path++;
 	if (strcmp(path, "/") == 0) {
 		reply_bad(c, "request body: path: Specify the root folder as an empty string rather than as "
 			"\"/\".");
