@@ -184,6 +184,11 @@ void json_push(json *array, json *child)
 		must(NULL);
 }
 
+void json_remove(json *object, const char *name)
+{
+	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+}
+
 json *json_copy(const json *j)
 {
 	return must(cJSON_Duplicate(j, true));

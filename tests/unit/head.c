@@ -1,0 +1,136 @@
+#include "lib/std.h"
+
+#include "lib/head.h"
+
+#include "tests/unit/check.h"
+
+#define HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define HEAD "{\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":4096,\"content_hash\":\"" HASH "\"," \
+	     "\"snapshot_at\":\"2026-11-24T02:05:00Z\",\"page_size\":4096,\"page_count\":1,\"verified\":\"full\"}"
+#define RECORD(schema, epoch, owner, seq, nonce, head) \
+	"{\"schema\":" schema ",\"epoch\":" epoch ",\"owner\":" owner ",\"seq\":" seq ",\"nonce\":" nonce \
+	",\"head\":" head "}"
+
+/* why: part of the reason, NULL when the record is good */
+static const struct { const char *what, *text, *why; } records[] = {
+	{ "good", RECORD("1", "3", "\"pi2\"", "17", "\"00ff\"", HEAD), NULL },
+	{ "nothing published", RECORD("1", "1", "\"pi2\"", "0", "\"00ff\"", "null"), NULL },
+	{ "unknown members", "{\"more\":[1]," "\"schema\":1,\"epoch\":1,\"owner\":\"a\",\"seq\":1,\"nonce\":\"0\","
+			     "\"head\":null,\"x\":{}}", NULL },
+	{ "empty", "", "not a JSON object" },
+	{ "cut", "{\"schema\":1,\"epoch\":3", "not a JSON object" },
+	{ "an array", "[1]", "not a JSON object" },
+	{ "html", "<html>", "not a JSON object" },
+	{ "two objects", "{}{}", "not a JSON object" },
+	{ "no schema", "{}", "schema is absent" },
+	{ "newer schema", RECORD("2", "3", "\"pi2\"", "17", "\"00ff\"", HEAD), "newer version" },
+	{ "schema 0", RECORD("0", "3", "\"pi2\"", "17", "\"00ff\"", HEAD), "schema is" },
+	{ "schema as text", RECORD("\"1\"", "3", "\"pi2\"", "17", "\"00ff\"", HEAD), "schema is" },
+	{ "epoch 0", RECORD("1", "0", "\"pi2\"", "17", "\"00ff\"", HEAD), "epoch is" },
+	{ "epoch negative", RECORD("1", "-1", "\"pi2\"", "17", "\"00ff\"", HEAD), "epoch is" },
+	{ "epoch with a fraction", RECORD("1", "1.5", "\"pi2\"", "17", "\"00ff\"", HEAD), "epoch is" },
+	{ "epoch huge", RECORD("1", "1e300", "\"pi2\"", "17", "\"00ff\"", HEAD), "epoch is" },
+	{ "epoch past the limit", RECORD("1", "4503599627370497", "\"pi2\"", "1", "\"0\"", HEAD), "epoch is" },
+	{ "seq as text", RECORD("1", "1", "\"pi2\"", "\"1\"", "\"00ff\"", HEAD), "seq is" },
+	{ "owner empty", RECORD("1", "1", "\"\"", "1", "\"00ff\"", HEAD), "owner is" },
+	{ "owner a number", RECORD("1", "1", "7", "1", "\"00ff\"", HEAD), "owner is" },
+	{ "owner with a line end", RECORD("1", "1", "\"a\\nb\"", "1", "\"00ff\"", HEAD), "owner is" },
+	{ "owner too long", RECORD("1", "1", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
+				   "1", "\"00ff\"", HEAD), "owner is" },
+	{ "nonce not hex", RECORD("1", "1", "\"a\"", "1", "\"xyz\"", HEAD), "nonce is" },
+	{ "head absent", "{\"schema\":1,\"epoch\":1,\"owner\":\"a\",\"seq\":1,\"nonce\":\"0\"}", "head is absent" },
+	{ "head a string", RECORD("1", "1", "\"a\"", "1", "\"0\"", "\"x\""), "path is" },
+	{ "head empty", RECORD("1", "1", "\"a\"", "1", "\"0\"", "{}"), "path is" },
+};
+
+#define PUT "{\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":4096,\"content_hash\":\"" HASH "\"," \
+	    "\"client_modified\":\"2026-11-24T02:04:00Z\",\"server_modified\":\"2026-11-24T02:06:00Z\"}\n"
+#define SNAP "{\"path\":\"/var/x.db\",\"snapshot_at\":\"2026-11-24T02:05:00Z\",\"size\":4096,\"content_hash\":\"" \
+	     HASH "\",\"page_size\":4096,\"page_count\":1}\n"
+#define VERIFY(state, level) "{\"check\":\"db-verify\",\"object\":\"/var/x.db\",\"state\":\"" state "\",\"level\":\"" \
+	       level "\",\"size\":4096}\n"
+
+static const struct { const char *what, *text, *why, *verified, *path; int64_t at; } inputs[] = {
+	{ "all three", SNAP VERIFY("ok", "full") PUT, NULL, "full", "/database.db", 1795485900 },
+	{ "another order", PUT VERIFY("ok", "quick") SNAP, NULL, "quick", "/database.db", 1795485900 },
+	{ "only the upload", PUT, NULL, "none", "/database.db", 1795485840 },
+	{ "blank lines and no last line end", "\n \t\r\n" PUT "\n" VERIFY("ok", "header"), NULL, "header",
+	  "/database.db", 1795485840 },
+	{ "another check", PUT "{\"check\":\"age-check\",\"state\":\"critical\"}", NULL, "none", "/database.db",
+	  1795485840 },
+	{ "a failed verification", PUT VERIFY("critical", "full"), "db-verify says critical", NULL, NULL, 0 },
+	{ "a level nobody knows", PUT VERIFY("ok", "deep"), "verified is", NULL, NULL, 0 },
+	{ "nothing", "", "path is", NULL, NULL, 0 },
+	{ "no upload", SNAP VERIFY("ok", "full"), "path is", NULL, NULL, 0 },
+	{ "not JSON", PUT "oops\n", "line 2 is not", NULL, NULL, 0 },
+	{ "an array", "[" "1]\n" PUT, "line 1 is not", NULL, NULL, 0 },
+	{ "another size", "{\"size\":4097}\n" PUT, "disagree about size", NULL, NULL, 0 },
+	{ "another hash", PUT "{\"content_hash\":\"00\"}\n", "disagree about content_hash", NULL, NULL, 0 },
+	{ "a short rev", "{\"path\":\"/a\",\"rev\":\"12345678\"}\n", "rev is", NULL, NULL, 0 },
+	{ "a relative path", "{\"path\":\"a\",\"rev\":\"123456789\"}\n", "path is", NULL, NULL, 0 },
+	{ "a path with a line end", "{\"path\":\"/a\\nowner=x\",\"rev\":\"123456789\"}\n", "path is", NULL, NULL, 0 },
+	{ "no time", "{\"path\":\"/a\",\"rev\":\"123456789\",\"size\":1,\"content_hash\":\"" HASH "\"}",
+	  "snapshot_at is", NULL, NULL, 0 },
+	{ "no hash", "{\"path\":\"/a\",\"rev\":\"123456789\",\"size\":1}", "content_hash is", NULL, NULL, 0 },
+	{ "a negative size", "{\"path\":\"/a\",\"rev\":\"123456789\",\"size\":-1}", "size is", NULL, NULL, 0 },
+	{ "a page size of text", PUT "{\"page_size\":\"4096\"}", "page_size is", NULL, NULL, 0 },
+};
+
+static void check_records(void)
+{
+	struct head h, again;
+	char why[HEAD_WHY];
+
+	for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+		bool good;
+
+		snprintf(why, sizeof why, "taken");
+		good = head_parse(records[i].text, strlen(records[i].text), &h, why);
+		check(good == (records[i].why == NULL), "record, %s: %s", records[i].what, why);
+		check(good || strstr(why, records[i].why) != NULL, "record, %s: %s", records[i].what, why);
+		if (good) {
+			json *j = head_json(&h);
+			char *text = json_text(j), *twice;
+
+			check(head_parse(text, strlen(text), &again, why), "round trip, %s: %s", records[i].what, why);
+			json_free(j);
+			j = head_json(&again);
+			twice = json_text(j);
+			check(strcmp(text, twice) == 0, "round trip, %s: %s", records[i].what, twice);
+			json_free(j);
+			free(text);
+			free(twice);
+		}
+	}
+	check(head_parse(records[0].text, strlen(records[0].text), &h, why) && h.epoch == 3 && h.seq == 17 &&
+	      strcmp(h.owner, "pi2") == 0 && strcmp(h.rev, "196576c68d6") == 0 && h.size == 4096 &&
+	      h.page_count == 1 && strcmp(h.verified, "full") == 0, "the fields of a good record");
+}
+
+static void check_inputs(void)
+{
+	char why[HEAD_WHY];
+
+	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+		struct head h = { .epoch = 0 };
+		bool good;
+
+		snprintf(why, sizeof why, "taken");
+		good = head_read_lines(inputs[i].text, strlen(inputs[i].text), &h, why);
+		check(good == (inputs[i].why == NULL), "input, %s: %s", inputs[i].what, why);
+		check(good || strstr(why, inputs[i].why) != NULL, "input, %s: %s", inputs[i].what, why);
+		if (good)
+			check(strcmp(h.verified, inputs[i].verified) == 0 && strcmp(h.path, inputs[i].path) == 0 &&
+			      h.snapshot_at == inputs[i].at, "input, %s: %s %s %lld", inputs[i].what, h.verified,
+			      h.path, (long long)h.snapshot_at);
+	}
+}
+
+int main(void)
+{
+	check_records();
+	check_inputs();
+	check(head_owner_valid("pi-ctv") && head_owner_valid("a.b_C9"), "good owners");
+	check(!head_owner_valid("") && !head_owner_valid("a b") && !head_owner_valid("a/b"), "bad owners");
+	return check_done();
+}
