@@ -28,7 +28,7 @@
 
 static const char *owner;	/* who publishes or claims */
 static const char *field;	/* of show, NULL for all */
-static bool json_wanted;
+static bool as_json;
 static int64_t timeout_ms;	/* 0 for none */
 
 struct link {
@@ -109,7 +109,7 @@ static int change(const struct link *l, enum verdict (*want)(const struct headre
 		case NOTHING_TO_DO:
 			msg_info("%s already says so (epoch %lld, seq %lld)", HEADREG_PATH, (long long)now.head.epoch,
 				 (long long)now.head.seq);
-			return json_wanted ? print_record(&now.head) : EX_OK;
+			return as_json ? print_record(&now.head) : EX_OK;
 		case WRITE:
 			break;
 		}
@@ -127,7 +127,7 @@ static int change(const struct link *l, enum verdict (*want)(const struct headre
 	}
 	msg_info("%s: epoch %lld, seq %lld, owner %s", HEADREG_PATH, (long long)next->epoch, (long long)next->seq,
 		 next->owner);
-	return json_wanted ? print_record(next) : EX_OK;
+	return as_json ? print_record(next) : EX_OK;
 }
 
 static int read_snapshot(struct head *next)
@@ -195,7 +195,7 @@ static int show(const struct link *l)
 		msg_err(HEADREG_PATH, "not found in Dropbox");
 		return EX_NOINPUT;
 	}
-	if (json_wanted)
+	if (as_json)
 		return print_record(&now.head);
 	for (size_t i = 0; i < FIELDS; i++) {
 		const char *text = value(&now.head, i, buf, sizeof buf);
@@ -229,30 +229,31 @@ static const char help[] =
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n";
 
-static int check_line(const char *verb)
+/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+static const char *command_line_fault(const char *verb)
 {
 	bool showing = strcmp(verb, "show") == 0, publishing = strcmp(verb, "publish") == 0;
 	bool known = field == NULL;
 
 	if (!showing && !publishing && strcmp(verb, "claim") != 0)
-		return cli_usage("%s: not show, publish or claim", verb);
+		return "not show, publish or claim";
 	if (showing && owner != NULL)
-		return cli_usage("--owner: not with show");
+		return "takes no --owner";
 	if (!showing && owner == NULL)
-		return cli_usage("%s needs --owner NAME", verb);
+		return "needs --owner NAME";
 	if (owner != NULL && !head_owner_valid(owner))
-		return cli_usage("--owner: 1 to 64 letters, digits and . _ -");
+		return "--owner is 1 to 64 letters, digits and . _ -";
 	if (!showing && field != NULL)
-		return cli_usage("--field: only with show");
-	if (field != NULL && json_wanted)
-		return cli_usage("--field or --json, not both");
+		return "takes no --field";
+	if (field != NULL && as_json)
+		return "--field or --json, not both";
 	for (size_t i = 0; i < FIELDS && !known; i++)
 		known = strcmp(field, fields[i]) == 0;
 	if (!known)
-		return cli_usage("--field %s: no such field", field);
+		return "--field names no field of the record";
 	if (publishing && isatty(STDIN_FILENO))
-		return cli_usage("publish reads JSON lines from standard input, which is a terminal");
-	return EX_OK;
+		return "reads JSON lines from standard input, which is a terminal";
+	return NULL;
 }
 
 static int run(const char *verb)
@@ -278,58 +279,42 @@ out:
 	http_free(l.http);
 	dropbox_close(l.dropbox);
 	config_free();
-	return cli_close(rc);
+	return rc;
 }
 
 int main(int argc, char **argv)
 {
+	enum { OWNER = 256, JSON, TIMEOUT };
 	static const struct option options[] = {
-		{ "field", required_argument, NULL, 'f' },
-		{ "owner", required_argument, NULL, 'o' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+		{ "field", required_argument, NULL, 'f' }, { "owner", required_argument, NULL, OWNER },
+		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
+		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
 	};
-	const char *why;
-	int c, rc;
+	const char *why = NULL;
+	int opt;
 
 	msg_init(argv[0]);
-	stop_init();
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":f:vhV", options, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			field = optarg;
-			break;
-		case 'o':
-			owner = optarg;
-			break;
-		case 'j':
-			json_wanted = true;
-			break;
-		case 't':
-			why = num_duration(optarg, &timeout_ms);
-			if (why != NULL || timeout_ms == 0)
-				return cli_usage("--timeout %s: %s", optarg, why != NULL ? why : "no time at all");
-			break;
-		case 'v':
-			msg_verbose = true;
-			break;
-		case 'h':
-			return cli_help(help);
-		case 'V':
-			return cli_version();
-		default:
-			return cli_bad_option(c, argv);
+	while ((opt = getopt_long(argc, argv, ":f:vhV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'f': field = optarg; break;
+		case OWNER: owner = optarg; break;
+		case JSON: as_json = true; break;
+		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
+		case 'v': msg_verbose = true; break;
+		case 'h': return cli_help(help);
+		case 'V': return cli_version();
+		default: return cli_bad_option(opt, argv);
 		}
+		if (why != NULL)
+			return cli_usage("%s: %s", optarg, why);
 	}
-	if (optind == argc)
-		return cli_usage("show, publish or claim?");
-	if (argc - optind > 1)
-		return cli_usage("%s: too much", argv[optind + 1]);
-	rc = check_line(argv[optind]);
-	return rc != EX_OK ? rc : run(argv[optind]);
+	if (argc - optind != 1)
+		return cli_usage("one of show, publish and claim is needed");
+	why = command_line_fault(argv[optind]);
+	if (why != NULL)
+		return cli_usage("%s: %s", argv[optind], why);
+	stop_init();
+	return cli_close(run(argv[optind]));
 }
