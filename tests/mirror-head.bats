@@ -1,0 +1,490 @@
+#!/usr/bin/env bats
+# mirror-head: one owner, one newest snapshot, and never a step back.
+
+load helper
+
+HASH=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export CTV_BACKOFF=10ms CTV_ENV_FILE=$BATS_TEST_TMPDIR/none
+}
+
+teardown() {
+	dropbox_stop
+}
+
+# snapshot N [LEVEL]: what db-snapshot, db-verify and dbx-put would say about the Nth snapshot
+snapshot() {
+	printf '{"path":"/var/s.db","snapshot_at":"2026-11-24T02:%02d:00Z","size":%d,"content_hash":"%s","page_size":4096,"page_count":7}\n' \
+		"$1" "$1" $HASH
+	[ -z "${2-}" ] || printf '{"check":"db-verify","object":"/var/s.db","state":"ok","level":"%s"}\n' "$2"
+	printf '{"path":"/database.db","rev":"%012x","size":%d,"content_hash":"%s","client_modified":"2026-11-24T01:00:00Z"}\n' \
+		"$1" "$1" $HASH
+}
+
+# record EPOCH OWNER SEQ: as another client would write it
+record() {
+	printf '{"schema":1,"epoch":%d,"owner":"%s","seq":%d,"nonce":"aa","head":null}' "$1" "$2" "$3"
+}
+
+# put_record TEXT: another client writes it
+put_record() {
+	dropbox_control put "$(jq -nc --arg text "$1" '{path: "/mirror-head.json", $text}')" >/dev/null
+}
+
+@test "help and version go to standard output, exit 0" {
+	run --separate-stderr mirror-head --help
+	expect 0 '^usage: mirror-head show'
+	[ -z "$stderr" ]
+	run --separate-stderr mirror-head -V
+	expect 0 '^mirror-head [0-9]+\.'
+}
+
+@test "a wrong command line is refused before anything is asked" {
+	while IFS='|' read -r args why; do
+		# shellcheck disable=SC2086  # words
+		run mirror-head $args </dev/null
+		expect 64 "^mirror-head: .*$why"
+	done <<-'END'
+		|one of show, publish and claim
+		steal|not show, publish or claim
+		show claim|one of show, publish and claim
+		SHOW|not show, publish or claim
+		show --owner pi2|takes no --owner
+		publish|needs --owner
+		claim|needs --owner
+		claim --owner|needs a value
+		claim --owner=|1 to 64
+		claim --owner a/b|1 to 64
+		claim --owner aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa|1 to 64
+		claim --owner é|1 to 64
+		claim --owner pi2 -f epoch|takes no --field
+		publish --owner pi2 -f epoch|takes no --field
+		show -f|needs a value
+		show -f nothing|names no field
+		show -f Epoch|names no field
+		show -f epoch --json|not both
+		show --timeout|needs a value
+		show --timeout 5x|not a duration
+		show --timeout -5|not a duration
+		show --json=yes|takes no value
+		show -x|no such option
+		show --owners pi2|no such option
+	END
+}
+
+@test "publish refuses input that describes no snapshot" {
+	good=$(snapshot 5 | tail -n 1)
+	while IFS='|' read -r input why; do
+		run mirror-head publish --owner pi-ctv <<<"$input"
+		expect 65 "^mirror-head: standard input: .*$why"
+	done <<-END
+		|path is absent
+		{}|path is absent
+		null|line 1 is not a JSON object
+		[]|line 1 is not a JSON object
+		"text"|line 1 is not a JSON object
+		{"path":"/a"|line 1 is not a JSON object
+		$good $good|line 1 is not a JSON object
+		<html>|line 1 is not a JSON object
+		{"path":"/a"}|path is absent
+		{"path":"a","rev":"0123456789"}|path is absent or not a path
+		{"path":"/","rev":"0123456789"}|the root is no file
+		{"path":7,"rev":"0123456789"}|path is absent
+		{"path":"/a","rev":"123"}|rev is
+		{"path":"/a","rev":"0123456789"}|size is
+		{"path":"/a","rev":"0123456789","size":-1}|size is
+		{"path":"/a","rev":"0123456789","size":"5"}|size is
+		{"path":"/a","rev":"0123456789","size":1.5}|size is
+		{"path":"/a","rev":"0123456789","size":5,"content_hash":"00"}|content_hash is
+		{"path":"/a","rev":"0123456789","size":5,"content_hash":"$HASH"}|snapshot_at is
+		{"path":"/a","rev":"0123456789","size":5,"content_hash":"$HASH","snapshot_at":"today"}|snapshot_at is
+		{"path":"/a","rev":"0123456789","size":5,"content_hash":"$HASH","snapshot_at":"2026-11-24T02:00:00Z","page_size":-1}|page_size is
+	END
+	run mirror-head publish --owner pi-ctv < <(snapshot 5; snapshot 6)
+	expect 65 'two lines disagree about size'
+	run mirror-head publish --owner pi-ctv < <(snapshot 5; echo '{"check":"db-verify","state":"critical","level":"full"}')
+	expect 65 'db-verify says critical: not to be published'
+	run mirror-head publish --owner pi-ctv < <(head -c 300000 /dev/zero | tr '\0' ' ')
+	expect 65 'larger than 262144 bytes'
+	run mirror-head publish --owner pi-ctv </
+	expect 74 'cannot read'
+	run sh -c 'exec mirror-head publish --owner pi-ctv <&-'
+	expect 74 'cannot read'
+}
+
+@test "without credentials it says so" {
+	run mirror-head show
+	expect 78 'no Dropbox credentials'
+}
+
+@test "without a record show says not found" {
+	dropbox_start
+	run mirror-head show
+	expect 66 '^mirror-head: /mirror-head.json: not found'
+	run mirror-head show -f epoch
+	expect 66 'not found'
+}
+
+@test "the first publication makes the record, and show prints it in a fixed order" {
+	dropbox_start
+	snapshot 5 full >in
+	run mirror-head publish --owner pi-ctv <in
+	expect 0
+	[ -z "$output" ]
+	run mirror-head show
+	expect 0
+	[ "$(sed 's/^nonce=[0-9a-f]\{32\}$/nonce=N/' <<<"$output")" = "epoch=1
+owner=pi-ctv
+seq=1
+nonce=N
+path=/database.db
+rev=000000000005
+size=5
+content_hash=$HASH
+snapshot_at=2026-11-24T02:05:00Z
+page_size=4096
+page_count=7
+verified=full" ]
+	for f in epoch owner seq nonce path rev size content_hash snapshot_at page_size page_count verified; do
+		run mirror-head show -f "$f"
+		expect 0
+		[ "$output" = "$(mirror-head show | sed -n "s/^$f=//p")" ]
+	done
+}
+
+@test "--json is the record itself on one line" {
+	dropbox_start
+	run --separate-stderr mirror-head publish --owner pi-ctv --json < <(snapshot 5 quick)
+	expect 0
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$output" = "$(dropbox_get /mirror-head.json)" ]
+	[ "$output" = "$(mirror-head show --json)" ]
+	jq -e '.schema == 1 and .epoch == 1 and .owner == "pi-ctv" and .seq == 1 and .head.size == 5
+		and .head.verified == "quick"' <<<"$output"
+}
+
+@test "without db-snapshot's and db-verify's lines the time is the file's and verified is none" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 5 | tail -n 1)
+	[ "$(mirror-head show -f snapshot_at)" = 2026-11-24T01:00:00Z ]
+	[ "$(mirror-head show -f verified)" = none ]
+	[ "$(mirror-head show -f page_size)" = 0 ]
+}
+
+@test "each publication raises seq and leaves epoch" {
+	dropbox_start
+	for i in 1 2 3; do
+		mirror-head publish --owner pi-ctv < <(snapshot $i)
+	done
+	[ "$(mirror-head show -f seq) $(mirror-head show -f epoch) $(mirror-head show -f size)" = '3 1 3' ]
+}
+
+@test "an older snapshot is published too: the order is that of seq, not of clocks" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 7)
+	mirror-head publish --owner pi-ctv < <(snapshot 3)
+	[ "$(mirror-head show -f seq) $(mirror-head show -f snapshot_at)" = '2 2026-11-24T02:03:00Z' ]
+}
+
+@test "publishing what the record says already writes nothing" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	mirror-head show >before
+	run mirror-head publish -v --owner pi-ctv < <(snapshot 1)
+	expect 0 'already says so'
+	mirror-head show | cmp - before
+	[ "$(dropbox_calls files/upload)" -eq 1 ]
+	# but a better verification is news
+	mirror-head publish --owner pi-ctv < <(snapshot 1 full)
+	[ "$(mirror-head show -f verified)" = full ]
+}
+
+@test "who is not the owner must not publish, and is told why" {
+	dropbox_start
+	mirror-head publish --owner pi2 < <(snapshot 1)
+	mirror-head show >before
+	run mirror-head publish --owner pi-ctv < <(snapshot 2)
+	expect 77 '^mirror-head: /mirror-head.json: pi2 is the owner since epoch 1: pi-ctv must not publish'
+	expect 77 '^hint: nothing was published'
+	mirror-head show | cmp - before
+	[ "$(dropbox_calls files/upload)" -eq 1 ]
+}
+
+@test "a claim raises epoch, keeps the snapshot, and fences the old owner" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 4 full)
+	mirror-head show | grep -Ev '^(epoch|owner|nonce)=' >before
+	run mirror-head claim --owner pi2
+	expect 0
+	[ -z "$output" ]
+	[ "$(mirror-head show -f epoch) $(mirror-head show -f owner)" = '2 pi2' ]
+	mirror-head show | grep -Ev '^(epoch|owner|nonce)=' | cmp - before
+	run mirror-head publish --owner pi-ctv < <(snapshot 5)
+	expect 77 'pi2 is the owner since epoch 2'
+	mirror-head publish --owner pi2 < <(snapshot 6)
+	[ "$(mirror-head show -f epoch) $(mirror-head show -f seq)" = '2 2' ]
+}
+
+@test "claiming what one owns writes nothing" {
+	dropbox_start
+	mirror-head claim --owner pi2
+	mirror-head show >before
+	run mirror-head claim --owner pi2
+	expect 0
+	mirror-head show | cmp - before
+	[ "$(dropbox_calls files/upload)" -eq 1 ]
+}
+
+@test "a claim without a record makes one that names no snapshot" {
+	dropbox_start
+	mirror-head claim --owner pi2
+	run mirror-head show
+	expect 0 '^epoch=1$'
+	expect 0 '^path=$'
+	run mirror-head show -f path
+	expect 66 'nothing has been published yet'
+	run mirror-head publish --owner pi-ctv < <(snapshot 1)
+	expect 77
+	mirror-head publish --owner pi2 < <(snapshot 1)
+	[ "$(mirror-head show -f seq)" = 1 ]
+}
+
+@test "every write is a strict compare-and-swap of the revision that was read" {
+	dropbox_start
+	mirror-head claim --owner a
+	rev=$(dropbox_api files/get_metadata '{"path":"/mirror-head.json"}' | jq -r .rev)
+	mirror-head claim --owner b
+	run dropbox_log 'select(.route == "files/upload") | .arg | del(.content_hash)' -S
+	[ "${lines[0]}" = '{"autorename":false,"mode":{".tag":"add"},"mute":true,"path":"/mirror-head.json","strict_conflict":true}' ]
+	[ "${lines[1]}" = '{"autorename":false,"mode":{".tag":"update","update":"'"$rev"'"},"mute":true,"path":"/mirror-head.json","strict_conflict":true}' ]
+}
+
+@test "each write has a nonce of its own" {
+	dropbox_start
+	for o in a b a b; do mirror-head claim --owner $o; mirror-head show -f nonce; done >nonces
+	[ "$(sort -u nonces | wc -l)" -eq 4 ]
+}
+
+@test "a write whose answer is lost counts once" {
+	dropbox_start
+	for kind in reset-after close-after cut-json empty-200 finish-503-but-committed; do
+		before=$(mirror-head show -f seq 2>/dev/null || echo 0)
+		dropbox_fault '{"route":"files/upload","kind":"'$kind'"}'
+		mirror-head publish --owner pi-ctv < <(snapshot $((before + 1)))
+		[ "$(mirror-head show -f seq)" -eq $((before + 1)) ]
+		[ "$(mirror-head show -f size)" -eq $((before + 1)) ]
+	done
+}
+
+@test "a claim whose answer is lost counts once" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	dropbox_fault '{"route":"files/upload","kind":"reset-after"}'
+	mirror-head claim --owner pi2
+	[ "$(mirror-head show -f epoch) $(mirror-head show -f owner)" = '2 pi2' ]
+}
+
+@test "a write that never arrived is sent again" {
+	dropbox_start
+	dropbox_fault '{"route":"files/upload","kind":"reset-before"}'
+	dropbox_fault '{"route":"files/upload","kind":"503-empty"}'
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	[ "$(mirror-head show -f seq)" -eq 1 ]
+}
+
+@test "when another writes between read and write the record is read again" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	dropbox_fault "$(jq -nc --arg text "$(record 1 pi-ctv 9)" \
+		'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	mirror-head publish --owner pi-ctv < <(snapshot 2)
+	[ "$(mirror-head show -f seq) $(mirror-head show -f size)" = '10 2' ]
+}
+
+@test "a claim during a publication wins: the publication is refused" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	dropbox_fault "$(jq -nc --arg text "$(record 2 pi2 1)" \
+		'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	run mirror-head publish --owner pi-ctv < <(snapshot 2)
+	expect 77 'pi2 is the owner since epoch 2'
+	[ "$(dropbox_get /mirror-head.json)" = "$(record 2 pi2 1)" ]
+}
+
+@test "two first publications: the later one finds the other's record" {
+	dropbox_start
+	dropbox_fault "$(jq -nc --arg text "$(record 1 pi2 1)" \
+		'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	run mirror-head publish --owner pi-ctv < <(snapshot 2)
+	expect 77 'pi2 is the owner'
+	[ "$(dropbox_get /mirror-head.json)" = "$(record 1 pi2 1)" ]
+}
+
+@test "a lost answer and then another's write: the other's counts" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	dropbox_fault '{"route":"files/upload","kind":"reset-after"}'
+	dropbox_fault "$(jq -nc --arg text "$(record 2 pi2 2)" \
+		'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	run mirror-head publish --owner pi-ctv < <(snapshot 2)
+	expect 77 'pi2 is the owner since epoch 2'
+}
+
+@test "who loses every race is told to try again" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	for i in $(seq 2 9); do
+		dropbox_fault "$(jq -nc --arg text "$(record 1 pi-ctv $i)" \
+			'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	done
+	run mirror-head publish --owner pi-ctv < <(snapshot 2)
+	expect 75 'others wrote it 8 times in a row'
+	[ "$(mirror-head show -f seq)" -eq 9 ]
+}
+
+# Four at a time publish, and all that reported success have happened, one after the other.
+@test "publishers at once: every success is one step of seq, none is lost" {
+	dropbox_start
+	mirror-head claim --owner pi-ctv
+	for p in 1 2 3 4; do
+		for i in 1 2 3 4 5; do
+			mirror-head publish --owner pi-ctv < <(snapshot $((10 * p + i))) 2>>err.$p && echo ok >>won.$p || true
+		done &
+		pids[p]=$!
+	done
+	wait "${pids[@]}"
+	won=$(cat won.* | wc -l)
+	echo "$won won"
+	[ "$won" -ge 5 ]
+	[ "$(mirror-head show -f seq)" -eq "$won" ]
+	# who did not win was told to try again, nothing else
+	[ "$(cat err.* | grep -vc 'others wrote it 8 times' || true)" -eq 0 ]
+}
+
+@test "owners that fight: (epoch, seq) rises with every revision, and only an owner publishes" {
+	dropbox_start
+	mirror-head claim --owner a
+	for o in a b c; do
+		for i in 1 2 3 4; do
+			mirror-head claim --owner $o 2>/dev/null || true
+			mirror-head publish --owner $o < <(snapshot $((10 + i))) 2>/dev/null || true
+		done &
+		pids[${#pids[@]}]=$!
+	done
+	wait "${pids[@]}"
+	dropbox_api files/list_revisions '{"path":"/mirror-head.json","limit":100}' | jq -r '.entries | reverse | .[].rev' >revs
+	[ "$(wc -l <revs)" -ge 4 ]
+	while read -r rev; do
+		dropbox_get "rev:$rev"
+		echo
+	done <revs >history
+	jq -se '[., .[1:]] | transpose | map(select(.[1] != null)) | all(
+		.[0] as $a | .[1] as $b |
+		if $a.owner == $b.owner then $b.epoch == $a.epoch and $b.seq == $a.seq + 1
+		else $b.epoch == $a.epoch + 1 and $b.seq == $a.seq and $b.head == $a.head end)' history
+}
+
+@test "a record that vanishes meanwhile is not begun anew" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	dropbox_fault '{"route":"files/upload","kind":"delay","ms":5000}'
+	# --timeout is only a guard against a hang
+	mirror-head publish --timeout 60s --owner pi-ctv < <(snapshot 2) 2>err &
+	pid=$!
+	dropbox_control wait '{"route":"files/upload","calls":2}' >/dev/null
+	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
+	status=0
+	wait $pid || status=$?
+	[ "$status" -eq 75 ]
+	grep -q 'was removed meanwhile' err
+	run mirror-head show
+	expect 66
+}
+
+@test "what is no head record is refused and left alone" {
+	dropbox_start
+	while IFS='|' read -r text why; do
+		put_record "$text"
+		for verb in show 'claim --owner pi2' 'publish --owner pi2'; do
+			# shellcheck disable=SC2086  # words
+			run mirror-head $verb < <(snapshot 1)
+			expect 65 "^mirror-head: /mirror-head.json: not a head record: .*$why"
+		done
+		[ "$(dropbox_get /mirror-head.json)" = "$text" ]
+	done <<-END
+		{"schema":2,"epoch":1,"owner":"pi2","seq":1,"nonce":"aa","head":null}|newer version
+		{"schema":1,"epoch":0,"owner":"pi2","seq":1,"nonce":"aa","head":null}|epoch
+		{"schema":1,"epoch":1,"owner":"pi2 x","seq":1,"nonce":"aa","head":null}|owner
+		{"schema":1,"epoch":1,"owner":"pi2","seq":1,"nonce":"aa"}|head
+		{"schema":1,"epoch":1,|JSON
+		<html>|JSON
+		x|JSON
+	END
+	dropbox_control put '{"path":"/mirror-head.json","size":70000}' >/dev/null
+	run mirror-head claim --owner pi2
+	expect 65 'too large for a head record'
+	[ "$(dropbox_calls files/upload)" -eq 0 ]
+}
+
+@test "a folder in the record's place is refused" {
+	dropbox_start
+	dropbox_api files/create_folder_v2 '{"path":"/mirror-head.json"}' >/dev/null
+	run mirror-head show
+	expect 65 'not a file'
+	run mirror-head claim --owner pi2
+	expect 65 'not a file'
+}
+
+@test "a record damaged on the way is not believed" {
+	dropbox_start
+	mirror-head claim --owner pi2
+	for kind in flip-byte truncate; do
+		dropbox_fault '{"route":"files/download","kind":"'$kind'"}'
+		run mirror-head claim --owner pi-ctv
+		expect 65 'arrived damaged'
+	done
+	[ "$(mirror-head show -f owner)" = pi2 ]
+}
+
+@test "a cut answer is asked for again" {
+	dropbox_start
+	mirror-head claim --owner pi2
+	dropbox_fault '{"route":"files/download","kind":"short-body"}'
+	dropbox_fault '{"route":"files/download","kind":"429"}'
+	[ "$(mirror-head show -f owner)" = pi2 ]
+}
+
+@test "--timeout bounds a Dropbox that does not answer" {
+	dropbox_start
+	dropbox_fault '{"route":"files/download","kind":"stall"}'
+	run mirror-head show --timeout 300ms
+	expect 75 'out of time'
+}
+
+@test "a Dropbox that is not there is unreachable" {
+	dropbox_start
+	dropbox_stop
+	run mirror-head show
+	expect 69 '^mirror-head: /mirror-head.json: '
+}
+
+@test "a token without the scope, a revoked one and another server have statuses of their own" {
+	dropbox_start
+	DROPBOX_ACCESS_TOKEN=$(dropbox_token '{"scope":"account_info.read"}') run mirror-head show
+	expect 77 'scope'
+	dropbox_fault '{"route":"files/download","kind":"html-200","count":-1}'
+	run mirror-head show
+	expect 76 'not Dropbox'
+}
+
+@test "a full disk behind standard output is an error" {
+	dropbox_start
+	mirror-head claim --owner pi2
+	run mirror-head show >/dev/null
+	status=0
+	mirror-head show >/dev/full 2>err || status=$?
+	[ "$status" -eq 74 ]
+	grep -q 'standard output' err
+}
