@@ -17,7 +17,6 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/config.h"
 #include "lib/headreg.h"
 #include "lib/msg.h"
 #include "lib/num.h"
@@ -263,22 +262,15 @@ static int run(const char *verb)
 	int rc = strcmp(verb, "publish") == 0 ? read_snapshot(&next) : EX_OK;
 
 	if (rc == EX_OK)
-		rc = config_load();
-	if (rc == EX_OK)
-		rc = dropbox_open(&l.dropbox, timeout_ms);
+		rc = dropbox_begin(&l.dropbox, &l.http, timeout_ms);
 	if (rc != EX_OK)
 		goto out;
-	l.http = dropbox_connect(l.dropbox);
-	if (l.http == NULL)
-		rc = EX_SOFTWARE;
-	else if (strcmp(verb, "show") == 0)
+	if (strcmp(verb, "show") == 0)
 		rc = show(&l);
 	else
 		rc = change(&l, strcmp(verb, "claim") == 0 ? want_claim : want_publish, &next);
 out:
-	http_free(l.http);
-	dropbox_close(l.dropbox);
-	config_free();
+	dropbox_end(l.dropbox, l.http);
 	return rc;
 }
 
