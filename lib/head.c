@@ -148,9 +148,10 @@ json *head_json(const struct head *h)
 /* What two lines say about the same thing must agree: else what was uploaded is not what was looked at. */
 static bool agrees(const json *all, const json *line, const char *name)
 {
+	/* `all` holds no null; in a line null means that this tool did not look */
 	const json *a = json_get(all, name), *b = json_get(line, name);
 	char *x = a != NULL ? json_value_text(a) : NULL, *y = b != NULL ? json_value_text(b) : NULL;
-	bool same = a == NULL || b == NULL || (x != NULL && y != NULL && strcmp(x, y) == 0);
+	bool same = a == NULL || b == NULL || json_is_null(b) || (x != NULL && y != NULL && strcmp(x, y) == 0);
 
 	free(x);
 	free(y);
@@ -185,7 +186,8 @@ static bool merge(json *all, const json *line, char why[HEAD_WHY])
 		const json *value = json_get(line, members[i]);
 
 		/* a path in Dropbox comes with a revision, another is a local file's */
-		if (value == NULL || (strcmp(members[i], "path") == 0 && json_get(line, "rev") == NULL))
+		if (value == NULL || json_is_null(value) ||
+		    (strcmp(members[i], "path") == 0 && json_get(line, "rev") == NULL))
 			continue;
 		json_remove(all, members[i]);
 		json_put(all, members[i], json_copy(value));

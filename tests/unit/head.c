@@ -48,7 +48,7 @@ static const struct { const char *what, *text, *why; } records[] = {
 #define SNAP "{\"path\":\"/var/x.db\",\"snapshot_at\":\"2026-11-24T02:05:00Z\",\"size\":4096,\"content_hash\":\"" \
 	     HASH "\",\"page_size\":4096,\"page_count\":1}\n"
 #define VERIFY(state, level) "{\"check\":\"db-verify\",\"object\":\"/var/x.db\",\"state\":\"" state "\",\"level\":\"" \
-	       level "\",\"size\":4096}\n"
+	       level "\",\"size\":4096,\"content_hash\":null}\n"
 
 static const struct { const char *what, *text, *why, *verified, *path; int64_t at; } inputs[] = {
 	{ "all three", SNAP VERIFY("ok", "full") PUT, NULL, "full", "/database.db", 1795485900 },
