@@ -10,7 +10,10 @@
 
 #include "lib/check.h"
 #include "lib/clock.h"
+#include "lib/damage.h"
 #include "lib/dbcheck.h"
+#include "lib/dbplan.h"
+#include "lib/dbwalk.h"
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/sqlite.h"
@@ -43,51 +46,79 @@ static int must_stop(void *options)
 	return stop_asked() || clock_ms() >= o->deadline_ms;
 }
 
+static void find_stopped(struct dbcheck_report *r)
+{
+	if (stop_asked())
+		find(r, STATE_UNKNOWN, "interrupted before the end of the check");
+	else
+		find(r, STATE_UNKNOWN, "not finished within the time allowed");
+}
+
 /* SQLite's failure in our words. */
 static void find_failure(struct dbcheck_report *r, sqlite3 *db, int rc)
 {
+	const char *why = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+
 	switch (rc & 0xff) {
 	case SQLITE_INTERRUPT:
-		if (stop_asked())
-			find(r, STATE_UNKNOWN, "interrupted before the end of the check");
-		else
-			find(r, STATE_UNKNOWN, "not finished within the time allowed");
+		find_stopped(r);
 		break;
 	case SQLITE_NOMEM:
 		find(r, STATE_UNKNOWN, "not judged: out of memory");
 		break;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		find(r, STATE_CRITICAL, "%s", db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+		find(r, STATE_CRITICAL, "%s", why);
 		break;
 	default:
-		find(r, STATE_UNKNOWN, "not judged: %s", db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+		find(r, STATE_UNKNOWN, "not judged: %s", why);
 		break;
 	}
 }
 
-/* A PRAGMA that says "ok" in one row, or one reason a row. */
-static void check_by_pragma(sqlite3 *db, const char *pragma, struct dbcheck_report *r)
+static void tell_damage(void *report, const char *line)
 {
-	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(db, pragma, -1, &s, NULL);
-	unsigned rows = 0;
+	find(report, STATE_CRITICAL, "%s", line);
+}
 
-	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-		rc = sqlite3_step(s);
-		if (rc != SQLITE_ROW)
-			break;
-		const char *text = (const char *)sqlite3_column_text(s, 0);
+/* Pages and rows. The schema's own pages come first, so that SQLite reads the schema only from sound ones. */
+static void check_pages(int fd, const char *path, const struct sqlite_header *header,
+			const struct dbcheck_options *o, sqlite3 *db, struct dbcheck_report *r)
+{
+	struct damage *damage = damage_new();
+	struct plan plan = { .tables = NULL };
+	struct walk_options options = {
+		.fd = fd, .path = path, .header = header, .plan = &plan, .damage = damage,
+		.full = o->level == DBCHECK_FULL, .jobs = o->jobs, .stop = must_stop, .stop_ctx = (void *)(uintptr_t)o,
+		.progress = progress_new(o->progress, "verified", r->size),
+	};
+	struct walk *walk = NULL;
+	int rc;
 
-		rows++;
-		if (text == NULL || strcmp(text, "ok") != 0)
-			find(r, STATE_CRITICAL, "%s", text != NULL ? text : "no answer");
+	if (damage != NULL && plan_start(&plan, header->text_encoding) == 0)
+		walk = walk_new(&options);
+	if (walk == NULL) {
+		find(r, STATE_UNKNOWN, "not judged: out of memory");
+		goto out;
 	}
-	if (rc != SQLITE_DONE)
-		find_failure(r, db, rc);
-	else if (rows == 0)
-		find(r, STATE_UNKNOWN, "not judged: SQLite gave no answer");
-	sqlite3_finalize(s);
+	walk_schema(walk);
+	if (damage_count(damage) == 0 && walk_unjudged(walk)[0] == '\0') {
+		rc = plan_read(&plan, db, options.full);
+		if (rc == SQLITE_OK)
+			walk_all(walk);
+		else
+			find_failure(r, db, rc);
+	}
+	damage_tell(damage, tell_damage, r);
+	if (walk_unjudged(walk)[0] != '\0')
+		find(r, STATE_UNKNOWN, "not judged: %s", walk_unjudged(walk));
+	if (walk_stopped(walk))
+		find_stopped(r);
+out:
+	progress_end(options.progress);
+	walk_free(walk);
+	plan_free(&plan);
+	damage_free(damage);
 }
 
 /* The tables that the caller wants, counted no further than needed. */
@@ -129,7 +160,8 @@ out:
 	sqlite3_free(sql);
 }
 
-static void check_content(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r)
+static void check_content(int fd, const char *path, const struct sqlite_header *header,
+			  const struct dbcheck_options *o, struct dbcheck_report *r)
 {
 	sqlite3 *db = NULL;
 	int rc;
@@ -141,10 +173,8 @@ static void check_content(const char *path, const struct dbcheck_options *o, str
 		find_failure(r, NULL, rc);
 		return;
 	}
-	if (o->level == DBCHECK_QUICK)
-		check_by_pragma(db, "PRAGMA quick_check", r);
-	else if (o->level == DBCHECK_FULL)
-		check_by_pragma(db, "PRAGMA integrity_check", r);
+	if (o->level != DBCHECK_HEADER)
+		check_pages(fd, path, header, o, db, r);
 	for (size_t i = 0; r->state == STATE_OK && i < o->table_count; i++)
 		check_table(db, &o->tables[i], r);
 	sqlite3_close(db);
@@ -216,7 +246,7 @@ static void judge(int fd, const char *path, const struct dbcheck_options *o, str
 	if (r->state == STATE_OK && o->hash != NULL)
 		check_hash(fd, o->hash, r);
 	if (r->state == STATE_OK)
-		check_content(path, o, r);
+		check_content(fd, path, &header, o, r);
 	if (r->state == STATE_OK)
 		check_siblings(path, r);
 }

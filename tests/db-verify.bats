@@ -148,14 +148,18 @@ hash_of() {
 		INSERT INTO sqlite_schema SELECT * FROM was;
 	SQL
 	[ "$(sqlite3 -readonly bad.db 'PRAGMA integrity_check(1)')" != ok ]
-	verdict 2 'CRITICAL: bad.db: .*spots_code' -l full bad.db
+	verdict 2 'CRITICAL: bad.db: index spots_code: 1 entry belongs to no row' -l full bad.db
 }
 
-@test "a NULL in a NOT NULL column is found" {
+@test "a NULL in a NOT NULL column and a failed CHECK are found" {
+	edit "UPDATE sqlite_schema SET sql = replace(sql, '< 1000', '< 99') WHERE name = 'spots'"
+	for level in quick full; do
+		verdict 2 'CRITICAL: bad.db: table spots: 5 rows fail a CHECK constraint \(amount < 99\)' -l $level bad.db
+	done
 	edit "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'spots'"
 	sqlite3 -cmd '.dbconfig defensive off' bad.db "UPDATE spots SET code = NULL WHERE id = 5; PRAGMA writable_schema = ON;
 		UPDATE sqlite_schema SET sql = replace(sql, 'code TEXT', 'code TEXT NOT NULL') WHERE name = 'spots'"
-	for level in quick full; do verdict 2 'CRITICAL: bad.db: .*NULL.*spots' -l $level bad.db; done
+	for level in quick full; do verdict 2 'CRITICAL: bad.db: table spots: 1 NULL in a NOT NULL column \(column code, row 5\)' -l $level bad.db; done
 }
 
 @test "a log or a hot journal beside a clean file is a WARNING and stays untouched" {

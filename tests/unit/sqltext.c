@@ -1,0 +1,82 @@
+#include "lib/std.h"
+
+#include "lib/sqltext.h"
+
+#include "tests/unit/check.h"
+
+static bool equal(struct sqltext t, const char *want)
+{
+	return strlen(want) == t.len && memcmp(t.p, want, t.len) == 0;
+}
+
+static const struct {
+	const char *sql, *columns[4], *where;
+} indexes[] = {
+	{ "CREATE INDEX i ON t(a)", { "a" }, NULL },
+	{ "create unique index if not exists \"i(\" on [t)] ( a , b desc, c COLLATE nocase ASC )",
+	  { "a", "b", "c COLLATE nocase" }, NULL },
+	{ "CREATE INDEX i ON t(lower(a), substr(b, 1, 2) DESC)", { "lower(a)", "substr(b, 1, 2)" }, NULL },
+	{ "CREATE INDEX i ON t(a || ')', b /* , */ , 'it''s, ok')", { "a || ')'", "b", "'it''s, ok'" }, NULL },
+	{ "CREATE INDEX i ON t(a -- ),\n, `b,`)", { "a", "`b,`" }, NULL },
+	{ "CREATE INDEX i ON t(\"desc\", desc)", { "\"desc\"", "desc" }, NULL },
+	{ "CREATE INDEX i ON t(a) WHERE b IS NOT NULL", { "a" }, " b IS NOT NULL" },
+	{ "CREATE INDEX \"where\" ON t((a), ((b)) DESC) where(b > (1))", { "(a)", "((b))" }, "(b > (1))" },
+	{ "CREATE INDEX i ON t(a", { NULL }, NULL },
+	{ "", { NULL }, NULL },
+	{ "CREATE INDEX i ON t('", { NULL }, NULL },
+};
+
+static const struct {
+	const char *sql, *checks[4];
+	bool without_rowid, strict;
+} tables[] = {
+	{ "CREATE TABLE t(a, b)", { NULL }, false, false },
+	{ "CREATE TABLE t(a CHECK (a > 0), CHECK(a < b AND (b)))", { "a > 0", "a < b AND (b)" }, false, false },
+	{ "CREATE TABLE t(\"check\" TEXT, [check] DEFAULT (check(1)), x CONSTRAINT c Check ( x IN (')',2) ))",
+	  { " x IN (')',2) " }, false, false },
+	{ "CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID", { NULL }, true, false },
+	{ "CREATE TABLE \"a(\"(a INT PRIMARY KEY) strict,without/**/ROWID", { NULL }, true, true },
+	{ "CREATE TABLE t(a INT DEFAULT 'WITHOUT', b TEXT DEFAULT ') STRICT')", { NULL }, false, false },
+	{ "CREATE TABLE t(a CHECK/* ( */(a) -- CHECK (b)\n, b)", { "a" }, false, false },
+	{ "CREATE TABLE t(a CHECK (a", { "a" }, false, false },
+	{ "CREATE TABLE t(", { NULL }, false, false },
+	{ "", { NULL }, false, false },
+};
+
+static void test_index(const char *sql, const char *const columns[4], const char *where)
+{
+	struct sqltext t;
+	unsigned i;
+
+	for (i = 0; columns[i] != NULL; i++)
+		check(sqltext_index_column(sql, i, &t) && equal(t, columns[i]), "%s: column %u is not %s", sql, i,
+		      columns[i]);
+	check(!sqltext_index_column(sql, i, &t), "%s: more than %u columns", sql, i);
+	if (where != NULL)
+		check(sqltext_index_where(sql, &t) && equal(t, where), "%s: not where %s", sql, where);
+	else
+		check(!sqltext_index_where(sql, &t), "%s: has a WHERE clause", sql);
+}
+
+static void test_table(const char *sql, const char *const checks[4], bool without_rowid, bool strict)
+{
+	const char *at = sql;
+	struct sqltext t;
+	unsigned depth = 0;
+	bool w, s;
+
+	for (unsigned i = 0; checks[i] != NULL; i++)
+		check(sqltext_next_check(&at, &depth, &t) && equal(t, checks[i]), "%s: not CHECK %s", sql, checks[i]);
+	check(!sqltext_next_check(&at, &depth, &t), "%s: more CHECKs", sql);
+	sqltext_options(sql, &w, &s);
+	check(w == without_rowid && s == strict, "%s: options %d %d", sql, w, s);
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
+		test_index(indexes[i].sql, indexes[i].columns, indexes[i].where);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		test_table(tables[i].sql, tables[i].checks, tables[i].without_rowid, tables[i].strict);
+	return check_done();
+}
