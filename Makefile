@@ -71,6 +71,10 @@ $(REPLAY): $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBA)
 
 units: $(UNITS) $(REPLAY)
 
+# the mutation campaign of db-verify
+$(B)/mutate: $(B)/tests/fault/mutate.o $(B)/tests/fault/corpus.o $(LIBA)
+	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $^ $(LIBS)
+
 deps:
 	sh scripts/deps.sh test
 

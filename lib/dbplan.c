@@ -646,7 +646,7 @@ static int plan_table(struct draft *d)
 			s->has_default = true;
 	}
 	for (uint32_t i = 0; i < t->stored_count; i++)
-		if (t->stored[i].slot >= 0 || t->stored[i].numeric || t->stored[i].not_null)
+		if (t->stored[i].slot >= 0 || t->stored[i].numeric || t->stored[i].forbidden != 0)
 			t->last_needed = i + 1;
 	if (rc == SQLITE_OK)
 		rc = plan_demands(d);
