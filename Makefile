@@ -69,11 +69,11 @@ $(REPLAY): $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBA)
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $< $(B)/tests/fuzz/replay.o $(LIBA) $(LIBS)
 
-units: $(UNITS) $(REPLAY)
-
 # the mutation campaign of db-verify
 $(B)/mutate: $(B)/tests/fault/mutate.o $(B)/tests/fault/corpus.o $(LIBA)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $^ $(LIBS)
+
+units: $(UNITS) $(REPLAY) $(B)/mutate
 
 deps:
 	sh scripts/deps.sh test
@@ -123,7 +123,7 @@ lint:
 clean:
 	rm -rf $(B)
 
--include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d)
+-include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
 .PHONY: all units deps demo test lab lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:
