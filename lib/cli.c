@@ -22,7 +22,7 @@ int cli_version(void)
 	return cli_close(EX_OK);
 }
 
-static void usage(const char *fmt, va_list ap)
+static void __attribute__((format(printf, 1, 0))) usage(const char *fmt, va_list ap)
 {
 	char cause[512];
 

@@ -74,7 +74,8 @@ char *msg_escape(char *dst, size_t size, const char *src)
 	return dst;
 }
 
-static void say(const char *head, const char *object, const char *tail, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0))) say(const char *head, const char *object,
+							const char *tail, const char *fmt, va_list ap)
 {
 	char text[LINE], raw[LINE], line[LINE];
 	int n;

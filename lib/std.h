@@ -16,8 +16,10 @@
 #include <string.h>
 #include <sys/types.h>
 
+#ifndef __clang__	/* where some of them are macros; one compiler is enough to find them */
 #pragma GCC poison sprintf vsprintf strcpy stpcpy strcat strncpy strncat strtok
 #pragma GCC poison atoi atol atoll atof gets system popen tmpnam mktemp
+#endif
 
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
