@@ -37,9 +37,10 @@ uint64_t part_block_len(const struct part *p, uint64_t block)
 	return left < HASH_BLOCK ? left : HASH_BLOCK;
 }
 
-static int hex_digit(char c)
+/* c is a hex digit: hash_valid has looked */
+static unsigned hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 /* A line of the map: `BLOCK DIGEST`. */

@@ -277,7 +277,7 @@ static void end_with(struct run *r, int rc)
 
 static void limit(const struct upload *u, struct http *h, unsigned threads)
 {
-	http_limit_rate(h, u->limit_rate > 0 && u->limit_rate < threads ? 1 : u->limit_rate / threads);
+	http_limit_rate(h, u->limit_rate > 0 && u->limit_rate < threads ? 1 : u->limit_rate / (threads > 0 ? threads : 1));
 }
 
 static void *work(void *ctx)
