@@ -106,7 +106,7 @@ aged() {
 	run setpriv --reuid 65534 --clear-groups "$ROOT/build/age-check" db
 	expect 0 'db is '
 	run strace -f -e trace=open,openat -o trace age-check db
-	! grep -q '"db"' trace
+	run ! grep -q '"db"' trace
 }
 
 @test "a symbolic link is followed and its target is named" {
