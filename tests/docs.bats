@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# every tool and script has its page, and the page and --help list the same options
+
+load helper
+
+# options_of TEXT-FILE: the long options that a text names, one a line
+options_of() {
+	grep -oE -- '--[a-z][a-z-]+' "$1" | sort -u
+}
+
+@test "every binary has a page whose options are those of --help" {
+	for source in "$ROOT"/tools/*.c; do
+		tool=$(basename "$source" .c)
+		"$tool" --help >"$BATS_TEST_TMPDIR/help"
+		mandoc -T utf8 "$ROOT/man/$tool.1" | sed "s,.\x08,,g" >"$BATS_TEST_TMPDIR/page"
+		# a page says what the option's line says; a short option is enough where there is no long one
+		for option in $(sed -n 's/^ .*\(--[a-z][a-z-]*\).*/\1/p' "$BATS_TEST_TMPDIR/help"); do
+			options_of "$BATS_TEST_TMPDIR/page" | grep -qx -- "$option" ||
+				{ echo "$tool: $option is in --help, not on the page" >&2; return 1; }
+		done
+		for option in $(sed -n '/^\.It Fl/s/ Fl -/ --/gp' "$ROOT/man/$tool.1" | grep -oE -- ' --[a-z][a-z-]+'); do
+			grep -qE -- "(^|[ ,])$option( |,|$|=)" "$BATS_TEST_TMPDIR/help" ||
+				{ echo "$tool: $option is on the page, not in --help" >&2; return 1; }
+		done
+	done
+}
+
+@test "every page has the sections that an operator looks for" {
+	for page in "$ROOT"/man/*.1 "$ROOT"/man/*.8; do
+		for section in NAME SYNOPSIS DESCRIPTION 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+			grep -qE "^\.Sh \"?$section\"?$" "$page" || { echo "$page: no $section" >&2; return 1; }
+		done
+	done
+}
+
+@test "every script has its page, the run bit, and a help text" {
+	for script in "$ROOT"/scripts/*.sh; do
+		name=$(basename "$script" .sh)
+		case $name in lib | deps | demo) continue ;; esac
+		[ -e "$ROOT/man/$name.8" ] || { echo "no page for $name" >&2; return 1; }
+		[ -x "$script" ]
+		[ "$(head -n 1 "$script")" = '#!/bin/sh' ]
+		"$script" --help | grep -q '^usage: '
+	done
+}
+
+@test "help and version: standard output, status 0, nothing on standard error" {
+	for source in "$ROOT"/tools/*.c; do
+		tool=$(basename "$source" .c)
+		for option in --help -h --version -V; do
+			run --separate-stderr "$tool" "$option"
+			[ "$status" -eq 0 ]
+			[ -n "$output" ]
+			[ -z "$stderr" ]
+		done
+		[ "$("$tool" --help | awk '{ if (length > 100) print }')" = '' ]
+	done
+}
+
+@test "a full standard output is an error, never a silent success" {
+	for source in "$ROOT"/tools/*.c; do
+		tool=$(basename "$source" .c)
+		run -74 bash -c "'$tool' --help >/dev/full"
+		grep -q "$tool: standard output: cannot write: No space left on device" <<<"$output"
+	done
+}
+
+@test "links do not dangle: what a page's SEE ALSO names of ours exists" {
+	for page in "$ROOT"/man/*; do
+		sed -n 's/^\.Xr \([a-z.-]*\) \([0-9]\).*/\1.\2/p' "$page" | while read -r name; do
+			case $name in
+			age-check.* | ctv-* | db-* | dbx-* | mirror-head.* | svc-ctl.* | http-probe.* | alert-post.* | status-render.* | daily-* | fail* | cli-*)
+				[ -e "$ROOT/man/$name" ] || { echo "${page##*/}: $name does not exist" >&2; exit 1; } ;;
+			esac
+		done
+	done
+}
