@@ -122,6 +122,14 @@ lint:
 	shellcheck -s bash -i SC2314,SC2315 $(wildcard tests/*.bats tests/*/*.bats)
 	mandoc -Tlint -Wwarning man/*
 
+# ROLE=standby or primary; with DESTDIR just the files, else users, timers and the role of this host too
+APP = /opt/apps/ctv-bookedbiz-db
+install: all
+	ROLE='$(ROLE)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' APP='$(APP)' B='$(B)' sh systemd/install.sh install
+
+uninstall:
+	ROLE='$(ROLE)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' APP='$(APP)' B='$(B)' sh systemd/install.sh uninstall
+
 clean:
 	rm -rf $(B)
 

@@ -117,6 +117,8 @@ step=
 step_number=0
 steps=0
 step_note=
+step_more=
+step_result=ok
 steps_json=
 last_step=
 tick='ok' cross='no' caution=' !' dash=' -'
@@ -126,8 +128,8 @@ screen=
 
 # step NAME: the step before is done, this one begins
 step() {
-	[ -z "$step" ] || step_end ok
-	step=$1 step_number=$((step_number + 1)) step_note=
+	[ -z "$step" ] || step_end "$step_result"
+	step=$1 step_number=$((step_number + 1)) step_note='' step_more='' step_result=ok
 	clock
 	step_began=$now
 	# overwritten by whatever comes next
@@ -137,6 +139,17 @@ step() {
 # note TEXT: what the running step found
 note() {
 	step_note=$1
+}
+
+# warn TEXT: the running step will end with a warning
+warn() {
+	step_note=$1 step_result=warning
+}
+
+# more TEXT: a line to stand below that of the step
+more() {
+	step_more="$step_more   $1
+"
 }
 
 # step_end ok|warning|skipped|failed
@@ -151,6 +164,7 @@ step_end() {
 	esac
 	[ -z "$screen" ] || printf '\r\033[K'
 	printf '%s %s/%s %-9s %6s s  %s\n' "$mark" "$step_number" "$steps" "$step" "$seconds" "$step_note"
+	printf %s "$step_more"
 	log "step $step_number/$steps $step: $1, $seconds s${step_note:+: $step_note}"
 	steps_json=$steps_json${steps_json:+,}$(printf '{"name":"%s","result":"%s","seconds":%s}' "$step" "$1" "$seconds")
 	last_step=$step step=
@@ -297,7 +311,18 @@ lock() {
 	mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
 	(: >>"$lock_file") 2>/dev/null || die 73 "$lock_file: cannot open"
 	exec 9<>"$lock_file"
-	flock -n 9 || die 73 "$lock_file: held by $(head -n 1 "$lock_file")"
+	if ! flock -n 9; then
+		holder=$(head -n 1 "$lock_file")
+		case $holder in
+		# by itself, and for moments
+		settle.sh,*) flock -w 20 9 || die 73 "$lock_file: held by $holder" ;;
+		*) die 73 "$lock_file: held by $holder" ;;
+		esac
+	fi
+	lock_sign
+}
+
+lock_sign() {
 	printf '%s, pid %s, since %s\n' "$program" $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$lock_file"
 }
 
@@ -325,13 +350,13 @@ set_role() {
 # settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
 # primary, to whom it hands back what is its own. Bounded; while wanted/claim exists it is not known to be so.
 settle_record() {
+	owner=
 	[ -e "$state/wanted/claim" ] || return 0
 	run mirror-head show --field owner --timeout 5s || :
 	owner=$(cat "$out") next=
 	case $status in
 	0) ;;
-	# only the old uploader is at work, and it asks nobody
-	66) owner= ;;
+	66) owner= ;; # only the old uploader is at work, and it asks nobody
 	*) return "$status" ;;
 	esac
 	if [ "$(role)" = active ]; then
@@ -342,6 +367,12 @@ settle_record() {
 	[ -z "$next" ] || run mirror-head claim --owner "$next" --timeout 5s || return "$status"
 	[ -z "$next" ] || owner=$next
 	rm -f "$state/wanted/claim"
+}
+
+# settle_backup NAME: uploads the copy of that name, which wanted/NAME names; its upload may go on from an earlier one
+settle_backup() {
+	run dbx-put -c "$(cat "$state/wanted/$1")" "/backups/$1" || return "$status"
+	rm -f "$state/wanted/$1"
 }
 
 # ---- the application's code ------------------------------------------------------------------
@@ -419,7 +450,7 @@ begin() {
 
 # finish RESULT TEXT: the good end
 finish() {
-	[ -z "$step" ] || step_end ok
+	[ -z "$step" ] || step_end "$step_result"
 	result=$1 message=$2
 	exit "${3:-0}"
 }

@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# The units, their sandbox, and what make install puts where.
+
+load helper
+
+setup() {
+	D=$BATS_TEST_TMPDIR/root
+}
+
+# installed ROLE: as a package would, below $D
+installed() {
+	make -s -C "$ROOT" install DESTDIR="$D" ROLE="$1"
+}
+
+units() {
+	(cd "$D/etc/systemd/system" && ls ./*.service | sed 's,^./,,')
+}
+
+# exposure UNIT: systemd's own opinion of its sandbox, 0.0 is best
+exposure() {
+	systemd-analyze security --offline=yes --no-pager --root="$D" "$1" |
+		sed -n 's/^.*Overall exposure level for .*: \([0-9.]*\) .*$/\1/p'
+}
+
+@test "no unit is more exposed than 1.5, and each runs as the service user" {
+	for role in standby primary; do
+		rm -rf "$D"
+		installed $role
+		[ "$(units | wc -l)" -ge 1 ]
+		for unit in $(units); do
+			level=$(exposure "$unit")
+			echo "$role: $unit: $level"
+			[ -n "$level" ]
+			awk -v level="$level" 'BEGIN { exit !(level <= 1.5) }'
+			grep -qx User=ctvapps "$D/etc/systemd/system/$unit"
+		done
+	done
+}
+
+@test "systemd finds no fault in any unit" {
+	for role in standby primary; do
+		rm -rf "$D"
+		installed $role
+		for unit in "$D"/etc/systemd/system/ctv-*.* "$D"/etc/systemd/system/flaskapp.*; do
+			[ -f "$unit" ] || continue
+			run systemd-analyze verify --man=no --recursive-errors=no "$unit"
+			# the only complaint allowed: the programs are not at their place on this machine
+			run grep -v -e 'is not executable: No such file' -e '^$' <<<"$output"
+			expect 1
+		done
+	done
+}
+
+@test "the timers fire at the runbook's hours, and catch up after a night without power" {
+	installed standby
+	grep -x 'OnCalendar=\*-\*-\* 02:30' "$D/etc/systemd/system/ctv-pi2-download.timer"
+	grep -x Persistent=true "$D/etc/systemd/system/ctv-pi2-download.timer"
+	installed primary
+	grep -x 'OnCalendar=\*-\*-\* 02:05' "$D/etc/systemd/system/ctv-db-sync.timer"
+	grep -x Persistent=true "$D/etc/systemd/system/ctv-db-sync.timer"
+}
+
+@test "the standby gets what the runbook calls, where it calls it" {
+	installed standby
+	app=$D/opt/apps/ctv-bookedbiz-db
+	for name in scripts/failover-to-pi2.sh scripts/failback-to-pi-ctv.sh scripts/failback-to-pi2.sh \
+		bin/daily-download.sh cli_db_sync.py; do
+		[ -h "$app/$name" ]
+		[ -x "$D$(readlink "$app/$name")" ]
+	done
+	[ "$(readlink "$app/scripts/failback-to-pi2.sh")" = "$(readlink "$app/scripts/failback-to-pi-ctv.sh")" ]
+	[ -x "$D/usr/local/bin/db-verify" ]
+	[ -x "$D$(readlink "$D/usr/local/bin/cli-db-sync")" ]
+	[ -e "$D/usr/local/share/man/man1/age-check.1" ]
+	grep -q '/usr/local/bin/cli-db-sync' "$D/usr/local/lib/ctv-mirror/cli_db_sync.py"
+	[ ! -e "$D/etc/systemd/system/ctv-db-sync.timer" ]
+	# nothing of the build's own, no path left open
+	[ ! -e "$D/usr/local/lib/ctv-mirror/deps.sh" ]
+	run grep -rIl '@[A-Z]*@' "$D/etc" "$D/usr/local/lib"
+	expect 1
+}
+
+@test "the primary gets the upload and nothing that would start or replace its application" {
+	installed primary
+	[ -e "$D/etc/systemd/system/ctv-db-sync.timer" ]
+	for name in flaskapp.service ctv-pi2-download.timer ctv-resume.service; do
+		[ ! -e "$D/etc/systemd/system/$name" ]
+	done
+	[ ! -e "$D/etc/polkit-1/rules.d/60-ctv-mirror.rules" ]
+	[ ! -e "$D/opt/apps/ctv-bookedbiz-db/scripts/failover-to-pi2.sh" ]
+	[ "$(sed -n 's/^f .*role 0664 ctvapps ctvapps - //p' "$D/etc/tmpfiles.d/ctv-mirror.conf")" = primary ]
+}
+
+@test "another PREFIX and another APP are in every path" {
+	make -s -C "$ROOT" install DESTDIR="$D" PREFIX=/opt/ctv APP=/srv/app
+	grep -x 'ExecStart=/srv/app/bin/daily-download.sh' "$D/etc/systemd/system/ctv-pi2-download.service"
+	grep -x 'ExecStart=/opt/ctv/lib/ctv-mirror/settle.sh' "$D/etc/systemd/system/ctv-settle.service"
+	[ -x "$D/opt/ctv/bin/age-check" ]
+	[ -h "$D/srv/app/cli_db_sync.py" ]
+	[ ! -e "$D/usr/local" ]
+}
+
+@test "a unit that the site has of its own stays, through install and uninstall" {
+	mkdir -p "$D/etc/systemd/system"
+	echo '# ours' >"$D/etc/systemd/system/flaskapp.service"
+	run installed standby
+	expect 0 'flaskapp.service: kept as it is'
+	make -s -C "$ROOT" uninstall DESTDIR="$D"
+	[ "$(cat "$D/etc/systemd/system/flaskapp.service")" = '# ours' ]
+}
+
+@test "uninstall takes every file away again, and twice is no fault" {
+	for role in standby primary; do
+		installed $role
+		make -s -C "$ROOT" uninstall DESTDIR="$D" ROLE=$role
+		make -s -C "$ROOT" uninstall DESTDIR="$D" ROLE=$role
+		run find "$D" -not -type d
+		[ -z "$output" ]
+	done
+}
+
+@test "a role that is none, and a live installation without root, are refused" {
+	run make -s -C "$ROOT" install DESTDIR="$D" ROLE=boss
+	expect 2 'ROLE=boss: neither standby nor primary'
+	run setpriv --reuid 65534 --regid 65534 --clear-groups make -s -C "$ROOT" install
+	expect 2 'needs root, or DESTDIR|Permission denied'
+}
+
+@test "the polkit rule opens start, stop and restart of this one unit to ctvapps, and nothing else" {
+	command -v node >/dev/null || skip "no JavaScript interpreter"
+	installed standby
+	cat >"$BATS_TEST_TMPDIR/try.js" <<-'END'
+		let rule;
+		const polkit = { addRule: f => { rule = f }, Result: { YES: "yes" } };
+		eval(require("fs").readFileSync(process.argv[2], "utf8"));
+		const ask = (id, unit, verb, group) => rule(
+			{ id, lookup: k => ({ unit, verb })[k] }, { isInGroup: g => g === group });
+		const manage = "org.freedesktop.systemd1.manage-units";
+		const yes = [[manage, "flaskapp.service", "start", "ctvapps"], [manage, "flaskapp.service", "stop", "ctvapps"],
+			[manage, "flaskapp.service", "restart", "ctvapps"]];
+		const no = [[manage, "flaskapp.service", "kill", "ctvapps"], [manage, "ssh.service", "stop", "ctvapps"],
+			[manage, "flaskapp.service", "start", "users"], [manage, undefined, undefined, "ctvapps"],
+			["org.freedesktop.systemd1.manage-unit-files", "flaskapp.service", "start", "ctvapps"],
+			["org.freedesktop.login1.reboot", undefined, undefined, "ctvapps"]];
+		for (const q of yes) if (ask(...q) !== "yes") throw new Error("refused " + q);
+		for (const q of no) if (ask(...q) === "yes") throw new Error("granted " + q);
+	END
+	node "$BATS_TEST_TMPDIR/try.js" "$D/etc/polkit-1/rules.d/60-ctv-mirror.rules"
+}
+
+@test "logrotate accepts the configuration" {
+	installed standby
+	# nobody here is ctvapps
+	sed 's/ctvapps ctvapps/root root/' "$D/etc/logrotate.d/ctv-mirror" >"$BATS_TEST_TMPDIR/conf"
+	run logrotate -d "$BATS_TEST_TMPDIR/conf"
+	expect 0
+	run grep -i '^error' <<<"$output"
+	expect 1
+}
