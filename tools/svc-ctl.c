@@ -1,0 +1,299 @@
+/*
+ * svc-ctl - start, stop or look at one systemd unit
+ *
+ *	svc-ctl [-t DURATION] [--settle DURATION] [--json]
+ *		start|stop|restart|is-active|is-enabled|status UNIT
+ *
+ * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
+ * so. Every run ends in time. It works for root and, through polkit, for whoever may manage this unit. It
+ * holds no state, so a signal may simply kill it; systemd's job goes on.
+ */
+#include "lib/std.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/exits.h"
+#include "lib/json.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/unit.h"
+
+static int64_t timeout_ms = 120000;	/* for everything, the settling included */
+static int64_t settle_ms;		/* how long the unit must stay up after its start */
+static bool as_json;
+static const char *verb;
+static char name[UNIT_NAME_MAX + 1];
+
+/* Results of a job other than done and failed: org.freedesktop.systemd1(5), "Signals". */
+static const struct { const char *result; int status; const char *text; } results[] = {
+	{ "canceled", EX_TEMPFAIL, "canceled by another request" },
+	{ "timeout", EX_UNAVAILABLE, "timeout: the time limit of its job passed" },
+	{ "dependency", EX_UNAVAILABLE, "dependency: a unit that it needs failed" },
+	{ "assert", EX_UNAVAILABLE, "assert: an assertion of the unit is not met" },
+};
+
+/* The unit is not as asked. */
+static int PRINTF_LIKE(2, 3) broken(int status, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	msg_err(name, "%s: %s", verb, text);
+	msg_hint("journalctl -u %s -n 50", name);
+	return status;
+}
+
+/* As systemctl is-active judges. */
+static bool is_up(const struct unit_look *l)
+{
+	return strcmp(l->active, "active") == 0 || strcmp(l->active, "reloading") == 0;
+}
+
+/* `exit-code 203`, `signal 9`, `timeout`: how the service ended. */
+static const char *reason(const struct unit_look *l, char text[2 * UNIT_WORD])
+{
+	bool numbered = strcmp(l->result, "exit-code") == 0 || strcmp(l->result, "signal") == 0;
+
+	snprintf(text, 2 * UNIT_WORD, numbered && l->exit_status != 0 ? "%s %d" : "%s",
+		 l->result[0] != '\0' ? l->result : l->sub, l->exit_status);
+	return text;
+}
+
+/* The job has ended: is the unit as asked? */
+static int judge(const char *ended, const struct unit_look *l)
+{
+	char text[2 * UNIT_WORD];
+
+	msg_info("%s: %s: %s, %s (%s)", name, verb, ended, l->active, l->sub);
+	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+		if (strcmp(ended, results[i].result) == 0)
+			return broken(results[i].status, "%s", results[i].text);
+	if (strcmp(ended, "done") != 0)
+		return broken(EX_UNAVAILABLE, "%s: %s", ended, reason(l, text));
+	if (strcmp(verb, "stop") == 0) {
+		if (strcmp(l->active, "inactive") == 0 || strcmp(l->active, "failed") == 0)
+			return EX_OK;
+		return broken(EX_UNAVAILABLE, "it came back: %s (%s)", l->active, l->sub);
+	}
+	if (is_up(l))
+		return EX_OK;
+	/* for systemd an unmet condition is a job well done */
+	if (!l->condition)
+		return broken(EX_UNAVAILABLE, "skipped: a condition of the unit is not met");
+	/* a oneshot that has run to its good end is as well as started */
+	if (strcmp(l->type, "oneshot") == 0 && strcmp(l->active, "inactive") == 0 &&
+	    strcmp(l->result, "success") == 0)
+		return EX_OK;
+	return broken(EX_UNAVAILABLE, "it ended at once: %s (%s), %s", l->active, l->sub,
+		      reason(l, text));
+}
+
+/* For so long nothing may happen to it: the same process, no restart, still active. */
+static int settle(struct unit *u, const struct unit_look *first)
+{
+	int64_t begun = clock_ms();
+	char text[2 * UNIT_WORD], after[NUM_TEXT];
+	bool more = is_up(first);
+	struct unit_look l;
+	int rc = EX_OK;
+
+	while (rc == EX_OK && more) {
+		rc = unit_watch(u, begun + settle_ms, &more);
+		/* at the end too: a busy systemd may be late with its signals */
+		if (rc == EX_OK)
+			rc = unit_look(u, &l);
+		if (rc != EX_OK ||
+		    (is_up(&l) && l.pid == first->pid && l.restarts == first->restarts))
+			continue;
+		num_duration_text(after, clock_ms() - begun);
+		if (is_up(&l))
+			rc = broken(EX_UNAVAILABLE, "it did not stay up: another main process after %s, "
+				    "%u restarts", after, l.restarts);
+		else
+			rc = broken(EX_UNAVAILABLE, "it did not stay up: %s (%s) after %s, %s", l.active,
+				    l.sub, after, reason(&l, text));
+	}
+	return rc;
+}
+
+static int act(struct unit *u, const char *method, struct unit_look *l)
+{
+	char ended[UNIT_WORD];
+	int rc = unit_job(u, method, ended);
+
+	if (rc == EX_OK)
+		rc = unit_look(u, l);
+	if (rc == EX_OK)
+		rc = judge(ended, l);
+	if (rc == EX_OK && settle_ms > 0)
+		rc = settle(u, l);
+	return rc;
+}
+
+static void print_json(const struct unit_look *l)
+{
+	char since[CLOCK_TEXT], *text;
+	json *o = json_object();
+
+	json_put_str(o, "unit", name);
+	json_put_str(o, "load", l->load);
+	json_put_str(o, "active", l->active);
+	json_put_str(o, "sub", l->sub);
+	json_put_str(o, "result", l->result);
+	json_put_str(o, "enabled", l->enabled);
+	json_put_int(o, "main_pid", l->pid);
+	json_put_int(o, "restarts", l->restarts);
+	if (l->since_us > 0)
+		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
+	else
+		json_put_null(o, "since");
+	text = json_text(o);
+	puts(text);
+	free(text);
+	json_free(o);
+}
+
+/* flaskapp.service: active (running) since 2026-11-24T06:40:00Z, pid 4711, enabled */
+static void print_status(const struct unit_look *l)
+{
+	char since[CLOCK_TEXT];
+
+	printf("%s: %s (%s)", name, l->active, l->sub);
+	if (l->since_us > 0)
+		printf(" since %s", clock_text(since, (int64_t)(l->since_us / 1000000)));
+	if (l->pid > 0)
+		printf(", pid %u", l->pid);
+	if (l->restarts > 0)
+		printf(", %u restarts", l->restarts);
+	if (l->result[0] != '\0' && strcmp(l->result, "success") != 0)
+		printf(", %s", l->result);
+	printf(", %s\n", l->enabled);
+}
+
+/* Answers a question; the exit status is that of systemctl's question of the same name. */
+static int answer(struct unit *u, struct unit_look *l)
+{
+	static const char good[] = " enabled enabled-runtime static alias indirect generated"
+				   " transient ";
+	bool file = strcmp(verb, "is-enabled") == 0;
+	char word[UNIT_WORD + 2];
+	int rc = unit_look(u, l);
+
+	if (rc != EX_OK)
+		return rc;
+	/* a unit without a file: not-found, or a mount that the kernel told of */
+	if (l->enabled[0] == '\0')
+		snprintf(l->enabled, sizeof l->enabled, "%s", l->load);
+	if (as_json)
+		print_json(l);
+	else if (strcmp(verb, "status") == 0)
+		print_status(l);
+	else
+		puts(file ? l->enabled : l->active);
+	if (strcmp(l->load, "not-found") == 0)
+		return 4;
+	snprintf(word, sizeof word, " %s ", l->enabled);
+	return file ? strstr(good, word) == NULL : is_up(l) ? 0 : 3;
+}
+
+static int control(const char *method)
+{
+	struct unit_look l;
+	struct unit *u;
+	int rc = unit_open(&u, name, verb, clock_ms() + timeout_ms);
+
+	if (rc == EX_OK && method == NULL) {
+		rc = answer(u, &l);
+	} else if (rc == EX_OK) {
+		rc = act(u, method, &l);
+		if (rc == EX_OK && as_json)
+			print_json(&l);
+	}
+	unit_close(u);
+	return cli_close(rc);
+}
+
+static const char help[] =
+	"usage: svc-ctl [-t DURATION] [--settle DURATION] [--json] VERB UNIT\n"
+	"Start, stop or look at one systemd unit.\n"
+	"\n"
+	"  start, stop, restart     done when the unit is so\n"
+	"  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
+	"  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
+	"  status                   both and more, in one line; exit status as is-active\n"
+	"\n"
+	"  -t, --timeout DURATION   give up after this, in all (default 2m)\n"
+	"      --settle DURATION    after a start the unit must stay up for so long\n"
+	"      --json               print one object that says how the unit is\n"
+	"  -v, --verbose            narrate on standard error\n"
+	"  -h, --help               this text\n"
+	"  -V, --version            the version\n"
+	"\n"
+	"UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "timeout", required_argument, NULL, 't' },
+		{ "settle", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static const struct { const char *verb, *method; } verbs[] = {
+		{ "start", "StartUnit" }, { "stop", "StopUnit" }, { "restart", "RestartUnit" },
+		{ "is-active", NULL }, { "is-enabled", NULL }, { "status", NULL },
+	};
+	const char *why;
+	size_t i = 0;
+	int c;
+
+	msg_init(argv[0]);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":t:vhV", options, NULL)) != -1) {
+		switch (c) {
+		case 't':
+		case 's':
+			why = num_duration(optarg, c == 't' ? &timeout_ms : &settle_ms);
+			if (why != NULL)
+				return cli_usage("%s %s: %s", c == 't' ? "-t" : "--settle",
+						 optarg, why);
+			break;
+		case 'j':
+			as_json = true;
+			break;
+		case 'v':
+			msg_verbose = true;
+			break;
+		case 'h':
+			return cli_help(help);
+		case 'V':
+			return cli_version();
+		default:
+			return cli_bad_option(c, argv);
+		}
+	}
+	if (argc - optind != 2)
+		return cli_usage("wants a verb and one unit");
+	verb = argv[optind];
+	while (i < sizeof verbs / sizeof *verbs && strcmp(verbs[i].verb, verb) != 0)
+		i++;
+	if (i == sizeof verbs / sizeof *verbs)
+		return cli_usage("%s: no such verb", verb);
+	why = unit_name(name, argv[optind + 1]);
+	if (why != NULL)
+		return cli_usage("%s: %s", argv[optind + 1], why);
+	if (settle_ms > 0 && (verbs[i].method == NULL || strcmp(verb, "stop") == 0))
+		return cli_usage("--settle is for start and restart");
+	if (settle_ms >= timeout_ms)
+		return cli_usage("-t must be longer than %s", settle_ms > 0 ? "--settle" : "0");
+	return control(verbs[i].method);
+}
