@@ -56,10 +56,10 @@ static char *conf_url(const char *name, const char *fallback)
 	return NULL;
 }
 
-int dropbox_open(struct dropbox **out, int64_t timeout_ms)
+/* All but the credentials. */
+static int prepare(struct dropbox **out, int64_t timeout_ms)
 {
 	struct dropbox *d = calloc(1, sizeof *d);
-	const char *access = config_get("DROPBOX_ACCESS_TOKEN");
 	char *token_default = NULL;
 	int64_t now = clock_ms();
 
@@ -83,19 +83,7 @@ int dropbox_open(struct dropbox **out, int64_t timeout_ms)
 	    !conf_duration("CTV_STALL", STALL_MS, &d->stall_ms))
 		goto fail;
 	d->ca_file = config_get("DROPBOX_CA_FILE");
-	d->key = config_get("DROPBOX_APP_KEY");
-	d->secret = config_get("DROPBOX_APP_SECRET");
-	d->refresh = config_get("DROPBOX_REFRESH_TOKEN");
 	d->deadline_ms = timeout_ms > 0 ? now + timeout_ms : INT64_MAX;
-	if (access == NULL && (d->refresh == NULL || d->key == NULL)) {
-		msg_err(config_path(), "no Dropbox credentials: DROPBOX_APP_KEY and DROPBOX_REFRESH_TOKEN are needed");
-		msg_hint("dbx-auth login stores them");
-		goto fail;
-	}
-	if (access != NULL) {
-		d->access = strdup(access);
-		d->expires_ms = INT64_MAX;
-	}
 	free(token_default);
 	*out = d;
 	return EX_OK;
@@ -103,6 +91,43 @@ fail:
 	free(token_default);
 	dropbox_close(d);
 	return EX_CONFIG;
+}
+
+int dropbox_open(struct dropbox **out, int64_t timeout_ms)
+{
+	const char *access = config_get("DROPBOX_ACCESS_TOKEN");
+	struct dropbox *d;
+	int rc = prepare(&d, timeout_ms);
+
+	*out = NULL;
+	if (rc != EX_OK)
+		return rc;
+	d->key = config_get("DROPBOX_APP_KEY");
+	d->secret = config_get("DROPBOX_APP_SECRET");
+	d->refresh = config_get("DROPBOX_REFRESH_TOKEN");
+	if (access == NULL && (d->refresh == NULL || d->key == NULL)) {
+		msg_err(config_path(), "no Dropbox credentials: DROPBOX_APP_KEY and DROPBOX_REFRESH_TOKEN are needed");
+		msg_hint("dbx-auth login stores them");
+		dropbox_close(d);
+		return EX_CONFIG;
+	}
+	if (access != NULL) {
+		d->access = strdup(access);
+		d->expires_ms = INT64_MAX;
+	}
+	*out = d;
+	return EX_OK;
+}
+
+int dropbox_open_app(struct dropbox **out, const char *key, const char *secret, int64_t timeout_ms)
+{
+	int rc = prepare(out, timeout_ms);
+
+	if (rc == EX_OK) {
+		(*out)->key = key;
+		(*out)->secret = secret;
+	}
+	return rc;
 }
 
 static void forget(char *secret)
@@ -428,26 +453,22 @@ static bool form_add(struct buf *b, const char *name, const char *value)
 	       http_urlencode(b, value) == 0;
 }
 
-/* Gets a new access token by the refresh token. Called under the lock. */
-static void renew(struct dropbox *d, struct http *h, struct dropbox_answer *a)
+/* Asks for an access token with the form, which is complete when good. The answer stays in a->body. */
+static void ask_token(struct dropbox *d, struct http *h, const struct buf *form, bool good, struct dropbox_answer *a)
 {
 	static const char *const headers[] = { "Content-Type: application/x-www-form-urlencoded", NULL };
-	struct buf form = BUF_INIT(64 << 10);
 	struct http_response r = { .status = 0 };
 	struct http_request q = { .url = d->token_url, .post = true, .headers = headers,
+				  .body = form->data, .body_len = form->len,
 				  .deadline_ms = d->deadline_ms, .stall_ms = d->stall_ms, .text_max = 64 << 10 };
 	enum http_result result;
 	const char *token;
 	int64_t seconds;
 
-	if (!form_add(&form, "grant_type", "refresh_token") || !form_add(&form, "refresh_token", d->refresh) ||
-	    !form_add(&form, "client_id", d->key) ||
-	    (d->secret != NULL && !form_add(&form, "client_secret", d->secret))) {
+	if (!good) {
 		fail(a, EX_CONFIG, "the credentials are too long");
-		goto out;
+		return;
 	}
-	q.body = form.data;
-	q.body_len = form.len;
 	result = http_send(h, &q, &r);
 	a->retry_after_ms = r.retry_after_ms;
 	if (result != HTTP_DONE) {
@@ -470,10 +491,47 @@ static void renew(struct dropbox *d, struct http *h, struct dropbox_answer *a)
 		msg_info("new access token, good for %lld s", (long long)seconds);
 	}
 out:
+	http_response_free(&r);
+}
+
+/* Gets a new access token by the refresh token. Called under the lock. */
+static void renew(struct dropbox *d, struct http *h, struct dropbox_answer *a)
+{
+	struct buf form = BUF_INIT(64 << 10);
+	bool good = form_add(&form, "grant_type", "refresh_token") && form_add(&form, "refresh_token", d->refresh) &&
+		    form_add(&form, "client_id", d->key) &&
+		    (d->secret == NULL || form_add(&form, "client_secret", d->secret));
+
+	ask_token(d, h, &form, good, a);
 	/* the body is the token's; the route's own answer comes into the same struct */
 	dropbox_answer_free(a);
 	buf_free(&form);
-	http_response_free(&r);
+}
+
+void dropbox_exchange(struct dropbox *d, struct http *h, const char *code, const char *verifier,
+		      struct dropbox_answer *a)
+{
+	struct buf form = BUF_INIT(64 << 10);
+	struct retry pace = dropbox_pace(d);
+	bool good = form_add(&form, "grant_type", "authorization_code") && form_add(&form, "code", code) &&
+		    form_add(&form, "client_id", d->key) &&
+		    (verifier != NULL ? form_add(&form, "code_verifier", verifier) :
+					form_add(&form, "client_secret", d->secret));
+
+	for (;;) {
+		*a = (struct dropbox_answer){ .retry_after_ms = -1 };
+		ask_token(d, h, &form, good, a);
+		if (a->rc == EX_OK || !dropbox_again(&pace, a))
+			break;
+		dropbox_answer_free(a);
+	}
+	if (strcmp(a->tag, "invalid_grant") == 0) {
+		fail(a, EX_NOPERM, "the code is wrong, used already, or older than a few minutes");
+		a->hint = "dbx-auth login gives a new page";
+	} else if (a->rc == EX_OK && json_str(a->body, "refresh_token") == NULL) {
+		fail(a, EX_PROTOCOL, "the token server gives no refresh token");
+	}
+	buf_free(&form);
 }
 
 /*

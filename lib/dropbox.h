@@ -31,6 +31,12 @@ void dropbox_close(struct dropbox *d);
 int dropbox_begin(struct dropbox **d, struct http **h, int64_t timeout_ms);
 void dropbox_end(struct dropbox *d, struct http *h);
 
+/*
+ * For an app that nobody has authorized yet, to call dropbox_exchange. key and secret (NULL for an app that
+ * has none) stay the caller's. Status as above.
+ */
+int dropbox_open_app(struct dropbox **out, const char *key, const char *secret, int64_t timeout_ms);
+
 /* A connection for one thread; NULL without memory (reported). Release it by http_free. */
 struct http *dropbox_connect(struct dropbox *d);
 
@@ -98,6 +104,14 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 
 /* Tries until it is done or must be given up. a->lost: a reply was lost on the way to this answer. */
 void dropbox_do(struct dropbox *d, struct http *h, const struct dropbox_call *c, struct dropbox_answer *a);
+
+/*
+ * Turns the code that a person got on Dropbox's page into tokens: a->body has refresh_token and scope, and
+ * the calls that follow use the access token. verifier is that of PKCE (RFC 7636), or NULL to prove oneself
+ * by the app's secret.
+ */
+void dropbox_exchange(struct dropbox *d, struct http *h, const char *code, const char *verifier,
+		      struct dropbox_answer *a);
 
 /* The pace of this account's tries, for a caller with its own loop around dropbox_try. */
 struct retry dropbox_pace(const struct dropbox *d);

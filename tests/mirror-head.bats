@@ -6,7 +6,7 @@ load helper
 HASH=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	export CTV_BACKOFF=10ms CTV_ENV_FILE=$BATS_TEST_TMPDIR/none
 }
 
@@ -135,10 +135,12 @@ put_record() {
 	[ -z "$output" ]
 	run mirror-head show
 	expect 0
-	[ "$(sed 's/^nonce=[0-9a-f]\{32\}$/nonce=N/' <<<"$output")" = "epoch=1
+	nonce=$(mirror-head show -f nonce)
+	[[ $nonce =~ ^[0-9a-f]{32}$ ]]
+	[ "$output" = "epoch=1
 owner=pi-ctv
 seq=1
-nonce=N
+nonce=$nonce
 path=/database.db
 rev=000000000005
 size=5
@@ -336,7 +338,7 @@ verified=full" ]
 	dropbox_start
 	mirror-head publish --owner pi-ctv < <(snapshot 1)
 	for i in $(seq 2 9); do
-		dropbox_fault "$(jq -nc --arg text "$(record 1 pi-ctv $i)" \
+		dropbox_fault "$(jq -nc --arg text "$(record 1 pi-ctv "$i")" \
 			'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
 	done
 	run mirror-head publish --owner pi-ctv < <(snapshot 2)
