@@ -83,18 +83,26 @@ stopped_copy() {
 	pid=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' trace | head -n 1)
 }
 
+later_than() {
+	[ "$(date +%s)" -gt "$1" ]
+}
+
 @test "what is written and checkpointed during the copy is not in it" {
 	make_db a.db wal
 	pad a.db
 	app a.db
 	sql "PRAGMA wal_autocheckpoint=0; UPDATE t SET side='new' WHERE id <= 100;"
 	stopped_copy a.db snap
+	stopped_at=$(date +%s)
 	sql "UPDATE t SET side='late', body='x'; INSERT INTO t(side) VALUES ('late');"
 	sql "PRAGMA wal_checkpoint(PASSIVE);"
+	# its time is that of the moment it shows, not that of its end
+	until_true later_than "$stopped_at"
 	kill -CONT "$pid"
 	ends "$strace_pid"
 	expect 0
 	is_snapshot snap $'new 100\nold 200'
+	[ "$(stat -c %Y snap)" -le "$stopped_at" ]
 	[ "$(sqlite3 a.db "SELECT count(*) FROM t WHERE side='late'")" = 301 ]
 }
 

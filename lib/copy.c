@@ -1,0 +1,93 @@
+#include "lib/std.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/copy.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/hash.h"
+#include "lib/msg.h"
+#include "lib/stop.h"
+
+#define CHUNK ((size_t)256 << 10)
+
+static int copy_bytes(int from, const char *from_name, int to, const char *to_name, uint64_t size,
+		      char *chunk, struct content_hash *h)
+{
+	for (uint64_t at = 0; at < size; at += CHUNK) {
+		size_t want = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		ssize_t n = file_pread(from, chunk, want, (off_t)at);
+
+		if (stop_asked()) {
+			msg_err(to_name, "interrupted");
+			return EX_TEMPFAIL;
+		}
+		if (n < (ssize_t)want) {
+			errno = n < 0 ? errno : EIO;
+			msg_errno(from_name, "cannot read");
+			return EX_IOERR;
+		}
+		if (file_pwrite(to, chunk, want, (off_t)at) != 0) {
+			msg_errno(to_name, "cannot write a copy");
+			return EX_IOERR;
+		}
+		content_hash_add(h, chunk, want);
+	}
+	return EX_OK;
+}
+
+int copy_verified(int from, const char *from_name, int to, const char *to_name, uint64_t size)
+{
+	struct content_hash *h = content_hash_new();
+	char *chunk = malloc(CHUNK), was_read[HASH_TEXT], is_there[HASH_TEXT];
+	int rc = EX_IOERR;
+
+	if (h == NULL || chunk == NULL) {
+		msg_err(to_name, "out of memory");
+		goto out;
+	}
+	errno = posix_fallocate(to, 0, (off_t)size);
+	if (errno != 0) {
+		msg_errno(to_name, "no space for a copy");
+		goto out;
+	}
+	rc = copy_bytes(from, from_name, to, to_name, size, chunk, h);
+	if (rc != EX_OK)
+		goto out;
+	rc = EX_IOERR;
+	content_hash_end(h, was_read);
+	if (fsync(to) != 0) {
+		msg_errno(to_name, "cannot write a copy to disk");
+		goto out;
+	}
+	/* from the disk, not from memory */
+	posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED);
+	if (content_hash_fd(to, 0, size, is_there) != EX_OK)
+		msg_errno(to_name, "cannot read back a copy");
+	else if (strcmp(was_read, is_there) != 0)
+		msg_err(to_name, "a copy is not on disk as it was written");
+	else
+		rc = EX_OK;
+out:
+	free(chunk);
+	content_hash_free(h);
+	return rc;
+}
+
+bool copy_is_same(int a, int b, uint64_t size)
+{
+	char *of_a = malloc(CHUNK), *of_b = malloc(CHUNK);
+	bool same = of_a != NULL && of_b != NULL;
+
+	for (uint64_t at = 0; same && at < size; at += CHUNK) {
+		size_t want = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+
+		same = file_pread(a, of_a, want, (off_t)at) == (ssize_t)want &&
+		       file_pread(b, of_b, want, (off_t)at) == (ssize_t)want && memcmp(of_a, of_b, want) == 0;
+	}
+	free(of_a);
+	free(of_b);
+	return same;
+}

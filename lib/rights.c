@@ -1,0 +1,102 @@
+#include "lib/std.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "lib/exits.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/rights.h"
+
+#define ACL "system.posix_acl_access"	/* acl(5); the kernel's form is the same for every file */
+
+const char *rights_parse_owner(const char *s, uid_t *uid, gid_t *gid)
+{
+	const char *colon = strchr(s, ':'), *why = NULL;
+	char *user = strndup(s, colon != NULL ? (size_t)(colon - s) : strlen(s));
+	const struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
+	const struct group *gr = colon != NULL ? getgrnam(colon + 1) : NULL;
+	uint64_t n;
+
+	/* the largest number means "as it is" to chown(2) */
+	if (pw != NULL)
+		*uid = pw->pw_uid;
+	else if (user != NULL && num_u64(user, 0, UINT32_MAX - 1, &n) == NULL)
+		*uid = (uid_t)n;
+	else
+		why = "no such user";
+	if (gr != NULL)
+		*gid = gr->gr_gid;
+	else if (colon != NULL && num_u64(colon + 1, 0, UINT32_MAX - 1, &n) == NULL)
+		*gid = (gid_t)n;
+	else if (colon != NULL && why == NULL)
+		why = "no such group";
+	free(user);
+	return why;
+}
+
+const char *rights_parse_mode(const char *s, mode_t *mode)
+{
+	size_t len = strlen(s);
+
+	if (len < 3 || len > 4 || strspn(s, "01234567") != len || (len == 4 && *s != '0'))
+		return "not a mode such as 0640";
+	*mode = 0;
+	for (; *s != '\0'; s++)
+		*mode = *mode << 3 | (mode_t)(*s - '0');
+	return NULL;
+}
+
+/* Attributes of these kinds are data or access rights; others (security.*, trusted.*) are the system's business. */
+static bool is_ours(const char *name)
+{
+	return strcmp(name, ACL) == 0 || strncmp(name, "user.", 5) == 0;
+}
+
+static bool unsupported(int error)
+{
+	return error == ENOTSUP || error == ENODATA;
+}
+
+static int copy_attributes(int fd, const char *like)
+{
+	char names[16 << 10], value[64 << 10];
+	ssize_t len = llistxattr(like, names, sizeof names), n;
+
+	if (fremovexattr(fd, ACL) != 0 && !unsupported(errno))
+		return -1;
+	if (len < 0)
+		return unsupported(errno) ? 0 : -1;
+	for (const char *name = names; name < names + len; name += strlen(name) + 1) {
+		if (!is_ours(name))
+			continue;
+		n = lgetxattr(like, name, value, sizeof value);
+		if (n < 0 || fsetxattr(fd, name, value, (size_t)n, 0) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int rights_apply(int fd, const char *path, const struct rights *r)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		goto fail;
+	if (((r->uid != RIGHTS_UID_KEEP && r->uid != st.st_uid) || (r->gid != RIGHTS_GID_KEEP && r->gid != st.st_gid)) &&
+	    fchown(fd, r->uid, r->gid) != 0)
+		goto fail;
+	if (r->like != NULL ? copy_attributes(fd, r->like) != 0 :
+			      fremovexattr(fd, ACL) != 0 && !unsupported(errno))
+		goto fail;
+	/* last: a change of owner takes mode bits away, and with an ACL the group's bits are its mask */
+	if (fchmod(fd, r->mode) == 0)
+		return EX_OK;
+fail:
+	msg_errno(path, "cannot give it owner %ld:%ld and mode %04o", (long)r->uid, (long)r->gid, (unsigned)r->mode);
+	return errno == EPERM || errno == EACCES ? EX_NOPERM : EX_IOERR;
+}

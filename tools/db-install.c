@@ -1,0 +1,593 @@
+/*
+ * db-install - make a database the live one
+ *
+ *	db-install [--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n] [--quarantine] [--json] CANDIDATE LIVE
+ *
+ * LIVE is at every instant a complete database, the old one or the new one, and never beside another's -wal
+ * or -journal. Nobody has it open while it changes. What a crashed application had committed is recovered
+ * into the old database before that is put away as LIVE.prev. On any failure the old one stays.
+ */
+#include "lib/std.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/copy.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/holders.h"
+#include "lib/json.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/retire.h"
+#include "lib/rights.h"
+#include "lib/sqlite.h"
+#include "lib/stop.h"
+
+#define NAME_ROOM (PATH_MAX + 64)
+
+static uid_t owner = RIGHTS_UID_KEEP;
+static gid_t group = RIGHTS_GID_KEEP;
+static mode_t mode = (mode_t)-1;	/* not given */
+static int64_t as_of = -1;		/* seconds since the epoch; -1: the candidate's own time */
+static bool keep, dry, quarantine, json_wanted;
+
+struct install {
+	const char *candidate, *live;	/* as the operator named them */
+	char dir[PATH_MAX];		/* of live, without symbolic links */
+	char real[NAME_ROOM];		/* live in it */
+	char tmp[NAME_ROOM];		/* the lock of this installation, and the place for a copy */
+	char prev[NAME_ROOM], prev_tmp[NAME_ROOM];
+	char aside[RETIRE_PATH];
+	int lock;			/* of tmp, -1 without */
+	int fd;				/* of what is installed */
+	const char *source;		/* its path: candidate or tmp */
+	struct stat st, old;		/* of candidate and live */
+	bool have_old, same;		/* there is a LIVE; it is what is to be installed */
+	bool from_prev;			/* the candidate is LIVE.prev: they change places */
+	bool put_aside, kept;		/* what became of the old one */
+	bool all_seen;			/* every process could be looked into */
+};
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool names(const char *path, const struct stat *st)
+{
+	struct stat named;
+
+	return lstat(path, &named) == 0 && same_file(&named, st);
+}
+
+/* ---- what is there ---- */
+
+static void in_dir(char out[NAME_ROOM], const char *dir, const char *before, const char *base, const char *after)
+{
+	snprintf(out, NAME_ROOM, "%s/%s%s%s", strcmp(dir, "/") == 0 ? "" : dir, before, base, after);
+}
+
+static int name_everything(struct install *in)
+{
+	const char *slash = strrchr(in->live, '/'), *base = slash != NULL ? slash + 1 : in->live;
+	char parent[PATH_MAX];
+	size_t len = strlen(base);
+
+	snprintf(parent, sizeof parent, "%.*s", slash == NULL ? 1 : (int)(slash - in->live) + 1,
+		 slash == NULL ? "." : in->live);
+	if (*base == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		return cli_usage("%s: names a directory", in->live);
+	for (const char *const *side = sqlite_side_files; *side != NULL; side++)
+		if (len > strlen(*side) && strcmp(base + len - strlen(*side), *side) == 0)
+			return cli_usage("%s: SQLite keeps files of its own under names in %s", in->live, *side);
+	if (strlen(in->live) >= PATH_MAX || realpath(parent, in->dir) == NULL) {
+		msg_errno(in->live, "cannot reach its directory");
+		return EX_CANTCREAT;
+	}
+	in_dir(in->real, in->dir, "", base, "");
+	in_dir(in->tmp, in->dir, ".", base, ".install");
+	in_dir(in->prev, in->dir, "", base, ".prev");
+	in_dir(in->prev_tmp, in->dir, ".", base, ".prev");
+	return EX_OK;
+}
+
+static int look_at_candidate(struct install *in)
+{
+	struct sqlite_header header;
+	struct holders h;
+	int rc;
+
+	in->fd = open(in->candidate, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (in->fd < 0 && errno == ELOOP) {
+		msg_err(in->candidate, "a symbolic link");
+		return EX_NOINPUT;
+	}
+	if (in->fd < 0 || fstat(in->fd, &in->st) != 0) {
+		msg_errno(in->candidate, "cannot open");
+		return EX_NOINPUT;
+	}
+	if (!S_ISREG(in->st.st_mode)) {
+		msg_err(in->candidate, "not a regular file");
+		return EX_NOINPUT;
+	}
+	in->from_prev = names(in->prev, &in->st);
+	if (in->from_prev && keep)
+		return cli_usage("%s: changes places with the live one, it cannot be kept", in->candidate);
+	if (names(in->tmp, &in->st) || names(in->prev_tmp, &in->st))
+		return cli_usage("%s: is a name for unfinished work", in->candidate);
+	/* of LIVE itself, link() made the second name of a run that was killed: that is for look_at_live */
+	if (in->st.st_nlink != 1 && !keep && !names(in->real, &in->st)) {
+		msg_err(in->candidate, "has %lu names: under another one it could be changed", (unsigned long)in->st.st_nlink);
+		return EX_DATAERR;
+	}
+	if (names(in->real, &in->st))
+		return EX_OK;
+	rc = sqlite_header_read(in->fd, in->candidate, &header);
+	if (rc != EX_OK)
+		return rc;
+	if (sqlite_no_side_files(in->candidate) != EX_OK) {
+		msg_hint("its content may be in there: db-snapshot makes a copy that is complete by itself");
+		return EX_DATAERR;
+	}
+	rc = holders_find(in->candidate, &h);
+	if (rc == EX_OK && h.count > 0) {
+		msg_err(in->candidate, "in use by %s", h.who);
+		rc = EX_CANTCREAT;
+	}
+	return rc;
+}
+
+/* The names that a killed run has left it: LIVE.prev, and the step before that. */
+static bool is_linked(const struct install *in)
+{
+	nlink_t ours = 1u + names(in->prev, &in->old) + names(in->prev_tmp, &in->old);
+
+	return in->old.st_nlink != ours;
+}
+
+static int look_at_live(struct install *in)
+{
+	struct statx live, dir;
+
+	in->have_old = lstat(in->real, &in->old) == 0;
+	if (!in->have_old && errno == ENOENT) {
+		if (quarantine || sqlite_no_side_files(in->live) == EX_OK)
+			return EX_OK;
+		msg_hint("of a database that is gone; --quarantine puts it aside");
+		return EX_CANTCREAT;
+	}
+	if (!in->have_old) {
+		msg_errno(in->live, "cannot look at it");
+		return EX_CANTCREAT;
+	}
+	if (!S_ISREG(in->old.st_mode)) {
+		msg_err(in->live, S_ISLNK(in->old.st_mode) ? "a symbolic link: install to its target" :
+				  "not a regular file");
+		return EX_CANTCREAT;
+	}
+	if (statx(AT_FDCWD, in->real, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &live) == 0 &&
+	    statx(AT_FDCWD, in->dir, 0, STATX_MNT_ID, &dir) == 0 &&
+	    (live.stx_mask & dir.stx_mask & STATX_MNT_ID) != 0 && live.stx_mnt_id != dir.stx_mnt_id) {
+		msg_err(in->live, "a mount point: it cannot be replaced, mount its directory");
+		return EX_CANTCREAT;
+	}
+	if (is_linked(in) && !quarantine) {
+		msg_err(in->live, "has %lu names: SQLite would look for its journal under another one",
+			(unsigned long)in->old.st_nlink);
+		return EX_CANTCREAT;
+	}
+	return EX_OK;
+}
+
+static bool is_there_already(const struct install *in)
+{
+	bool same = false;
+	int fd;
+
+	if (!in->have_old || same_file(&in->st, &in->old))
+		return in->have_old;
+	if (in->st.st_size != in->old.st_size || retire_has_side_files(in->real))
+		return false;
+	fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		same = copy_is_same(in->fd, fd, (uint64_t)in->st.st_size);
+		close(fd);
+	}
+	return same;
+}
+
+/* Nobody else has LIVE open, as far as this user can see. */
+static int nobody_has_it(struct install *in)
+{
+	struct holders h;
+	int rc = holders_find(in->real, &h);
+
+	if (rc != EX_OK)
+		return rc;
+	if (h.count > 0) {
+		msg_err(in->live, "in use by %s", h.who);
+		msg_hint("stop what has it open; db-install never does");
+		return EX_CANTCREAT;
+	}
+	/*
+	 * Without the right to look into others' processes their locks still show, and to turn off WAL mode
+	 * SQLite needs to be alone. What stays unseen are idle connections in rollback mode: they read old
+	 * data, and SQLite itself refuses their writes because the file was moved.
+	 */
+	if (!h.all_seen && in->all_seen)
+		msg_info("%s: other users' processes cannot be seen, their locks can: nobody has one", in->live);
+	in->all_seen = h.all_seen;
+	return EX_OK;
+}
+
+/* ---- the new one ---- */
+
+static bool on_another_mount(const struct install *in)
+{
+	struct statx a, b;
+
+	if (statx(in->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &a) != 0 ||
+	    statx(AT_FDCWD, in->dir, 0, STATX_MNT_ID, &b) != 0)
+		return false;	/* rename says so */
+	return a.stx_dev_major != b.stx_dev_major || a.stx_dev_minor != b.stx_dev_minor ||
+	       ((a.stx_mask & b.stx_mask & STATX_MNT_ID) != 0 && a.stx_mnt_id != b.stx_mnt_id);
+}
+
+static int room_for_copy(const struct install *in)
+{
+	char need[NUM_TEXT], have[NUM_TEXT];
+	struct statvfs fs;
+
+	if (statvfs(in->dir, &fs) != 0 ||
+	    fs.f_bavail >= (uint64_t)in->st.st_size / fs.f_frsize + 1)
+		return EX_OK;
+	msg_err(in->live, "the copy needs %s, %s are free", num_size_text(need, (uint64_t)in->st.st_size),
+		num_size_text(have, fs.f_bavail * fs.f_frsize));
+	return EX_IOERR;
+}
+
+/* Owner, rights and time of what will be LIVE, and all of it on disk. */
+static int dress(const struct install *in, int fd)
+{
+	const struct stat *like = &in->old;
+	struct rights r = { .uid = owner, .gid = group, .mode = mode, .like = in->have_old ? in->real : NULL };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, in->st.st_mtim };
+	struct stat dir;
+	int rc;
+
+	/* the first one belongs to whom its directory belongs; only root can give files away */
+	if (!in->have_old) {
+		if (stat(in->dir, &dir) != 0 || geteuid() != 0)
+			dir.st_uid = RIGHTS_UID_KEEP, dir.st_gid = RIGHTS_GID_KEEP;
+		dir.st_mode = 0640;
+		like = &dir;
+	}
+	if (r.uid == RIGHTS_UID_KEEP)
+		r.uid = like->st_uid;
+	if (r.gid == RIGHTS_GID_KEEP)
+		r.gid = like->st_gid;
+	if (r.mode == (mode_t)-1)
+		r.mode = like->st_mode & 0777;
+	rc = rights_apply(fd, in->live, &r);
+	if (rc != EX_OK)
+		return rc;
+	if (as_of >= 0)
+		times[1] = (struct timespec){ .tv_sec = (time_t)as_of };
+	if (futimens(fd, times) != 0 || fsync(fd) != 0) {
+		msg_errno(in->live, "cannot set its time and write it to disk");
+		return errno == EPERM ? EX_NOPERM : EX_IOERR;
+	}
+	return EX_OK;
+}
+
+/* ---- the old one ---- */
+
+/* In order, or aside: what lies beside LIVE is taken in or gone with it. */
+static int put_old_away(struct install *in)
+{
+	/* with a second name (only --quarantine comes here so) its journal may be under that one: SQLite is not asked */
+	bool aside = in->have_old ? is_linked(in) : retire_has_side_files(in->real);
+	int rc = EX_OK;
+
+	if (in->have_old && !aside)
+		rc = retire_database(in->real, in->live);
+	if (rc == EX_DATAERR && !quarantine)
+		msg_hint("--quarantine puts it aside with all its files and installs the new one");
+	if (rc == EX_DATAERR && quarantine)
+		aside = true;
+	else if (rc != EX_OK)
+		return rc;
+	if (aside)
+		rc = retire_aside(in->real, in->aside);
+	in->put_aside = aside && rc == EX_OK;
+	return aside ? rc : EX_OK;
+}
+
+/* LIVE gets a second name, which replaces the one before in one step. */
+static int keep_previous(struct install *in)
+{
+	int rc = sqlite_no_side_files(in->prev);
+
+	if (rc != EX_OK)
+		return rc;
+	/* what a killed run left */
+	if (names(in->prev_tmp, &in->old))
+		unlink(in->prev_tmp);
+	if (link(in->real, in->prev_tmp) == 0 && rename(in->prev_tmp, in->prev) == 0) {
+		/* two names of one file: rename(2) does nothing and leaves both */
+		if (names(in->prev_tmp, &in->old))
+			unlink(in->prev_tmp);
+		in->kept = true;
+		return EX_OK;
+	}
+	rc = file_write_status(errno);
+	msg_errno(in->prev, "cannot keep the old database");
+	if (names(in->prev_tmp, &in->old))
+		unlink(in->prev_tmp);
+	return rc;
+}
+
+/* ---- the exchange ---- */
+
+/* swap: LIVE and LIVE.prev change places. */
+static int take_name(struct install *in, bool swap)
+{
+	int rc;
+
+	if (in->source == in->candidate && !names(in->candidate, &in->st)) {
+		msg_err(in->candidate, "was replaced meanwhile");
+		return EX_CANTCREAT;
+	}
+	if (swap)
+		rc = renameat2(AT_FDCWD, in->prev, AT_FDCWD, in->real, RENAME_EXCHANGE);
+	else if (in->have_old)
+		rc = rename(in->source, in->real);
+	else	/* an application that started now has made an empty one */
+		rc = renameat2(AT_FDCWD, in->source, AT_FDCWD, in->real, RENAME_NOREPLACE);
+	if (rc != 0) {
+		rc = file_write_status(errno);
+		msg_errno(in->live, "cannot replace");
+		return rc;
+	}
+	in->kept = in->kept || swap;
+	if (file_sync_parent(in->real) != 0) {
+		msg_errno(in->live, "installed, but its directory cannot be written to disk");
+		return EX_IOERR;
+	}
+	return EX_OK;
+}
+
+/* Whoever opened the old one in the last instant would read old data, and lose what it writes. */
+static int nobody_has_old(const struct install *in)
+{
+	const char *old = in->put_aside ? in->aside : in->kept ? in->prev : NULL;
+	struct holders h;
+
+	if (!in->have_old || old == NULL || holders_find(old, &h) != EX_OK || h.count == 0)
+		return EX_OK;
+	msg_err(in->live, "installed, but the old one is still open in %s", h.who);
+	msg_hint("restart it: what it writes goes to %s", old);
+	return EX_CANTCREAT;
+}
+
+/* From here on signals only set a flag that nobody looks at: it is done, or it was not begun. */
+static int exchange(struct install *in)
+{
+	/* an empty file is not worth the place of the one before */
+	bool worth_keeping = in->have_old && in->old.st_size > 0 && !in->put_aside;
+	int rc;
+
+	/* the side files' absence has to be on disk before the new name is */
+	if (sqlite_no_side_files(in->live) != EX_OK)
+		return EX_CANTCREAT;
+	if (file_sync_parent(in->real) != 0) {
+		msg_errno(in->live, "cannot write its directory to disk");
+		return EX_IOERR;
+	}
+	rc = nobody_has_it(in);
+	if (rc == EX_OK && stop_asked()) {
+		msg_err(in->live, "interrupted");
+		rc = EX_TEMPFAIL;
+	}
+	if (rc == EX_OK && in->have_old)
+		msg_info("%s: the old database is out of use%s", in->live, in->put_aside ? "" : " and in order");
+	if (rc == EX_OK && worth_keeping && !in->from_prev)
+		rc = keep_previous(in);
+	if (rc == EX_OK)
+		rc = take_name(in, worth_keeping && in->from_prev);
+	if (rc != EX_OK)
+		return rc;
+	msg_info("%s: installed%s%s", in->live, in->kept ? ", the one before is " : "", in->kept ? in->prev : "");
+	return nobody_has_old(in);
+}
+
+/* It is there already: only owner, rights and time are set, and the candidate goes as it would have. */
+static int already_there(struct install *in, bool copy)
+{
+	int fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc;
+
+	if (fd < 0) {
+		msg_errno(in->live, "cannot open");
+		return EX_CANTCREAT;
+	}
+	rc = dress(in, fd);
+	close(fd);
+	if (rc == EX_OK && !copy && !in->from_prev && !same_file(&in->st, &in->old))
+		unlink(in->candidate);
+	return rc;
+}
+
+static void answer(const struct install *in)
+{
+	char at[CLOCK_TEXT], size[NUM_TEXT];
+	int64_t data_at = as_of >= 0 ? as_of : (int64_t)in->st.st_mtim.tv_sec;
+	json *j;
+	char *text;
+
+	clock_text(at, data_at);
+	num_size_text(size, (uint64_t)in->st.st_size);
+	if (in->put_aside && in->have_old)
+		msg_err(in->aside, "the old database was put aside here");
+	if (!json_wanted) {
+		if (dry)
+			printf("%s %s: %s, as of %s, %s\n", in->same ? "nothing to do for" : "would install", in->live,
+			       in->candidate, at, size);
+		return;
+	}
+	j = json_object();
+	json_put_str(j, "path", in->live);
+	json_put_bool(j, "dry_run", dry);
+	json_put_bool(j, "unchanged", in->same);
+	json_put_int(j, "size", (int64_t)in->st.st_size);
+	json_put_str(j, "data_at", at);
+	if (in->kept)
+		json_put_str(j, "previous", in->prev);
+	else
+		json_put_null(j, "previous");
+	if (in->put_aside)
+		json_put_str(j, "quarantine", in->aside);
+	else
+		json_put_null(j, "quarantine");
+	json_put_str(j, "processes", in->all_seen ? "all" : "own");
+	text = json_text(j);
+	puts(text);
+	free(text);
+	json_free(j);
+}
+
+static int install(struct install *in)
+{
+	bool copy;
+	int rc = name_everything(in);
+
+	if (rc == EX_OK)
+		rc = look_at_candidate(in);
+	if (rc != EX_OK)
+		return rc;
+	if (!dry) {
+		rc = file_claim(in->tmp, &in->lock);
+		if (rc != EX_OK)
+			return rc;
+	}
+	rc = look_at_live(in);
+	if (rc != EX_OK)
+		return rc;
+	copy = keep || on_another_mount(in);
+	in->same = is_there_already(in);
+	if (in->same)
+		return dry ? EX_OK : already_there(in, copy);
+	rc = nobody_has_it(in);
+	if (rc == EX_OK && copy)
+		rc = room_for_copy(in);
+	if (rc != EX_OK || dry)
+		return rc;
+
+	if (copy) {
+		rc = copy_verified(in->fd, in->candidate, in->lock, in->live, (uint64_t)in->st.st_size);
+		close(in->fd);
+		in->fd = in->lock;
+		in->source = in->tmp;
+	}
+	if (rc == EX_OK)
+		rc = dress(in, in->fd);
+	if (rc == EX_OK)
+		rc = put_old_away(in);
+	return rc == EX_OK ? exchange(in) : rc;
+}
+
+static const char help[] =
+	"usage: db-install [--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n]\n"
+	"                  [--quarantine] [--json] CANDIDATE LIVE\n"
+	"Makes the database CANDIDATE the live one; the old one is kept as LIVE.prev.\n"
+	"\n"
+	"      --owner USER[:GROUP]  its owner (default: that of the old one)\n"
+	"      --mode MODE           its mode, octal (default: that of the old one, or 0640)\n"
+	"      --as-of TIME          when its data was current, such as 2026-11-23T06:00:00Z\n"
+	"                            (default: the modification time of CANDIDATE)\n"
+	"  -k, --keep                copy CANDIDATE instead of moving it\n"
+	"  -n, --dry-run             check everything, change nothing\n"
+	"      --quarantine          put a damaged old database aside with all its files\n"
+	"      --json                print what was done as a JSON object\n"
+	"  -v, --verbose             narrate on standard error\n"
+	"  -h, --help                this text\n"
+	"  -V, --version             the version\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "owner", required_argument, NULL, 'o' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "as-of", required_argument, NULL, 'a' },
+		{ "keep", no_argument, NULL, 'k' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "quarantine", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct install in = { .lock = -1, .fd = -1, .all_seen = true };
+	const char *why;
+	int c, rc;
+
+	msg_init(argv[0]);
+	stop_init();
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":knvhV", options, NULL)) != -1) {
+		why = NULL;
+		switch (c) {
+		case 'o':
+			why = rights_parse_owner(optarg, &owner, &group);
+			break;
+		case 'm':
+			why = rights_parse_mode(optarg, &mode);
+			break;
+		case 'a':
+			why = clock_parse(optarg, &as_of);
+			break;
+		case 'k':
+			keep = true;
+			break;
+		case 'n':
+			dry = true;
+			break;
+		case 'q':
+			quarantine = true;
+			break;
+		case 'j':
+			json_wanted = true;
+			break;
+		case 'v':
+			msg_verbose = true;
+			break;
+		case 'h':
+			return cli_help(help);
+		case 'V':
+			return cli_version();
+		default:
+			return cli_bad_option(c, argv);
+		}
+		if (why != NULL)
+			return cli_usage("--%s %s: %s", c == 'o' ? "owner" : c == 'm' ? "mode" : "as-of", optarg, why);
+	}
+	if (argc - optind != 2 || *argv[optind] == '\0')
+		return cli_usage("needs CANDIDATE and LIVE");
+	in.source = in.candidate = argv[optind];
+	in.live = argv[optind + 1];
+	rc = install(&in);
+	if (rc == EX_OK)
+		answer(&in);
+	if (in.fd >= 0 && in.fd != in.lock)
+		close(in.fd);
+	file_unclaim(in.tmp, in.lock);
+	return cli_close(rc);
+}
