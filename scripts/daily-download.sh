@@ -41,7 +41,8 @@ while [ $# -gt 0 ]; do
 	-h | --help) usage; exit 0 ;;
 	-V | --version) echo "$program $version"; exit 0 ;;
 	--) shift; break ;;
-	*) usage_error "$1: unknown option" ;;
+	-*) usage_error "$1: unknown option" ;;
+	*) break ;;
 	esac
 	shift
 done
@@ -287,9 +288,10 @@ install_candidate() {
 		keep_local
 		still_standby
 		installed_record "$hash"
-		set -- --as-of "$taken"
+		# a damaged old copy is no obstacle: it was kept, and goes aside as it is
+		set -- --quarantine --as-of "$taken"
 		# a first copy belongs to whom the directory belongs
-		[ -e "$live" ] || set -- "$@" --owner "$(stat -c %U:%G "${live%/*}")"
+		[ -e "$live" ] || set -- "$@" --owner "$(stat -c %u:%g "${live%/*}")"
 		must db-install "$@" "$candidate" "$live"
 		note "as $live"
 		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
@@ -323,7 +325,7 @@ update_code() {
 	if [ -z "$code" ] || [ -n "$dry" ]; then
 		skip code "not asked for"
 	elif [ ! -e "$app/.git" ]; then
-		skip code "$app is no git repository"
+		skip code "no git repository in $app"
 	else
 		step code
 		if pull; then

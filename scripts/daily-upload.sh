@@ -30,7 +30,8 @@ while [ $# -gt 0 ]; do
 	-h | --help) usage; exit 0 ;;
 	-V | --version) echo "$program $version"; exit 0 ;;
 	--) shift; break ;;
-	*) usage_error "$1: unknown option" ;;
+	-*) usage_error "$1: unknown option" ;;
+	*) break ;;
 	esac
 	shift
 done

@@ -45,11 +45,12 @@ trap clean_up EXIT
 trap 'echo; echo "stopped; nothing is left running"; exit 130' INT
 trap 'exit 143' TERM HUP
 
-# at SECONDS-SINCE: sets $took, `1.2 s`
+# clock: sets $now, hundredths of a second
 clock() {
 	read -r now _ </proc/uptime
 	now=${now%.*}${now#*.}
 }
+# took SINCE: sets $took, `1.2 s`
 took() {
 	clock
 	took="$(((now - $1) / 100)).$(((now - $1) % 100 / 10)) s"
@@ -81,10 +82,17 @@ thousands() {
 	echo "$1" | sed -e :a -e 's/^\([0-9]*[0-9]\)\([0-9]\{3\}\)/\1,\2/' -e ta
 }
 
-clock; began=$now
 sh scripts/deps.sh build
-make -s -j"$(nproc)" all
+mkdir -p build
+clock; began=$now
+# a newcomer wants to see the mirror, not the compiler
+if ! make -s -j"$(nproc)" all >build/make.log 2>&1; then
+	tail -n 20 build/make.log >&2
+	echo "demo.sh: the build failed, see build/make.log" >&2
+	exit 70
+fi
 took "$began"
+[ ! -s build/make.log ] || printf 'built in %s\n\n' "$took"
 
 free=$(($(df -Pk build | awk 'NR == 2 { print $4 }') / 1024))
 [ "$free" -ge $((megabytes * 6)) ] || {
@@ -214,13 +222,12 @@ title "5. The next night, had nothing changed"
 on pi2 scripts/daily-download.sh
 
 title "What is where"
-on pi2 dbx-ls -l -R / | sed 's/^/   /'
+on pi2 dbx-ls -l -R / | sed -E 's/^/   /; s/([0-9a-f]{12})[0-9a-f]{52}/\1.../'
 cat <<END
 
    build/demo/pi2/data/production.db    the standby's copy: open it, it is plain SQLite
    build/demo/*/log, build/demo/*/state the logs, and the record of each run for the status page
    build/demo/*/ctv-db-sync.env         the two configurations
 
-Nothing is left running. To look around: CTV_ENV_FILE and PATH as in scripts/demo.sh, then cli-db-sync info.
-With a real Dropbox the same scripts run unchanged: man ctv-mirror, section "SETTING IT UP".
+Nothing is left running. With a real Dropbox the same scripts run unchanged: man -l man/ctv-mirror.7
 END

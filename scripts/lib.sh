@@ -224,7 +224,7 @@ ended() {
 # field NAME: a member of the JSON line on standard input: a number, a hash, a rev, a time, a word;
 # empty when it is not there. Text inside a string cannot pass for one: its quotes are escaped.
 field() {
-	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/p' | sed 's/^null$//'
+	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/p' | sed '/^null$/d'
 }
 
 # text: the "text" of a check's JSON line on standard input

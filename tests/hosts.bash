@@ -12,6 +12,9 @@ hosts_start() {
 	make_db "$live"
 }
 
+# wrap=(COMMAND...): what each command of a host is run by, for this test
+wrap=()
+
 # on HOST COMMAND...: with that host's settings; DROPBOX_... come from dropbox_start
 on() {
 	local host=$1
@@ -19,7 +22,7 @@ on() {
 	env CTV_ENV_FILE=/nonexistent CTV_NODE="$host" DATABASE_PATH="$BATS_TEST_TMPDIR/$host/data/production.db" \
 		CTV_APP_DIR="$BATS_TEST_TMPDIR/$host/app" CTV_STATE_DIR="$BATS_TEST_TMPDIR/$host/state" \
 		CTV_LOG_DIR="$BATS_TEST_TMPDIR/$host/log" CTV_MIN_SIZE="${MIN_SIZE-20K}" \
-		CTV_REQUIRE_TABLES="${TABLES-spots:10 customers}" "$@"
+		CTV_REQUIRE_TABLES="${TABLES-spots:10 customers}" ${wrap[@]+"${wrap[@]}"} "$@"
 }
 
 upload() {
@@ -52,6 +55,20 @@ sql() {
 rows() {
 	sql "$1" 'SELECT count(*), sum(id), sum(length(note)), max(note) FROM spots; SELECT count(*) FROM customers;
 		PRAGMA integrity_check;'
+}
+
+# power_cut HOST: SIGKILL for the run that holds its lock (started by setsid) and for all that it started
+power_cut() {
+	local pid
+	pid=$(sed -n 's/.*, pid \([0-9]*\),.*/\1/p' "$BATS_TEST_TMPDIR/$1/state/lock")
+	kill -KILL -- "-$pid"
+	# its lock dies with its last process
+	flock -w 20 "$BATS_TEST_TMPDIR/$1/state/lock" true
+}
+
+# stop_run HOST: SIGTERM for the script that holds its lock, for nobody else
+stop_run() {
+	kill -TERM "$(sed -n 's/.*, pid \([0-9]*\),.*/\1/p' "$BATS_TEST_TMPDIR/$1/state/lock")"
 }
 
 # last HOST TASK FILTER: of the record that the task left
@@ -88,7 +105,7 @@ eventually() {
 # stub NAME: standard input becomes a script that comes before the real program of this name ($real in it)
 stub() {
 	local real
-	real=$(command -v "$1")
+	real=$(command -v "$1" || true)
 	mkdir -p "$BATS_TEST_TMPDIR/stubs"
 	{ echo '#!/bin/sh'; echo "real=$real"; cat; } >"$BATS_TEST_TMPDIR/stubs/$1"
 	chmod +x "$BATS_TEST_TMPDIR/stubs/$1"

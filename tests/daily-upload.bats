@@ -1,0 +1,370 @@
+# daily-upload.sh: snapshot, verify, put, backup, publish, prune; by the owner only, and resumable.
+
+load helper
+load hosts
+
+setup() {
+	hosts_start
+}
+
+teardown() {
+	dropbox_stop
+}
+
+backups() {
+	dropbox_api files/list_folder '{"path":"/backups"}' | jq -r '.entries[].name' | sort
+}
+
+uploads() {
+	echo $(($(dropbox_calls files/upload) + $(dropbox_calls files/upload_session/finish)))
+}
+
+# claimed_by NAME: another host has become the owner
+claimed_by() {
+	on pi2 mirror-head claim --owner "$1" >/dev/null
+}
+
+@test "the first run publishes the database, keeps a dated backup, makes the head record and leaves no snapshot behind" {
+	run upload
+	expect 0 'published: /database.db'
+	dropbox_get /database.db >got.db
+	[ "$(rows got.db)" = "$(rows "$live")" ]
+	# a plain file in rollback-journal mode: no side files are needed
+	[ "$(head -c 20 got.db | tail -c 2 | xxd -p)" = 0101 ]
+	on pi2 mirror-head show >head
+	grep -qx owner=pi-ctv head && grep -qx epoch=1 head && grep -qx seq=1 head && grep -qx verified=full head
+	taken=$(sed -n 's/^snapshot_at=//p' head)
+	[ "$(backups)" = "database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db" ]
+	[ "$(dropbox_api files/get_metadata '{"path":"/database.db"}' | jq -r .client_modified)" = "$taken" ]
+	[ "$(cd pi-ctv/state && echo *)" = 'last-upload.json lock role' ]
+	jq -e --arg t "$taken" '.result == "ok" and .exit == 0 and .published and .snapshot_at == $t and .seq == 1
+		and ([.steps[].name] == ["owner","snapshot","verify","put","backup","publish","prune"])' pi-ctv/state/last-upload.json
+	grep -q 'step 7/7 prune: ok' pi-ctv/log/upload.log
+}
+
+@test "what is published while the application writes is one moment of it, and nothing is lost on either side" {
+	(
+		i=0
+		while [ ! -e enough ]; do
+			i=$((i + 1))
+			echo "BEGIN; INSERT INTO spots (note) VALUES ('pair $i a'); INSERT INTO spots (note) VALUES ('pair $i b'); COMMIT;"
+			sleep 0.01
+		done
+	) | sql "$live" &
+	writer=$!
+	eventually [ -s "$live-wal" ]
+	run upload
+	: >enough
+	wait "$writer"
+	expect 0
+	dropbox_get /database.db >got.db
+	[ "$(sql got.db 'PRAGMA integrity_check')" = ok ]
+	n=$(sql got.db "SELECT count(*) FROM spots WHERE note LIKE 'pair%'")
+	[ $((n % 2)) -eq 0 ]
+	last=$(sql got.db 'SELECT max(id) FROM spots')
+	[ "$(sql "$live" "SELECT count(*), sum(id) FROM spots WHERE id <= $last")" = "$(sql got.db 'SELECT count(*), sum(id) FROM spots')" ]
+}
+
+@test "the live database and its side files are only read" {
+	sql "$live" "INSERT INTO spots (note) VALUES ('x')" '.shell true'
+	exec 5<>"$live-shm" || true
+	before=$(sha256sum <"$live")
+	run upload
+	expect 0
+	[ "$(sha256sum <"$live")" = "$before" ]
+}
+
+@test "an unchanged database is not sent twice, but confirmed: the record moves on" {
+	upload
+	dropbox_control reset
+	run upload
+	expect 0 'has this content already'
+	[ "$(bytes_of files/upload database in)" -eq 0 ]
+	[ "$(dropbox_calls files/upload_session/start)" -eq 0 ]
+	[ "$(on pi2 mirror-head show -f seq)" -eq 2 ]
+}
+
+@test "who is not the owner in the head record publishes nothing, says that it is fenced, and keeps its data" {
+	upload
+	rev=$(head_rev)
+	claimed_by pi2
+	sql "$live" "INSERT INTO spots (note) VALUES ('entered by a returned primary')"
+	before=$(rows "$live")
+	dropbox_control reset
+	run upload
+	expect 77 'this host \(pi-ctv\) is fenced: pi2 has owned the record since epoch 2'
+	[ "$(uploads)" -eq 0 ]
+	[ "$(head_rev)" = "$rev" ]
+	[ "$(rows "$live")" = "$before" ]
+	[ "$(last pi-ctv upload '"\(.result) \(.exit) \(.step)"')" = 'failed 77 owner' ]
+}
+
+@test "an owner that changes while the snapshot is taken is seen before anything is sent" {
+	upload
+	rev=$(head_rev)
+	stub db-snapshot <<'END'
+mirror-head claim --owner pi2 >/dev/null
+exec "$real" "$@"
+END
+	sql "$live" "INSERT INTO spots (note) VALUES ('late')"
+	dropbox_control reset
+	run upload
+	expect 77 'fenced'
+	[ "$(dropbox_api files/get_metadata '{"path":"/database.db"}' | jq -r .rev)" = "$rev" ]
+}
+
+@test "an owner that changes after the upload is refused by the record itself: the standby does not follow" {
+	upload
+	rev=$(head_rev)
+	stub dbx-cp <<'END'
+mirror-head claim --owner pi2 >/dev/null
+exec "$real" "$@"
+END
+	sql "$live" "INSERT INTO spots (note) VALUES ('late')"
+	run upload
+	expect 77 'pi2 is the owner'
+	[ "$(head_rev)" = "$rev" ]
+	# and nothing was pruned
+	[ "$(dropbox_calls files/delete_v2)" -eq 0 ]
+}
+
+@test "a file that somebody else puts there during the upload is not overwritten" {
+	upload
+	stub db-snapshot <<END
+curl -sS --data-binary '{"path":"/database.db","text":"of somebody else"}' "$DROPBOX_API_URL/control/put" >&2
+exec "\$real" "\$@"
+END
+	sql "$live" "INSERT INTO spots (note) VALUES ('late')"
+	run upload
+	[ "$status" -ne 0 ]
+	[ "$(dropbox_get /database.db)" = 'of somebody else' ]
+	[ "$(last pi-ctv upload .step)" = put ]
+}
+
+@test "a standby does not upload, and an unknown role does not either" {
+	echo standby >pi-ctv/state/role
+	run upload
+	expect 77 'this is the standby'
+	echo primry >pi-ctv/state/role
+	run upload
+	expect 78 'primry: neither primary nor active'
+	[ "$(uploads)" -eq 0 ]
+}
+
+@test "a damaged database is not published, and the next run looks at it afresh" {
+	upload
+	rev=$(head_rev)
+	rm "$live"*
+	make_db "$live" 3000
+	sql "$live" 'PRAGMA journal_mode = DELETE' >/dev/null
+	cp "$live" good
+	printf 'damage!' | dd of="$live" bs=1 seek=$((4096 * 20 + 3)) conv=notrunc status=none
+	dropbox_control reset
+	run upload
+	expect 65 'db-verify|db-snapshot'
+	[ "$(uploads)" -eq 0 ]
+	[ "$(head_rev)" = "$rev" ]
+	cp good "$live"
+	run upload
+	expect 0
+}
+
+@test "a database that is too small or without its tables is not the right one" {
+	MIN_SIZE=100M run upload
+	expect 65 'db-verify'
+	TABLES='spots payments' run upload
+	expect 65 'payments'
+	TABLES='spots:100000' run upload
+	expect 65 'spots'
+	[ "$(uploads)" -eq 0 ]
+}
+
+@test "a run that was killed during the upload is taken up with the same snapshot, and sends only the rest" {
+	rm "$live"*
+	make_db "$live" 300000
+	size=$(stat -c %s "$live")
+	[ "$size" -gt $((16 << 20)) ]
+	# the third part stands still until the run is dead
+	dropbox_fault '{"route":"files/upload_session/append_v2","kind":"stall","after":2,"count":-1}'
+	on pi-ctv setsid daily-upload.sh >first.out 2>&1 3>&- &
+	dropbox_control wait '{"stalled":1,"seconds":60}'
+	power_cut pi-ctv
+	wait $! || true
+	[ "$(last pi-ctv upload .result)" = running ]
+	sent=$(bytes_of files/upload_session/append_v2 . in)
+	taken=$(jq -r 'select(.snapshot_at).snapshot_at' pi-ctv/state/upload.jsonl | head -n 1)
+	dropbox_control reset
+	sql "$live" "INSERT INTO spots (note) VALUES ('after the snapshot')"
+	run upload
+	expect 0 "goes on with the one of $taken"
+	expect 0 'passed before the interruption'
+	[ "$(bytes_of files/upload_session/append_v2 . in)" -lt "$size" ]
+	[ "$(on pi2 mirror-head show -f snapshot_at)" = "$taken" ]
+	dropbox_get /database.db >got.db
+	[ "$(sql got.db "SELECT count(*) FROM spots WHERE note LIKE 'after%'")" -eq 0 ]
+}
+
+@test "a signal ends the upload at once with 75, and the next run goes on" {
+	dropbox_fault '{"route":"files/upload","kind":"stall","match":"database"}'
+	dropbox_fault '{"route":"files/upload_session/start","kind":"stall"}'
+	upload >first.out 2>&1 3>&- &
+	dropbox_control wait '{"stalled":1,"seconds":60}'
+	stop_run pi-ctv
+	code=0
+	wait $! || code=$?
+	[ "$code" -eq 75 ]
+	grep -q 'interrupted by SIGTERM' first.out
+	[ "$(last pi-ctv upload '"\(.result) \(.exit) \(.step)"')" = 'interrupted 75 put' ]
+	dropbox_control reset
+	run upload
+	expect 0 'goes on with the one of'
+}
+
+@test "an interrupted run of long ago, of another epoch or without its snapshot is not taken up" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"403","count":-1}'
+	run upload
+	[ "$status" -ne 0 ]
+	[ "$(last pi-ctv upload .step)" = backup ]
+	[ -f pi-ctv/state/upload.db ]
+	cp -p pi-ctv/state/upload.db pi-ctv/state/upload.jsonl .
+	dropbox_control reset
+	# as it is, it is taken up
+	cp -p upload.db upload.jsonl pi-ctv/state
+	run upload
+	expect 0 'goes on with'
+	# seven hours later
+	cp -p upload.db upload.jsonl pi-ctv/state
+	touch -d '7 hours ago' pi-ctv/state/upload.db
+	run upload
+	expect 0 'snapshot .* taken'
+	# pi2 was the owner for a while
+	cp -p upload.db upload.jsonl pi-ctv/state
+	claimed_by pi2
+	claimed_by pi-ctv
+	run upload
+	expect 0 'snapshot .* taken'
+	cp -p upload.jsonl pi-ctv/state
+	run upload
+	expect 0 'snapshot .* taken'
+}
+
+@test "pruning keeps the seven newest of its kind by the time in the name, and touches nothing else" {
+	for day in 01 02 03 04 05 06 07 08 09; do
+		dropbox_control put "{\"path\":\"/backups/database_backup_202611${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
+		dropbox_control put "{\"path\":\"/backups/failover_backup_202611${day}_120000.db\",\"text\":\"$day\"}" >/dev/null
+	done
+	for other in database_backup_20261301_000000.db database_backup_20200101_000000.db.txt custom.db Database_backup_20200101_000000.db; do
+		dropbox_control put "{\"path\":\"/backups/$other\",\"text\":\"x\"}" >/dev/null
+	done
+	dropbox_control option '{"page":3}'
+	run upload
+	expect 0 '3 removed'
+	dropbox_control option '{"page":100}'
+	backups >names
+	[ "$(grep -c '^database_backup_2026110[4-9]_020500.db$' names)" -eq 6 ]
+	[ "$(grep -c '^database_backup_202611[0-9][0-9]_[0-9]*.db$' names)" -eq 7 ]
+	[ "$(grep -c '^failover_backup' names)" -eq 9 ]
+	[ "$(grep -c -e 20261301 -e 'db.txt' -e '^custom' -e '^Database' names)" -eq 4 ]
+}
+
+@test "the backup just made stays, even among seven with a later time" {
+	for day in 01 02 03 04 05 06 07; do
+		dropbox_control put "{\"path\":\"/backups/database_backup_209901${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
+	done
+	run upload
+	expect 0
+	[ "$(backups | wc -l)" -eq 8 ]
+}
+
+@test "nothing is pruned before the new copy is on record" {
+	for day in 01 02 03 04 05 06 07 08; do
+		dropbox_control put "{\"path\":\"/backups/database_backup_202611${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
+	done
+	stub mirror-head <<'END'
+[ "$1" = show ] || { echo "mirror-head: no" >&2; exit 69; }
+exec "$real" "$@"
+END
+	run upload
+	expect 69 'mirror-head: no'
+	[ "$(dropbox_calls files/delete_v2)" -eq 0 ]
+	[ "$(dropbox_calls files/delete_batch)" -eq 0 ]
+}
+
+@test "a copy among the backups whose reply was lost is recognised" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"reset-after"}'
+	run upload
+	expect 0
+	[ "$(backups | wc -l)" -eq 1 ]
+}
+
+@test "a dry run changes nothing, here or there, and says whether a run could publish" {
+	before=$(tree pi-ctv)
+	run upload --dry-run
+	expect 0 'ready: a run would publish'
+	[ "$(tree pi-ctv)" = "$before" ]
+	[ "$(dropbox_log 'select(.route | test("upload|copy|delete"))' | wc -l)" -eq 0 ]
+	claimed_by pi2
+	run upload -n
+	expect 77 fenced
+	[ "$(tree pi-ctv)" = "$before" ]
+}
+
+@test "a full disk ends with 74 and leaves the published copy and the live one as they were" {
+	upload
+	rev=$(head_rev)
+	sql "$live" "INSERT INTO spots (note) VALUES ('late')"
+	rows_before=$(rows "$live")
+	cp -r pi-ctv/state state.saved
+	run unshare -m sh -c "mount -t tmpfs -o size=40k none pi-ctv/state && cp state.saved/role pi-ctv/state && daily-upload.sh" \
+		< /dev/null
+	: # without the host's settings it must not even start
+	[ "$status" -ne 0 ]
+	run on pi-ctv unshare -m sh -c "mount -t tmpfs -o size=40k none pi-ctv/state && cp state.saved/role pi-ctv/state && daily-upload.sh"
+	expect 74
+	[ "$(head_rev)" = "$rev" ]
+	[ "$(rows "$live")" = "$rows_before" ]
+	run upload
+	expect 0
+}
+
+@test "without Dropbox it ends with 69 and says so in the record" {
+	dropbox_stop
+	run on pi-ctv timeout 300 daily-upload.sh
+	expect 69
+	[ "$(last pi-ctv upload '"\(.result) \(.exit) \(.step)"')" = 'failed 69 owner' ]
+}
+
+@test "bad command lines and settings end with a code and the cause" {
+	while IFS='|' read -r code args message; do
+		# shellcheck disable=SC2086
+		run upload $args
+		expect "$code" "$message"
+	done <<'END'
+64|-x|-x: unknown option
+64|--force|--force: unknown option
+64|extra|extra: no operand is taken
+64|-- extra|extra: no operand is taken
+64|--dry-run extra|extra: no operand is taken
+64|--dry-run=yes|unknown option
+64|-nn|unknown option
+END
+	while IFS='|' read -r code setting message; do
+		run on pi-ctv env "$setting" daily-upload.sh
+		expect "$code" "$message"
+	done <<'END'
+78|CTV_NODE=|CTV_NODE: not set
+66|DATABASE_PATH=/nonexistent.db|/nonexistent.db: no such file
+66|DATABASE_PATH=/tmp|/tmp: no such file
+78|DATABASE_PATH=relative.db|not an absolute path
+78|CTV_STATE_DIR=relative|not an absolute path
+73|CTV_STATE_DIR=/proc/nothing|/proc/nothing: cannot create
+78|CTV_ENV_FILE=/dev/null/x|
+77|DROPBOX_REFRESH_TOKEN=wrong|
+78|DROPBOX_API_URL=http://192.0.2.1|
+END
+	[ "$(uploads)" -eq 0 ]
+	run upload --help
+	expect 0 '^usage: daily-upload.sh'
+	run upload --version
+	expect 0 '^daily-upload.sh [0-9]'
+}
