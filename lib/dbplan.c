@@ -76,7 +76,6 @@ static struct table *add_table(struct plan *p, struct table **last, const char *
 	t->tree = (struct tree){ .type = "table", .name = name, .root = root, .rowids = true, .table = t };
 	t->rowid_slot = -1;
 	*last = t;
-	p->tree_count++;
 	return t;
 }
 
@@ -406,7 +405,6 @@ static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select,
 	i->number = d->table->index_count++;
 	**last = i;
 	*last = &i->next;
-	d->plan->tree_count++;
 out:
 	free(cids);
 	return rc;
@@ -663,7 +661,7 @@ int plan_read(struct plan *p, sqlite3 *db, bool full)
 	struct draft d = { .plan = p, .db = db, .full = full };
 	struct table **last = &p->tables->next;
 	sqlite3_stmt *list = NULL;
-	int rc = read_entries(&d);
+	int rc = read_entries(&d), bytes = 0, most;
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
@@ -680,6 +678,8 @@ int plan_read(struct plan *p, sqlite3 *db, bool full)
 		}
 	}
 	sqlite3_finalize(list);
+	sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &bytes, &most, 0);
+	p->schema_bytes = (uint64_t)bytes;
 	free(d.columns);
 	free(d.entries);
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;

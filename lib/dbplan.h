@@ -89,7 +89,7 @@ struct table {
 
 struct plan {
 	struct table *tables;		/* the schema itself first */
-	uint32_t tree_count;
+	uint64_t schema_bytes;		/* what the schema takes in each connection */
 	uint32_t encoding;		/* 1 UTF-8, 2 UTF-16le, 3 UTF-16be */
 	struct secret secret;
 	struct chunk *memory;		/* everything above */

@@ -16,6 +16,7 @@
 #define LOCK_BYTE 0x40000000u		/* 1.5: the page that holds it is never used */
 #define LOOK_EVERY 64			/* pages between two looks at the clock */
 #define OVERFLOW_MEMORY (12u << 20)	/* for keys and rows that overflow, shared out among the threads */
+#define SCHEMA_MEMORY (16u << 20)	/* for the schema in the connections of all threads */
 #define GIVE_LEAVES 16			/* fewer pages than this are not worth another thread's trouble */
 
 /* 1.8: the five kinds of page in a pointer map. */
@@ -50,6 +51,7 @@ struct walk {
 	pthread_cond_t more;
 	struct unit *units;		/* a stack */
 	_Atomic size_t unit_count;
+	struct table *sql_next;		/* the tables before it have been given to SQLite */
 	size_t unit_room;
 	unsigned busy;
 	_Atomic unsigned idle;
@@ -929,7 +931,8 @@ static void take_computed(struct worker *k, struct table *t, sqlite3_stmt *s, in
 	}
 }
 
-static void walk_sql(struct worker *k)
+/* What only SQLite can compute of a table. False when it could not. */
+static bool compute(struct worker *k)
 {
 	struct table *t = k->tree->table;
 	sqlite3_stmt *s = NULL;
@@ -943,14 +946,40 @@ static void walk_sql(struct worker *k)
 		if (rc == SQLITE_ROW)
 			take_computed(k, t, s, ++row);
 	}
-	if (rc != SQLITE_DONE) {
-		t->sql_failed = true;
-		sql_failed(k, rc);
-	}
 	sqlite3_finalize(s);
+	if (rc == SQLITE_DONE)
+		return true;
+	t->sql_failed = true;
+	sql_failed(k, rc);
+	return false;
 }
 
 /* ---- threads ---- */
+
+/* The next table of which only SQLite can compute something; NULL when there is none left. */
+static struct table *next_sql(struct walk *w)
+{
+	struct table *t;
+
+	pthread_mutex_lock(&w->lock);
+	for (t = w->sql_next; t != NULL && t->sql == NULL; t = t->next)
+		;
+	w->sql_next = t != NULL ? t->next : NULL;
+	pthread_mutex_unlock(&w->lock);
+	return t;
+}
+
+/* Table after table; or, when only differences matter, the one table at hand. */
+static void walk_sql(struct worker *k)
+{
+	struct table *t = k->w->sifting ? k->tree->table : next_sql(k->w);
+
+	for (; t != NULL && look(k->w) == 0; t = k->w->sifting ? NULL : next_sql(k->w)) {
+		k->tree = &t->tree;
+		if (prepare(k) && compute(k))
+			hand_in_sums(k);
+	}
+}
 
 static void run(struct worker *k, struct unit *u)
 {
@@ -958,25 +987,26 @@ static void run(struct worker *k, struct unit *u)
 
 	k->unit = u;
 	k->tree = u->what == UNIT_FREELIST ? &freelist : u->tree;
-	if (look(k->w) != 0 || !prepare(k)) {
+	if (look(k->w) != 0 || (k->tree != NULL && !prepare(k))) {
 		free(u->high_key);
 		return;
 	}
 	switch (u->what) {
 	case UNIT_TREE:
 		walk_tree(k);
+		hand_in_sums(k);
 		break;
 	case UNIT_CHILDREN:
 		walk_children(k);
+		hand_in_sums(k);
 		break;
 	case UNIT_SQL:
 		walk_sql(k);
 		break;
 	case UNIT_FREELIST:
 		walk_freelist(k);
-		return;
+		break;
 	}
-	hand_in_sums(k);
 }
 
 /* Takes units until there are none and nobody is at work who could give one. */
@@ -1249,6 +1279,14 @@ void walk_free(struct walk *w)
 	free(w);
 }
 
+/* Each thread that needs SQLite has a connection, and each connection the whole schema in memory. */
+static unsigned sql_threads(const struct walk *w)
+{
+	uint64_t fit = w->o->plan->schema_bytes > 0 ? SCHEMA_MEMORY / w->o->plan->schema_bytes : w->o->jobs;
+
+	return fit < 1 ? 1 : fit > w->o->jobs ? w->o->jobs : (unsigned)fit;
+}
+
 void walk_schema(struct walk *w)
 {
 	push(w, &(struct unit){ .what = UNIT_TREE, .tree = &w->o->plan->tables->tree });
@@ -1264,9 +1302,9 @@ void walk_all(struct walk *w)
 			push(w, &(struct unit){ .what = UNIT_TREE, .tree = &i->tree });
 	}
 	push(w, &(struct unit){ .what = UNIT_FREELIST });
-	for (struct table *t = w->o->plan->tables->next; t != NULL; t = t->next)
-		if (t->sql != NULL)
-			push(w, &(struct unit){ .what = UNIT_SQL, .tree = &t->tree });
+	w->sql_next = w->o->plan->tables;
+	for (unsigned i = sql_threads(w); i > 0; i--)
+		push(w, &(struct unit){ .what = UNIT_SQL });
 	run_units(w, w->o->jobs);
 	if (w->stopping)
 		return;
