@@ -112,6 +112,7 @@ dropbox_log() {
 
 # dropbox_calls ROUTE: how many calls of that route there were
 dropbox_calls() {
+	# shellcheck disable=SC2016  # jq's variable
 	dropbox_log 'select(.route == $r)' --arg r "$1" | wc -l
 }
 
@@ -122,16 +123,19 @@ dropbox_seed() {
 }
 
 # dropbox_token [JSON]: an access token, e.g. '{"scope":"files.metadata.read","expires_in":-1}'
+# shellcheck disable=SC2120  # the tests pass one
 dropbox_token() {
 	dropbox_control token "${1:-{\}}" | jq -r .access_token
 }
 
+# shellcheck disable=SC2119  # no argument: every scope
 # dropbox_api ROUTE [JSON]: one RPC call, its reply
 dropbox_api() {
 	dropbox_curl -H "Authorization: Bearer $(dropbox_token)" -H 'Content-Type: application/json' \
 		--data-binary "${2:-null}" "$DROPBOX_API_URL/2/$1"
 }
 
+# shellcheck disable=SC2119
 # dropbox_get REMOTE: its bytes
 dropbox_get() {
 	dropbox_curl -f -H "Authorization: Bearer $(dropbox_token)" \
@@ -139,6 +143,7 @@ dropbox_get() {
 		"$DROPBOX_CONTENT_URL/2/files/download"
 }
 
+# shellcheck disable=SC2119
 # dropbox_upload ROUTE JSON FILE: one call of the upload style, its reply
 dropbox_upload() {
 	dropbox_curl -H "Authorization: Bearer $(dropbox_token)" -H "Dropbox-API-Arg: $2" \

@@ -5,7 +5,7 @@
 load helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	[ "$(id -u)" = 0 ] || skip 'namespaces need root'
 	dropbox_world
 	dropbox_start --tls --world

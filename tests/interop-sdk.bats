@@ -5,7 +5,7 @@
 load helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	dropbox_start --tls
 	export REQUESTS_CA_BUNDLE=$DROPBOX_CA_FILE
 	# the SDK takes hosts from its environment, and an address with a port is a host to it

@@ -10,6 +10,8 @@
 #include "tests/dropboxd/dropboxd.h"
 
 #define ALL_SCOPES "account_info.read files.content.read files.content.write files.metadata.read"
+/* of RFC 7636 */
+#define UNRESERVED "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 #define CODE_LIFE 600           /* seconds */
 
 struct grant {                  /* a refresh token, an access token or a code */
@@ -110,10 +112,10 @@ void auth_replay(const cJSON *j)
 		snprintf(app_key, sizeof app_key, "%s", json_str(j, "key", ""));
 		snprintf(app_secret, sizeof app_secret, "%s", json_str(j, "secret", ""));
 	} else if (strcmp(op, "grant") == 0) {
-		struct grant *g = grant_add(json_num(j, "kind", 0) > REFRESH ? ACCESS : REFRESH, token,
-			json_str(j, "scopes", ""));
+		struct grant *g = grant_add(json_num(j, "kind", 0) > REFRESH ? ACCESS : REFRESH,
+			token, json_str(j, "scopes", ""));
 
-		g->expires = (int64_t)json_num(j, "expires", 0);
+		g->expires = json_int(j, "expires", 0);
 		g->pkce = json_flag(j, "pkce", false);
 		g->parent = grant_find(REFRESH, json_str(j, "parent", NULL));
 	} else if (strcmp(op, "revoke") == 0) {
@@ -248,8 +250,10 @@ bool auth_check(struct call *c)
 	if (scope == NULL)
 		return true;
 	if (malformed) {
-		reply_bad(c, "Invalid authorization value in HTTP header \"Authorization\": \"%.20s\".  "
-			"Expecting \"Bearer <oauth2-access-token>\".", token);
+		reply_bad(c,
+			"Invalid authorization value in HTTP header \"Authorization\": \"%.20s\".  "
+			"Expecting \"Bearer <oauth2-access-token>\".",
+			token);
 		return false;
 	}
 	if (token == NULL || strcmp(c->token_state, "unknown") == 0
@@ -301,9 +305,11 @@ cJSON *auth_mint(const cJSON *spec)
 	cJSON *j = cJSON_CreateObject();
 
 	pthread_mutex_lock(&mutex);
-	struct grant *g = grant_new(refresh ? REFRESH : ACCESS, json_str(spec, "scope", ALL_SCOPES));
+	struct grant *g =
+		grant_new(refresh ? REFRESH : ACCESS, json_str(spec, "scope", ALL_SCOPES));
 	if (!refresh)
-		g->expires = server_now() + (int64_t)json_num(spec, "expires_in", (double)opt.token_life);
+		g->expires = server_now()
+			+ json_int(spec, "expires_in", (int64_t)opt.token_life);
 	g->pkce = json_flag(spec, "pkce", true);
 	grant_journal(g);
 	cJSON_AddStringToObject(j, refresh ? "refresh_token" : "access_token", g->token);
@@ -345,8 +351,8 @@ static char *form_get(const char *form, const char *name)
 	for (; *p != '\0' && *p != '&'; p++) {
 		unsigned v;
 
-		if (*p == '%' && sscanf(p + 1, "%2x", &v) == 1 && strspn(p + 1, "0123456789abcdefABCDEF") >= 2
-			&& v != 0) {
+		if (*p == '%' && sscanf(p + 1, "%2x", &v) == 1
+			&& strspn(p + 1, "0123456789abcdefABCDEF") >= 2 && v != 0) {
 			*o++ = (char)v;
 			p += 2;
 		} else {
@@ -380,7 +386,7 @@ cJSON *auth_authorize(const cJSON *spec)
 		&& strcmp(v[4], "plain") != 0)))
 		why = "unknown code_challenge_method";
 	else if (v[3] != NULL && (strlen(v[3]) < 43 || strlen(v[3]) > 128
-		|| v[3][strspn(v[3], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")]))
+		|| v[3][strspn(v[3], UNRESERVED)] != '\0'))
 		why = "malformed code_challenge";
 	else if (v[5] != NULL && !words_within(v[5], ALL_SCOPES))
 		why = "unknown scope";
@@ -469,7 +475,8 @@ static void issue(struct call *c, struct grant *parent, const char *scopes, bool
 		cJSON_AddStringToObject(j, "scope", g->scopes);
 		if (parent != NULL)
 			cJSON_AddStringToObject(j, "refresh_token", parent->token);
-		cJSON_AddStringToObject(j, "account_id", "dbid:AABOLtA1rT6rRK4vajKZrWqLZ7wVnV863u4");
+		cJSON_AddStringToObject(
+			j, "account_id", "dbid:AABOLtA1rT6rRK4vajKZrWqLZ7wVnV863u4");
 	}
 	reply_json(c, 200, j);
 }
@@ -483,7 +490,8 @@ void route_token(struct call *c)
 	struct grant *g;
 
 	if (type == NULL || strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0) {
-		reply_text(c, 400, "text/plain; charset=utf-8", "Bad HTTP \"Content-Type\" header.");
+		reply_text(
+			c, 400, "text/plain; charset=utf-8", "Bad HTTP \"Content-Type\" header.");
 		return;
 	}
 	for (size_t i = 0; i < 8; i++)
@@ -514,7 +522,8 @@ void route_token(struct call *c)
 			oauth_error(c, "invalid_request", "No code parameter");
 		else if (g == NULL || g->revoked || g->expires <= server_now())
 			oauth_error(c, "invalid_grant", "code doesn't exist or has expired");
-		else if (g->challenge != NULL ? !proves(g->challenge, v[4]) : who == 1 || v[4] != NULL)
+		else if (g->challenge != NULL ? !proves(g->challenge, v[4])
+			: who == 1 || v[4] != NULL)
 			oauth_error(c, "invalid_grant", "invalid code verifier or missing secret");
 		else if ((g->redirect == NULL) != (v[5] == NULL)
 			|| (v[5] != NULL && strcmp(v[5], g->redirect) != 0))

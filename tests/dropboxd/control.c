@@ -15,7 +15,7 @@
 static bool fill(int fd, const cJSON *spec, struct chash *h, const char **why)
 {
 	const char *from = json_str(spec, "from", NULL), *text = json_str(spec, "text", NULL);
-	uint64_t size = (uint64_t)json_num(spec, "size", 100000);
+	uint64_t size = (uint64_t)json_int(spec, "size", 100000);
 	char *buf = xmalloc(1 << 20);
 	uint64_t *word = (uint64_t *)(void *)buf;
 	bool ok = true;
@@ -154,7 +154,8 @@ static void wait_for(struct call *c, const cJSON *spec)
 	bool ok = true;
 
 	if (json_get(spec, "route") != NULL)
-		ok = log_wait(json_str(spec, "route", ""), (unsigned long)json_num(spec, "calls", 1), until);
+		ok = log_wait(json_str(spec, "route", ""),
+			(unsigned long)json_int(spec, "calls", 1), until);
 	if (ok && cJSON_IsNumber(stalled))
 		ok = stalls_wait((unsigned)stalled->valuedouble, until);
 	if (ok && json_flag(spec, "quiet", false))
@@ -182,11 +183,11 @@ static const char *forget_rev(const char *rev)
 
 static void set_options(const cJSON *spec)
 {
-	opt.rate = (uint64_t)json_num(spec, "rate", (double)opt.rate);
-	opt.latency_ms = (long)json_num(spec, "latency_ms", (double)opt.latency_ms);
-	opt.page = (long)json_num(spec, "page", (double)opt.page);
-	opt.quota = (uint64_t)json_num(spec, "quota", (double)opt.quota);
-	opt.token_life = (long)json_num(spec, "token_life", (double)opt.token_life);
+	opt.rate = (uint64_t)json_int(spec, "rate", (int64_t)opt.rate);
+	opt.latency_ms = (long)json_int(spec, "latency_ms", (int64_t)opt.latency_ms);
+	opt.page = (long)json_int(spec, "page", (int64_t)opt.page);
+	opt.quota = (uint64_t)json_int(spec, "quota", (int64_t)opt.quota);
+	opt.token_life = (long)json_int(spec, "token_life", (int64_t)opt.token_life);
 	if (opt.page < 1)
 		opt.page = 1;
 }
@@ -216,7 +217,7 @@ void route_control(struct call *c)
 		}
 		answer(c, NULL);
 	} else if (strcmp(what, "clock") == 0) {
-		clock_advance((int64_t)json_num(spec, "advance", 0));
+		clock_advance(json_int(spec, "advance", 0));
 		answer(c, NULL);
 	} else if (strcmp(what, "authorize") == 0) {
 		answer_json(c, auth_authorize(spec));

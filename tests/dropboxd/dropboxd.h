@@ -23,7 +23,7 @@
 
 enum host { HOST_API, HOST_CONTENT, HOST_NOTIFY, HOSTS };
 
-#define BLOCK (UINT64_C(4) << 20)               /* content_hash block, and unit of concurrent sessions */
+#define BLOCK (UINT64_C(4) << 20)               /* of content_hash and of concurrent sessions */
 #define BODY_MAX (UINT64_C(150) << 20)          /* one upload request */
 #define FILE_MAX ((UINT64_C(1) << 41) - (UINT64_C(1) << 22))
 #define SESSION_LIFE (7 * 86400)                /* seconds */
@@ -89,6 +89,7 @@ char *json_text(const cJSON *j, enum json_style style, bool ascii);     /* alloc
 cJSON *json_get(const cJSON *j, const char *key);
 const char *json_str(const cJSON *j, const char *key, const char *dflt);
 double json_num(const cJSON *j, const char *key, double dflt);
+int64_t json_int(const cJSON *j, const char *key, int64_t dflt);        /* within +-2^53 */
 bool json_flag(const cJSON *j, const char *key, bool dflt);
 cJSON *json_tag(const char *tag);               /* {".tag": tag} */
 cJSON *json_tags(const char *tags);     /* "a/b": {".tag":"a","a":{".tag":"b"}} */
@@ -342,9 +343,9 @@ void sessions_save(void);
 
 /* ---- fault.c ---- */
 
-enum fault_act { F_NONE, F_REPLY, F_TAGS, F_AUTH, F_RESET, F_CLOSE, F_STALL, F_TRICKLE, F_DELAY, F_SHORT,
-	F_TRUNCATE, F_FLIP, F_IGNORE_RANGE, F_WRONG_RANGE, F_NO_RESULT, F_CUT_JSON, F_EMPTY, F_MERGE,
-	F_HEADER, F_REPLACE, F_RAW, F_EARLY };
+enum fault_act { F_NONE, F_REPLY, F_TAGS, F_AUTH, F_RESET, F_CLOSE, F_STALL, F_TRICKLE, F_DELAY,
+	F_SHORT, F_TRUNCATE, F_FLIP, F_IGNORE_RANGE, F_WRONG_RANGE, F_NO_RESULT, F_CUT_JSON,
+	F_EMPTY, F_MERGE, F_HEADER, F_REPLACE, F_RAW, F_EARLY };
 
 struct fault {
 	enum fault_act act;

@@ -1,8 +1,8 @@
 /*
  * fault.c - what goes wrong on purpose. A fault waits for a call that fits it (route, text in the
- * argument, byte position, number of calls to let pass); http.c and transfer.c ask here at each stage
- * of a call. The table of kinds is the one place that says what each name means; README.md tells it
- * to people.
+ * argument, byte position, number of calls to let pass); http.c and transfer.c ask here at each
+ * stage of a call. The table of kinds is the one place that says what each name means; README.md
+ * tells it to people.
  */
 #include "lib/std.h"
 
@@ -19,7 +19,9 @@
 #define JSON "application/json"
 #define TEXT "text/plain; charset=utf-8"
 #define HTML "text/html"
-#define PAGE "<!DOCTYPE html>\n<html><head><title>Error</title></head><body><h1>Something went wrong</h1>" \
+#define PAGE                                                                                       \
+	"<!DOCTYPE html>\n<html><head><title>Error</title></head><body><h1>Something went "        \
+	"wrong</h1>"                                                                               \
 	"</body></html>\n"
 #define PORTAL "<!DOCTYPE html>\n<html><head><title>Hotel WiFi</title></head><body><form>Room: " \
 	"<input name=\"room\"></form></body></html>\n"
@@ -33,35 +35,49 @@ static const struct kind {
 	bool apply, mid;
 } kinds[] = {
 	/* rate limits; %r in a text is the number of Retry-After */
-	{ "429", F_REPLY, 429, JSON, "{\"error_summary\": \"too_many_requests/..\", \"error\": {\"reason\": "
-		"{\".tag\": \"too_many_requests\"}, \"retry_after\": %r}}", "1", false, false },
-	{ "429-header-only", F_REPLY, 429, JSON, "{\"error_summary\": \"too_many_write_operations/..\", "
-		"\"error\": {\"reason\": {\".tag\": \"too_many_write_operations\"}}}", "1", false, false },
-	{ "429-body-only", F_REPLY, 429, JSON, "{\"error\":{\"reason\":{\".tag\":\"too_many_requests\"},"
-		"\"retry_after\":%r},\"error_summary\":\"too_many_requests/\"}", "1", false, false },
+	{ "429", F_REPLY, 429, JSON,
+		"{\"error_summary\": \"too_many_requests/..\", \"error\": {\"reason\": "
+		"{\".tag\": \"too_many_requests\"}, \"retry_after\": %r}}",
+		"1", false, false },
+	{ "429-header-only", F_REPLY, 429, JSON,
+		"{\"error_summary\": \"too_many_write_operations/..\", "
+		"\"error\": {\"reason\": {\".tag\": \"too_many_write_operations\"}}}",
+		"1", false, false },
+	{ "429-body-only", F_REPLY, 429, JSON,
+		"{\"error\":{\"reason\":{\".tag\":\"too_many_requests\"},"
+		"\"retry_after\":%r},\"error_summary\":\"too_many_requests/\"}",
+		"1", false, false },
 	{ "429-text", F_REPLY, 429, TEXT, "Too many requests", "1", false, false },
 	{ "429-html", F_REPLY, 429, HTML, PAGE, "1", false, false },
 	{ "429-empty", F_REPLY, 429, NULL, "", "1", false, false },
 	{ "429-noheader", F_REPLY, 429, TEXT, "Too many requests", NULL, false, false },
 	/* other refusals */
-	{ "400", F_REPLY, 400, TEXT, "Error in call to API function: something was wrong", NULL, false, false },
-	{ "403", F_REPLY, 403, JSON, "{\"error_summary\":\"invalid_account_type/feature/..\",\"error\":"
-		"{\".tag\":\"invalid_account_type\",\"invalid_account_type\":{\".tag\":\"feature\"}}}", NULL,
+	{ "400", F_REPLY, 400, TEXT, "Error in call to API function: something was wrong", NULL,
 		false, false },
+	{ "403", F_REPLY, 403, JSON,
+		"{\"error_summary\":\"invalid_account_type/feature/..\",\"error\":"
+		"{\".tag\":\"invalid_account_type\",\"invalid_account_type\":{\".tag\":\"feature\"}"
+		"}}",
+		NULL, false, false },
 	{ "404-html", F_REPLY, 404, HTML, PAGE, NULL, false, false },
 	{ "408", F_REPLY, 408, TEXT, "Request Timeout", NULL, false, false },
 	{ "409", F_TAGS, 409, JSON, NULL, NULL, false, false },
-	{ "409-too-many-writes", F_TAGS, 409, JSON, "too_many_write_operations", NULL, false, false },
+	{ "409-too-many-writes", F_TAGS, 409, JSON, "too_many_write_operations", NULL, false,
+		false },
 	{ "not-found", F_TAGS, 409, JSON, "not_found", NULL, false, false },
 	{ "expired-token", F_AUTH, 401, JSON, "expired_access_token", NULL, false, false },
 	{ "invalid-token", F_AUTH, 401, JSON, "invalid_access_token", NULL, false, false },
 	{ "missing-scope", F_AUTH, 401, JSON, "missing_scope", NULL, false, false },
-	{ "invalid-grant", F_REPLY, 400, "text/javascript", "{\"error\": \"invalid_grant\", "
-		"\"error_description\": \"refresh token is invalid or revoked\"}", NULL, false, false },
+	{ "invalid-grant", F_REPLY, 400, "text/javascript",
+		"{\"error\": \"invalid_grant\", "
+		"\"error_description\": \"refresh token is invalid or revoked\"}",
+		NULL, false, false },
 	/* the server or something before it is ill */
 	{ "500", F_REPLY, 500, TEXT, "Internal Server Error", NULL, false, false },
-	{ "500-json", F_REPLY, 500, JSON, "{\"error\": \"The server has either erred or is incapable of "
-		"performing the requested operation.\"}", NULL, false, false },
+	{ "500-json", F_REPLY, 500, JSON,
+		"{\"error\": \"The server has either erred or is incapable of "
+		"performing the requested operation.\"}",
+		NULL, false, false },
 	{ "502-html", F_REPLY, 502, HTML, PAGE, NULL, false, false },
 	{ "503-empty", F_REPLY, 503, NULL, "", NULL, false, false },
 	{ "504-html", F_REPLY, 504, HTML, PAGE, NULL, false, false },
@@ -97,8 +113,10 @@ static const struct kind {
 	{ "cut-json", F_CUT_JSON, 0, NULL, NULL, NULL, true, false },
 	{ "empty-200", F_EMPTY, 0, NULL, NULL, NULL, true, false },
 	{ "merge", F_MERGE, 0, NULL, NULL, NULL, true, false },
-	{ "wrong-hash-reply", F_MERGE, 0, NULL, "{\"content_hash\":"
-		"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}", NULL, true, false },
+	{ "wrong-hash-reply", F_MERGE, 0, NULL,
+		"{\"content_hash\":"
+		"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}",
+		NULL, true, false },
 	{ "wrong-size-reply", F_MERGE, 0, NULL, "{\"size\":1}", NULL, true, false },
 	{ "header", F_HEADER, 0, NULL, NULL, NULL, true, false },
 	/* the reply's shape on the wire */
@@ -122,13 +140,14 @@ static struct fault *faults;
 /* ---- the list ---- */
 
 static const struct field fault_fields[] = {
-	{ .name = "route", .type = T_STR, .hi = 60 }, { .name = "kind", .type = T_STR, .required = true },
-	{ .name = "match", .type = T_STR }, { .name = "after", .type = T_UINT },
-	{ .name = "count", .type = T_ANY }, { .name = "at", .type = T_UINT },
-	{ .name = "body", .type = T_UINT }, { .name = "ms", .type = T_UINT, .hi = 3600000 },
-	{ .name = "apply", .type = T_BOOL }, { .name = "status", .type = T_UINT, .lo = 100, .hi = 599 },
+	{ .name = "route", .type = T_STR, .hi = 60 },
+	{ .name = "kind", .type = T_STR, .required = true }, { .name = "match", .type = T_STR },
+	{ .name = "after", .type = T_UINT }, { .name = "count", .type = T_ANY },
+	{ .name = "at", .type = T_UINT }, { .name = "body", .type = T_UINT },
+	{ .name = "ms", .type = T_UINT, .hi = 3600000 }, { .name = "apply", .type = T_BOOL },
+	{ .name = "status", .type = T_UINT, .lo = 100, .hi = 599 },
 	{ .name = "type", .type = T_STR }, { .name = "text", .type = T_STR },
-	{ .name = "retry_after", .type = T_ANY }, { .name = "tag", .type = T_STR },
+	{ .name = "retry_after", .type = T_ANY }, { .name = "tag", .type = T_STR, .hi = 200 },
 	{ .name = "location", .type = T_STR }, { .name = "json", .type = T_ANY },
 	{ .name = "name", .type = T_STR }, { .name = "value", .type = T_STR },
 	{ .name = "path", .type = T_STR }, { .name = "size", .type = T_UINT },
@@ -156,14 +175,14 @@ char *fault_add(const cJSON *spec)
 	snprintf(f->kind, sizeof f->kind, "%s", k->name);
 	snprintf(f->route, sizeof f->route, "%s", json_str(spec, "route", "*"));
 	f->match = json_str(f->spec, "match", NULL);
-	f->after = (long)json_num(spec, "after", 0);
-	f->count = (long)json_num(spec, "count", 1);
-	f->at = (int64_t)json_num(spec, "at", -1);
-	f->in_body = (int64_t)json_num(spec, "body", -1);
+	f->after = (long)json_int(spec, "after", 0);
+	f->count = (long)json_int(spec, "count", 1);
+	f->at = json_int(spec, "at", -1);
+	f->in_body = json_int(spec, "body", -1);
 	f->mid = k->mid || f->at >= 0 || f->in_body >= 0;
 	f->apply = json_flag(spec, "apply", k->apply);
-	f->ms = (long)json_num(spec, "ms", k->act == F_TRICKLE ? 100 : 1000);
-	f->status = (int)json_num(spec, "status", k->status);
+	f->ms = (long)json_int(spec, "ms", k->act == F_TRICKLE ? 100 : 1000);
+	f->status = (int)json_int(spec, "status", k->status);
 	f->type = json_str(f->spec, "type", k->type);
 	f->text = json_str(f->spec, "text", json_str(f->spec, "tag", k->text));
 	const cJSON *retry = json_get(spec, "retry_after");
@@ -237,7 +256,8 @@ void fault_pick(struct call *c, uint64_t base, bool has_end, uint64_t end)
 	for (struct fault *f = faults; f != NULL && c->fault == NULL; f = f->next) {
 		if (f->count == 0 || !route_fits(f->route, c->route)
 			|| (f->match != NULL && strstr(arg, f->match) == NULL)
-			|| (f->at >= 0 && ((uint64_t)f->at < base || (has_end && (uint64_t)f->at >= end))))
+			|| (f->at >= 0
+				&& ((uint64_t)f->at < base || (has_end && (uint64_t)f->at >= end))))
 			continue;
 		if (f->after > 0) {
 			f->after--;
@@ -255,7 +275,8 @@ void fault_pick(struct call *c, uint64_t base, bool has_end, uint64_t end)
 		if (json_str(f->spec, "type", NULL) != NULL)
 			mine->type = json_str(mine->spec, "type", NULL);
 		if (json_str(f->spec, "text", json_str(f->spec, "tag", NULL)) != NULL)
-			mine->text = json_str(mine->spec, "text", json_str(mine->spec, "tag", NULL));
+			mine->text =
+				json_str(mine->spec, "text", json_str(mine->spec, "tag", NULL));
 		snprintf(c->fault_name, sizeof c->fault_name, "%s", f->kind);
 	}
 	pthread_mutex_unlock(&mutex);
@@ -341,7 +362,7 @@ bool fault_before(struct call *c)
 		/* the middle of a body of unknown length: near its beginning */
 		if (!body_length(c, &n))
 			n = 128 << 10;
-		f->in_body = fault_spot(f, (uint64_t)json_num(cursor, "offset", 0), n);
+		f->in_body = fault_spot(f, (uint64_t)json_int(cursor, "offset", 0), n);
 		if (f->in_body >= 0)
 			return true;
 	}
@@ -359,7 +380,7 @@ bool fault_before(struct call *c)
 		return false;
 	case F_CLOSE:
 	case F_SHORT:
-		return c->route != NULL && c->route->style == DOWNLOAD && f->act == F_SHORT;
+		return false;
 	case F_STALL:
 		stall(c);
 		return !stopping();
@@ -549,8 +570,8 @@ static void raw_header(struct text *t, const char *kind, const char *name, const
 	for (size_t i = 0; name[i] != '\0'; i++) {
 		char *p = t->p + from + i;
 
-		if (strcmp(kind, "lower-case-headers") == 0 || (strcmp(kind, "mixed-case-headers") == 0
-			&& i % 2 == 0))
+		if (strcmp(kind, "lower-case-headers") == 0
+			|| (strcmp(kind, "mixed-case-headers") == 0 && i % 2 == 0))
 			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
 		else if (strcmp(kind, "mixed-case-headers") == 0)
 			*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
@@ -588,7 +609,8 @@ static bool raw_body(struct call *c, uint64_t n, bool chunked)
 
 bool raw_reply(struct call *c, const char *kind)
 {
-	static const char noise[] = "\x15\x03\x01\x00\x02\x02\x28 this is not HTTP \xff\xfe\r\n\r\n";
+	static const char noise[] =
+		"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP \xff\xfe\r\n\r\n";
 	const struct reply *r = &c->reply;
 	const struct fault *f = c->fault;
 	struct text t = { 0 };
@@ -608,7 +630,7 @@ bool raw_reply(struct call *c, const char *kind)
 		raw_header(&t, kind, r->header[i].name, r->header[i].value);
 	raw_header(&t, kind, "X-Dropbox-Request-Id", c->id);
 	if (strcmp(kind, "big-header") == 0) {
-		size_t big = (size_t)json_num(f->spec, "bytes", 16384);
+		size_t big = (size_t)json_int(f->spec, "bytes", 16384);
 		char *fill = xmalloc(big + 1);
 
 		chance_text(fill, big, BASE62);
@@ -628,7 +650,8 @@ bool raw_reply(struct call *c, const char *kind)
 		raw_header(&t, kind, "Connection", "close");
 	text_str(&t, "\r\n");
 	if (strcmp(kind, "chunked-cut") == 0 || strcmp(kind, "no-length") == 0) {
-		int64_t spot = f->at >= 0 || f->in_body >= 0 || chunked ? fault_spot(f, r->off, n) : -1;
+		int64_t spot =
+			f->at >= 0 || f->in_body >= 0 || chunked ? fault_spot(f, r->off, n) : -1;
 
 		stop = spot >= 0 ? (uint64_t)spot : strcmp(kind, "chunked-cut") == 0 ? n / 2 : n;
 	}

@@ -94,8 +94,10 @@ void route_delete(struct call *c)
 		fail(c, "path_lookup", why);
 	} else if (w.entry == NULL || w.entry->kind == ENTRY_DELETED) {
 		fail(c, "path_lookup", "not_found");
-	} else if (rev != NULL && (w.entry->kind == ENTRY_FOLDER || strcmp(w.entry->rev->rev, rev) != 0)) {
-		fail(c, "path_write", w.entry->kind == ENTRY_FOLDER ? "conflict/folder" : "conflict/file");
+	} else if (rev != NULL
+		&& (w.entry->kind == ENTRY_FOLDER || strcmp(w.entry->rev->rev, rev) != 0)) {
+		fail(c, "path_write",
+			w.entry->kind == ENTRY_FOLDER ? "conflict/folder" : "conflict/file");
 	} else {
 		reply_metadata(c, meta_entry(w.entry));
 		store_delete(w.entry);
@@ -154,9 +156,11 @@ static void move_or_copy(struct call *c, bool move)
 		fail(c, "to", why_to);
 	} else if (strcmp(from.key, to.key) == 0) {
 		reply_error(c, "duplicated_or_nested_paths");
-	} else if (from.entry->kind == ENTRY_FOLDER && strncmp(to.key, from.key, strlen(from.key)) == 0
+	} else if (from.entry->kind == ENTRY_FOLDER
+		&& strncmp(to.key, from.key, strlen(from.key)) == 0
 		&& to.key[strlen(from.key)] == '/') {
-		reply_error(c, move ? "cant_move_folder_into_itself" : "duplicated_or_nested_paths");
+		reply_error(
+			c, move ? "cant_move_folder_into_itself" : "duplicated_or_nested_paths");
 	} else {
 		bool taken = to.entry != NULL && to.entry->kind != ENTRY_DELETED;
 
@@ -209,7 +213,9 @@ void route_list_revisions(struct call *c)
 	if (!where_read(json_str(c->arg, "path", ""), &w, &why)) {
 		fail(c, "path", why);
 	} else if (w.rev == NULL) {
-		fail(c, "path", w.entry != NULL && w.entry->kind == ENTRY_FOLDER ? "not_file" : "not_found");
+		fail(c, "path",
+			w.entry != NULL && w.entry->kind == ENTRY_FOLDER
+				? "not_file" : "not_found");
 	} else if (before != NULL && rev_find(before) == NULL) {
 		reply_error(c, "invalid_before_rev");
 	} else {
@@ -222,7 +228,8 @@ void route_list_revisions(struct call *c)
 		while (n-- > 0) {
 			const struct rev *r = rev_at(n);
 
-			if (r->gone || strcmp(by_id ? r->id : r->key, by_id ? w.rev->id : w.key) != 0)
+			if (r->gone
+				|| strcmp(by_id ? r->id : r->key, by_id ? w.rev->id : w.key) != 0)
 				continue;
 			if (!seen) {
 				seen = strcmp(r->rev, before) == 0;

@@ -1,10 +1,10 @@
 /*
  * http.c - the front: from libmicrohttpd's callbacks to a route's run() and back.
  *
- * An upload is judged by its headers before its body is read, as the body goes straight to disk; all
- * other calls are judged when they are complete. A call that is refused early is still read to its
- * end (a client that waits for 100-continue gets the refusal instead), so that the reply arrives
- * rather than a connection reset. The early-error fault is the unkind variant.
+ * An upload is judged by its headers before its body is read, as the body goes straight to disk;
+ * all other calls are judged when they are complete. A call that is refused early is still read to
+ * its end (a client that waits for 100-continue gets the refusal instead), so that the reply
+ * arrives rather than a connection reset. The early-error fault is the unkind variant.
  */
 #include "lib/std.h"
 
@@ -164,7 +164,8 @@ static bool type_ok(struct call *c, const char *const types[], bool may_lack)
 		if (strcasecmp(type, types[i]) == 0)
 			return true;
 	}
-	reply_bad(c, "Bad HTTP \"Content-Type\" header: \"%.100s\".  Expecting one of \"%s\", \"%s\".",
+	reply_bad(c,
+		"Bad HTTP \"Content-Type\" header: \"%.100s\".  Expecting one of \"%s\", \"%s\".",
 		type != NULL ? type : "", types[0], types[1]);
 	return false;
 }
@@ -208,7 +209,8 @@ static bool header_arg_ok(struct call *c)
 		source = "URL parameter \"arg\"";
 	}
 	if (s == NULL) {
-		reply_bad(c, "Must provide HTTP header \"Dropbox-API-Arg\" or URL parameter \"arg\".");
+		reply_bad(c,
+			"Must provide HTTP header \"Dropbox-API-Arg\" or URL parameter \"arg\".");
 		return false;
 	}
 	for (const unsigned char *p = (const unsigned char *)s; *p != '\0' && s != in_url; p++) {
@@ -233,7 +235,8 @@ static bool path_root_ok(struct call *c)
 	bool bad = j == NULL, known = strcmp(id, "70721710") == 0;
 	cJSON_Delete(j);
 	if (bad) {
-		reply_bad(c, "HTTP header \"Dropbox-API-Path-Root\": could not decode input as JSON");
+		reply_bad(
+			c, "HTTP header \"Dropbox-API-Path-Root\": could not decode input as JSON");
 	} else if (!known) {
 		j = cJSON_CreateObject();
 		cJSON_AddStringToObject(j, "error_summary", "no_permission/..");
@@ -253,7 +256,8 @@ static bool call_ok(struct call *c)
 		return false;
 	}
 	if (strcmp(c->method, "POST") != 0
-		&& !(r->style == DOWNLOAD && strcmp(c->method, "GET") == 0) && r->style != CONTROL) {
+		&& !(r->style == DOWNLOAD && strcmp(c->method, "GET") == 0)
+		&& r->style != CONTROL) {
 		reply_text(c, 405, "text/plain; charset=utf-8", "Method Not Allowed");
 		reply_header(c, "Allow", "POST");
 		return false;
@@ -278,8 +282,9 @@ static bool call_ok(struct call *c)
 			&& header_arg_ok(c);
 	case LONGPOLL:
 		if (header(c, "Authorization") != NULL) {
-			reply_bad(c, "Your request includes an \"Authorization\" header, but this function "
-				"does not use it.");
+			reply_bad(c,
+				"Your request includes an \"Authorization\" header, but this "
+				"function does not use it.");
 			return false;
 		}
 		return type_ok(c, RPC_TYPES, false)
@@ -373,7 +378,7 @@ static enum MHD_Result send_reply(struct call *c)
 			MHD_RESPMEM_MUST_COPY);
 		rate_take(r->len);
 		c->sent = r->len;
-		/* before the client can see the end of the reply: it may look into the log at once */
+		/* before the end of the reply is out: the client may look at the log at once */
 		log_call(c, true);
 	} else if (opt.tls || opt.rate != 0 || spoils_body(c->fault)) {
 		m = MHD_create_response_from_callback(r->n, READ_MAX, read_body, c, NULL);
@@ -408,7 +413,7 @@ static struct call *call_new(enum host host, struct MHD_Connection *conn, const 
 	c->sink.fd = -1;
 	c->token_state = "none";
 	chance_text(c->id, 32, HEX);
-	/* the token endpoint and the control routes are outside /2; rclone asks for a token at /1 */
+	/* the token and control routes are outside /2; rclone asks for a token at /1 */
 	const char *name = strncmp(url, "/2/", 3) == 0 ? url + 3
 		: strcmp(url, "/1/oauth2/token") == 0 ? url + 3 : *url == '/' ? url + 1 : url;
 	c->route = route_find(name);
@@ -461,7 +466,7 @@ static enum MHD_Result begin_upload(struct call *c)
 	c->judged = true;
 	if (call_ok(c)) {
 		const cJSON *cursor = json_get(c->arg, "cursor");
-		uint64_t base = (uint64_t)json_num(cursor, "offset", 0);
+		uint64_t base = (uint64_t)json_int(cursor, "offset", 0);
 
 		fault_pick(c, base, known, base + n);
 		if (!fault_before(c))
@@ -523,7 +528,8 @@ static enum MHD_Result finish_call(struct call *c)
 	if (!c->judged && !c->decided) {
 		uint64_t from = 0, to = 0;
 		const char *range = header(c, "Range");
-		int got = range != NULL ? sscanf(range, "bytes=%" SCNu64 "-%" SCNu64, &from, &to) : 0;
+		int got =
+			range != NULL ? sscanf(range, "bytes=%" SCNu64 "-%" SCNu64, &from, &to) : 0;
 
 		if (c->route != NULL && c->route->style != CONTROL) {
 			fault_pick(c, from, got == 2, to + 1);
@@ -548,8 +554,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *conn, const char
 	(void)version;
 	if (c == NULL) {
 		c = *state = call_new((enum host)(intptr_t)cls, conn, url, method);
-		return c->route != NULL && c->route->style == UPLOAD && strcmp(c->method, "POST") == 0
-			? begin_upload(c) : MHD_YES;
+		return c->route != NULL && c->route->style == UPLOAD
+				&& strcmp(c->method, "POST") == 0
+			? begin_upload(c)
+			: MHD_YES;
 	}
 	if (*size > 0) {
 		size_t n = *size;
@@ -588,8 +596,8 @@ static char *slurp(const char *path)
 
 bool server_start(int listener[HOSTS], const char *cert, const char *key)
 {
-	unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL
-		| MHD_USE_ITC;
+	unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD
+		| MHD_USE_POLL | MHD_USE_ITC;
 	struct MHD_OptionItem tls[] = { { MHD_OPTION_END, 0, NULL }, { MHD_OPTION_END, 0, NULL },
 		{ MHD_OPTION_END, 0, NULL } };
 

@@ -120,6 +120,14 @@ double json_num(const cJSON *j, const char *key, double dflt)
 	return cJSON_IsNumber(v) ? v->valuedouble : dflt;
 }
 
+int64_t json_int(const cJSON *j, const char *key, int64_t dflt)
+{
+	double v = json_num(j, key, (double)dflt);
+
+	/* beyond 2^53 a double is no exact integer any more, and far beyond no int64_t at all */
+	return v > 0x1p53 ? INT64_C(1) << 53 : v < -0x1p53 ? -(INT64_C(1) << 53) : (int64_t)v;
+}
+
 bool json_flag(const cJSON *j, const char *key, bool dflt)
 {
 	const cJSON *v = json_get(j, key);

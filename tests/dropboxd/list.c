@@ -21,10 +21,10 @@ struct cursor {
 
 static char *cursor_text(const struct cursor *k)
 {
-	char *plain = xasprintf("%-16s|%020" PRIu64 "|%d|%d|%d|%04d|%s\n%s", k->epoch, k->seq, k->walking,
-		k->recursive, k->deleted, k->limit, k->folder, k->after);
+	char *plain = xasprintf("%-16s|%020" PRIu64 "|%d|%d|%d|%04d|%s\n%s", k->epoch, k->seq,
+		k->walking, k->recursive, k->deleted, k->limit, k->folder, k->after);
 	char *b64 = base64url(plain, strlen(plain));
-	/* real ones are some hundred characters long; the noise in front keeps two from being equal */
+	/* real ones are some hundred characters long, and no two are equal */
 	char noise[121];
 	chance_text(noise, 120, URLSAFE);
 	char *out = xasprintf("AA%s%s", noise, b64);
@@ -50,9 +50,9 @@ static bool cursor_read(const char *s, struct cursor *k)
 	char *plain = xmalloc(n);
 	ssize_t got = base64_decode(s + 122, (unsigned char *)plain, n - 1);
 	plain[got < 0 ? 0 : got] = '\0';
-	bool ok = sscanf(plain, "%16[^|]|%20" SCNu64 "|%d|%d|%d|%d|%n", k->epoch, &k->seq, &k->walking,
-		&k->recursive, &k->deleted, &k->limit, &at) == 6 && at > 0
-		&& strchr(plain + at, '\n') != NULL && k->limit > 0;
+	int fields = sscanf(plain, "%16[^|]|%20" SCNu64 "|%d|%d|%d|%d|%n", k->epoch, &k->seq,
+		&k->walking, &k->recursive, &k->deleted, &k->limit, &at);
+	bool ok = fields == 6 && at > 0 && strchr(plain + at, '\n') != NULL && k->limit > 0;
 	if (ok) {
 		char *line = strchr(plain + at, '\n');
 
@@ -107,7 +107,7 @@ static void page(struct call *c, struct cursor *k)
 	struct entry *e;
 
 	if (chance(6) == 0) {
-		/* a page without entries is legal, and so is more to come that turns out to be nothing */
+		/* legal: a page without entries, and more to come that turns out to be nothing */
 		reply_page(c, k, list, true);
 		return;
 	}
@@ -150,12 +150,13 @@ static bool cursor_new(struct call *c, struct cursor *k)
 	bool ok = true;
 
 	memset(k, 0, sizeof *k);
-	/* rclone lists `//name` below a root, in the field too: here one slash too many is forgiven */
+	/* rclone lists `//name` below a root, in the field too: one slash is forgiven */
 	if (path[0] == '/' && path[1] == '/' && path[2] != '\0')
 		path++;
 	if (strcmp(path, "/") == 0) {
-		reply_bad(c, "request body: path: Specify the root folder as an empty string rather than as "
-			"\"/\".");
+		reply_bad(c,
+			"request body: path: Specify the root folder as an empty string rather "
+			"than as \"/\".");
 		return false;
 	}
 	if (!is_root(path)) {
@@ -179,7 +180,7 @@ static bool cursor_new(struct call *c, struct cursor *k)
 		k->walking = 1;
 		k->recursive = json_flag(c->arg, "recursive", false);
 		k->deleted = json_flag(c->arg, "include_deleted", false);
-		k->limit = (int)json_num(c->arg, "limit", 2000);
+		k->limit = (int)json_int(c->arg, "limit", 2000);
 		k->folder = xstrdup(w.key != NULL ? w.key : "");
 		k->after = xstrdup("");
 	}

@@ -1,6 +1,6 @@
 /*
- * log.c - what was asked, for tests to judge a client by: ROOT/log, one JSON object a call. A token is
- * named (`a3`, its state), never written.
+ * log.c - what was asked, for tests to judge a client by: ROOT/log, one JSON object a call. A token
+ * is named (`a3`, its state), never written.
  */
 #include "lib/std.h"
 
@@ -112,7 +112,8 @@ static int peer_port(const struct call *c)
 		MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
 	return info->client_addr->sa_family == AF_INET
-		? ntohs(((const struct sockaddr_in *)(const void *)info->client_addr)->sin_port) : 0;
+		? ntohs(((const struct sockaddr_in *)(const void *)info->client_addr)->sin_port)
+		: 0;
 }
 
 void log_call(struct call *c, bool complete)
@@ -130,16 +131,20 @@ void log_call(struct call *c, bool complete)
 	cJSON_AddNumberToObject(j, "time", (double)c->wall0);
 	cJSON_AddStringToObject(j, "host", hosts[c->host]);
 	cJSON_AddStringToObject(j, "method", c->method);
-	cJSON_AddStringToObject(j, "route", c->route != NULL ? c->route->name : c->url);
+	cJSON_AddStringToObject(j, "route", c->route != NULL ? c->route->name
+		: utf8_ok(c->url, strlen(c->url)) ? c->url : "?");
 	cJSON_AddBoolToObject(j, "known", c->route != NULL);
 	if (c->arg != NULL)
 		cJSON_AddItemToObject(j, "arg", cJSON_Duplicate(c->arg, true));
 	/* of a form nothing is written down but its kind: all else is secret */
 	if (c->route != NULL && c->route->style == FORM && c->body.n > 0)
-		cJSON_AddStringToObject(j, "grant", strstr(c->body.p, "grant_type=refresh_token") != NULL
-			? "refresh_token" : strstr(c->body.p, "grant_type=authorization_code") != NULL
-			? "authorization_code" : "?");
-	cJSON_AddNumberToObject(j, "status", c->answered && c->reply.status == 0 ? 0 : c->reply.status);
+		cJSON_AddStringToObject(j, "grant",
+			strstr(c->body.p, "grant_type=refresh_token") != NULL ? "refresh_token"
+				: strstr(c->body.p, "grant_type=authorization_code") != NULL
+				? "authorization_code"
+				: "?");
+	cJSON_AddNumberToObject(
+		j, "status", c->answered && c->reply.status == 0 ? 0 : c->reply.status);
 	cJSON_AddBoolToObject(j, "complete", complete);
 	cJSON_AddNumberToObject(j, "in", (double)c->got);
 	cJSON_AddNumberToObject(j, "out", (double)c->sent);

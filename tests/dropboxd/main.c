@@ -70,18 +70,23 @@ static bool parse_address(const char *s, struct sockaddr_in *a)
 /* Returns -1 to go on, or an exit status. */
 static int parse_options(int argc, char **argv)
 {
-	enum { ROOT = 256, ENV, API, CONTENT, NOTIFY, CERT, KEY, LATENCY, RATE, QUOTA, PAGE, LIFE, STYLE,
-		SEED };
+	enum { ROOT = 256, ENV, API, CONTENT, NOTIFY, CERT, KEY, LATENCY, RATE, QUOTA, PAGE, LIFE,
+		STYLE, SEED };
 	static const struct option longopts[] = {
-		{ "root", required_argument, NULL, ROOT }, { "env", required_argument, NULL, ENV },
-		{ "api", required_argument, NULL, API }, { "content", required_argument, NULL, CONTENT },
-		{ "notify", required_argument, NULL, NOTIFY }, { "tls-cert", required_argument, NULL, CERT },
-		{ "tls-key", required_argument, NULL, KEY }, { "latency", required_argument, NULL, LATENCY },
-		{ "rate", required_argument, NULL, RATE }, { "quota", required_argument, NULL, QUOTA },
-		{ "page", required_argument, NULL, PAGE }, { "token-life", required_argument, NULL, LIFE },
-		{ "json-style", required_argument, NULL, STYLE }, { "seed", required_argument, NULL, SEED },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 } };
+		{ "root", required_argument, NULL, ROOT },
+		{ "env", required_argument, NULL, ENV }, { "api", required_argument, NULL, API },
+		{ "content", required_argument, NULL, CONTENT },
+		{ "notify", required_argument, NULL, NOTIFY },
+		{ "tls-cert", required_argument, NULL, CERT },
+		{ "tls-key", required_argument, NULL, KEY },
+		{ "latency", required_argument, NULL, LATENCY },
+		{ "rate", required_argument, NULL, RATE },
+		{ "quota", required_argument, NULL, QUOTA },
+		{ "page", required_argument, NULL, PAGE },
+		{ "token-life", required_argument, NULL, LIFE },
+		{ "json-style", required_argument, NULL, STYLE },
+		{ "seed", required_argument, NULL, SEED }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
 	const char *why = NULL;
 	uint64_t n = 0;
 	int64_t ms = 0;
@@ -107,11 +112,18 @@ static int parse_options(int argc, char **argv)
 		case RATE: why = num_size(optarg, &opt.rate); break;
 		case QUOTA: why = num_size(optarg, &opt.quota); break;
 		case PAGE: why = num_u64(optarg, 1, 2000, &n); opt.page = (long)n; break;
-		case LIFE: why = num_duration(optarg, &ms); opt.token_life = (long)(ms / 1000); break;
+		case LIFE:
+			why = num_duration(optarg, &ms);
+			opt.token_life = (long)(ms / 1000);
+			break;
 		case STYLE:
-			opt.style = *optarg == 's' ? STYLE_SPACED : *optarg == 'c' ? STYLE_COMPACT : STYLE_RANDOM;
-			if (strcmp(optarg, "spaced") != 0 && strcmp(optarg, "compact") != 0
-				&& strcmp(optarg, "random") != 0)
+			if (strcmp(optarg, "spaced") == 0)
+				opt.style = STYLE_SPACED;
+			else if (strcmp(optarg, "compact") == 0)
+				opt.style = STYLE_COMPACT;
+			else if (strcmp(optarg, "random") == 0)
+				opt.style = STYLE_RANDOM;
+			else
 				why = "spaced, compact or random";
 			break;
 		case SEED: why = num_u64(optarg, 0, UINT64_MAX, &seed); break;
@@ -159,10 +171,12 @@ static bool listen_all(int fd[HOSTS])
 
 char *env_text(void)
 {
-	return xasprintf("DROPBOX_API_URL=%s\nDROPBOX_CONTENT_URL=%s\nDROPBOX_NOTIFY_URL=%s\n"
+	return xasprintf(
+		"DROPBOX_API_URL=%s\nDROPBOX_CONTENT_URL=%s\nDROPBOX_NOTIFY_URL=%s\n"
 		"DROPBOX_TOKEN_URL=%s/oauth2/token\nDROPBOX_APP_KEY=%s\nDROPBOX_APP_SECRET=%s\n"
-		"DROPBOX_REFRESH_TOKEN=%s\n", base_url[HOST_API], base_url[HOST_CONTENT],
-		base_url[HOST_NOTIFY], base_url[HOST_API], auth_key(), auth_secret(), auth_refresh());
+		"DROPBOX_REFRESH_TOKEN=%s\n",
+		base_url[HOST_API], base_url[HOST_CONTENT], base_url[HOST_NOTIFY],
+		base_url[HOST_API], auth_key(), auth_secret(), auth_refresh());
 }
 
 static bool write_env(void)
@@ -208,7 +222,8 @@ int main(int argc, char **argv)
 	umask(0077);
 	/* names are lower-cased by Unicode's rules */
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
-		msg_err(NULL, "no C.UTF-8 locale: names with other letters than ASCII keep their case");
+		msg_err(NULL,
+			"no C.UTF-8 locale: names with other letters than ASCII keep their case");
 	chance_seed(seed);
 	/* the threads inherit the mask: only main sees these two */
 	signal(SIGPIPE, SIG_IGN);

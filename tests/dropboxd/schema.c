@@ -27,7 +27,8 @@ static bool path_fits(const char *s, unsigned forms)
 	if (strncmp(s, "ns:", 3) == 0) {
 		size_t digits = strspn(s + 3, "0123456789");
 
-		return (forms & P_NS) && digits > 0 && (s[3 + digits] == '\0' || s[3 + digits] == '/');
+		return (forms & P_NS) && digits > 0
+			&& (s[3 + digits] == '\0' || s[3 + digits] == '/');
 	}
 	return false;
 }
@@ -84,7 +85,8 @@ static char *check_value(const cJSON *v, const struct field *f)
 		if (!cJSON_IsNumber(v) || v->valuedouble != floor(v->valuedouble))
 			return xstrdup("expected integer");
 		if (v->valuedouble < f->lo || (f->hi > 0 && v->valuedouble > f->hi))
-			return xasprintf("%.0f is not within range %.0f..%.0f", v->valuedouble, f->lo, f->hi);
+			return xasprintf("%.0f is not within range %.0f..%.0f", v->valuedouble,
+				f->lo, f->hi);
 		return NULL;
 	case T_TAG:
 		return check_tag(v, f->tags);
@@ -98,7 +100,8 @@ static char *check_value(const cJSON *v, const struct field *f)
 		if (f->hi > 0 && cJSON_GetArraySize(v) > (int)f->hi)
 			return xasprintf("list has more than %.0f items", f->hi);
 		for (const cJSON *e = v->child; e != NULL && f->sub != NULL; e = e->next) {
-			char *why = cJSON_IsObject(e) ? schema_check(e, f->sub) : xstrdup("expected object");
+			char *why = cJSON_IsObject(e)
+				? schema_check(e, f->sub) : xstrdup("expected object");
 
 			if (why != NULL)
 				return why;
@@ -112,20 +115,23 @@ static char *check_value(const cJSON *v, const struct field *f)
 	switch (f->type) {
 	case T_PATH:
 		if (!path_fits(s, f->paths))
-			return xasprintf("'%.200s' did not match pattern '%s(/(.|[\\r\\n])*)%s%s%s'", s,
+			return xasprintf(
+				"'%.200s' did not match pattern '%s(/(.|[\\r\\n])*)%s%s%s'", s,
 				f->paths & P_EMPTY ? "()|" : "", f->paths & P_ID ? "|(id:.*)" : "",
 				f->paths & P_REV ? "|(rev:[0-9a-f]{9,})" : "",
 				f->paths & P_NS ? "|(ns:[0-9]+(/.*)?)" : "");
 		return NULL;
 	case T_REV:
 		if (strlen(s) < 9 || !all_in(s, HEX))
-			return xasprintf("'%.40s' did not match pattern '[0-9a-f]+' of at least 9", s);
+			return xasprintf(
+				"'%.40s' did not match pattern '[0-9a-f]+' of at least 9", s);
 		return NULL;
 	case T_HASH:
 		return strlen(s) == 64 ? NULL : xstrdup("must be 64 characters");
 	case T_TIME:
 		if (!parse_time(s, &t))
-			return xasprintf("time data '%.40s' does not match format '%%Y-%%m-%%dT%%H:%%M:%%SZ'", s);
+			return xasprintf("time data '%.40s' does not match format '%s'", s,
+				"%Y-%m-%dT%H:%M:%SZ");
 		return NULL;
 	default:
 		if (strlen(s) < (size_t)f->lo)

@@ -205,7 +205,7 @@ char *session_adopt(struct call *c)
 static void piece_begin(struct call *c, const char *prefix, bool finish)
 {
 	const cJSON *cursor = json_get(c->arg, "cursor");
-	uint64_t offset = (uint64_t)json_num(cursor, "offset", 0);
+	uint64_t offset = (uint64_t)json_int(cursor, "offset", 0);
 
 	pthread_mutex_lock(&mutex);
 	struct session *s = session_find(json_str(cursor, "session_id", ""));
@@ -227,7 +227,8 @@ static void piece_begin(struct call *c, const char *prefix, bool finish)
 			c->sink.turn = ++s->turn;
 			chash_copy(&c->sink.hash, &s->hash);
 			c->sink.skip = s->hash.blocks;
-			c->sink.own = s->hash.len % BLOCK != 0 && json_get(c->arg, "content_hash") != NULL;
+			c->sink.own = s->hash.len % BLOCK != 0
+				&& json_get(c->arg, "content_hash") != NULL;
 		}
 		if (s->fd < 0) {        /* of a batch: no file yet */
 			s->fd = tmp_open(s->tmp);
@@ -356,7 +357,8 @@ void route_append(struct call *c)
 static const char *not_ready(const struct session *s, uint64_t size, bool must_be_closed)
 {
 	if ((s->concurrent || must_be_closed) && !s->closed)
-		return s->concurrent && !must_be_closed ? "concurrent_session_not_closed" : "not_closed";
+		return s->concurrent && !must_be_closed ? "concurrent_session_not_closed"
+							: "not_closed";
 	if (s->concurrent && size != s->end)
 		return size > s->end ? "concurrent_session_missing_data" : "incorrect_offset";
 	for (size_t i = 0; s->concurrent && i < (s->end + BLOCK - 1) / BLOCK; i++) {
@@ -385,7 +387,8 @@ static struct rev *commit_session(struct session *s, const cJSON *commit, const 
 		chash_hex(&s->hash, 0, hash);
 	commit_from(&ci, commit);
 	store_lock();
-	struct rev *r = store_commit(json_str(commit, "path", ""), &ci, s->tmp, session_size(s), hash, why);
+	struct rev *r =
+		store_commit(json_str(commit, "path", ""), &ci, s->tmp, session_size(s), hash, why);
 	store_unlock();
 	if (r != NULL) {
 		s->tmp[0] = '\0';
@@ -397,7 +400,9 @@ static struct rev *commit_session(struct session *s, const cJSON *commit, const 
 void finish_begin(struct call *c)
 {
 	if (is_root(json_str(json_get(c->arg, "commit"), "path", "/"))) {
-		reply_bad(c, "HTTP header \"Dropbox-API-Arg\": commit.path: The root folder is unsupported.");
+		reply_bad(c,
+			"HTTP header \"Dropbox-API-Arg\": commit.path: The root folder is "
+			"unsupported.");
 		return;
 	}
 	piece_begin(c, "lookup_failed/", true);
@@ -446,7 +451,7 @@ void route_start_batch(struct call *c)
 	cJSON *j = cJSON_CreateObject(), *ids = cJSON_CreateArray();
 
 	pthread_mutex_lock(&mutex);
-	for (int n = (int)json_num(c->arg, "num_sessions", 1); n > 0; n--)
+	for (int n = (int)json_int(c->arg, "num_sessions", 1); n > 0; n--)
 		cJSON_AddItemToArray(ids, cJSON_CreateString(session_new(concurrent)->id));
 	pthread_mutex_unlock(&mutex);
 	cJSON_AddItemToObject(j, "session_ids", ids);
@@ -464,7 +469,7 @@ static cJSON *failure(cJSON *payload)
 static cJSON *finish_entry(const cJSON *entry)
 {
 	const cJSON *cursor = json_get(entry, "cursor"), *commit = json_get(entry, "commit");
-	uint64_t offset = (uint64_t)json_num(cursor, "offset", 0);
+	uint64_t offset = (uint64_t)json_int(cursor, "offset", 0);
 	struct session *s = session_find(json_str(cursor, "session_id", ""));
 	const char *why;
 
@@ -473,9 +478,11 @@ static cJSON *finish_entry(const cJSON *entry)
 	if (!s->concurrent && offset != session_size(s))
 		return failure(offset_error("lookup_failed/", session_size(s)));
 	if ((why = not_ready(s, offset, true)) != NULL) {
-		return failure(strcmp(why, "not_closed") == 0 ? json_tags("lookup_failed/not_closed")
-			: strcmp(why, "incorrect_offset") == 0 ? offset_error("lookup_failed/", s->end)
-			: json_tag(why));
+		return failure(strcmp(why, "not_closed") == 0
+				? json_tags("lookup_failed/not_closed")
+				: strcmp(why, "incorrect_offset") == 0
+				? offset_error("lookup_failed/", s->end)
+				: json_tag(why));
 	}
 	struct rev *r = commit_session(s, commit, &why);
 	if (r == NULL) {
@@ -544,7 +551,8 @@ void route_finish_batch_check(struct call *c)
 		return;
 	}
 	cJSON *j = json_tag("complete");
-	cJSON_AddItemToObject(j, "entries", cJSON_DetachItemFromObjectCaseSensitive(done, "entries"));
+	cJSON_AddItemToObject(
+		j, "entries", cJSON_DetachItemFromObjectCaseSensitive(done, "entries"));
 	cJSON_Delete(done);
 	reply_json(c, 200, j);
 }
@@ -602,7 +610,7 @@ void sessions_save(void)
 static void load(const cJSON *j)
 {
 	struct session *s = session_new(json_flag(j, "concurrent", false));
-	uint64_t size = (uint64_t)json_num(j, "size", 0);
+	uint64_t size = (uint64_t)json_int(j, "size", 0);
 	const char *p = json_str(j, "digests", "");
 	unsigned char sum[32];
 	unsigned v;
@@ -610,7 +618,7 @@ static void load(const cJSON *j)
 	snprintf(s->id, sizeof s->id, "%s", json_str(j, "id", ""));
 	snprintf(s->tmp, sizeof s->tmp, "%s", json_str(j, "tmp", ""));
 	s->closed = json_flag(j, "closed", false);
-	s->born = (int64_t)json_num(j, "born", 0);
+	s->born = json_int(j, "born", 0);
 	s->end = s->concurrent ? size : 0;
 	if (s->tmp[0] != '\0')
 		s->fd = openat(root_fd, s->tmp, O_RDWR | O_CLOEXEC);
@@ -635,7 +643,8 @@ static void load(const cJSON *j)
 		s->hash.cap = s->cap;
 		s->digest = NULL;
 		s->hash.len = whole;
-		if (size > whole && pread(s->fd, buf, size - whole, (off_t)whole) == (ssize_t)(size - whole))
+		if (size > whole
+			&& pread(s->fd, buf, size - whole, (off_t)whole) == (ssize_t)(size - whole))
 			chash_add(&s->hash, buf, size - whole);
 		free(buf);
 	}

@@ -22,6 +22,8 @@
 #include "lib/msg.h"
 #include "tests/dropboxd/dropboxd.h"
 
+#define PATH_BYTES 8192         /* of our own; the real limit is not known */
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct entry **entries;  /* by key */
@@ -308,6 +310,8 @@ static const char *path_refused(const char *path, bool writing)
 	static const char *const never[] = { "desktop.ini", "thumbs.db", ".ds_store", "icon\r",
 		".dropbox", ".dropbox.attr" };
 
+	if (strlen(path) > PATH_BYTES)
+		return "malformed_path";
 	for (const char *p = path; *p != '\0';) {
 		const char *name = p + 1;       /* p is at a slash */
 		size_t n = strcspn(name, "/");
@@ -425,7 +429,8 @@ const char *store_parents(const char *display)
 
 	/* first look, then make: a refusal leaves nothing behind */
 	for (int make = 0; make < 2 && why == NULL; make++) {
-		for (char *p = strchr(path + 1, '/'); p != NULL && why == NULL; p = strchr(p + 1, '/')) {
+		for (char *p = strchr(path + 1, '/'); p != NULL && why == NULL;
+			p = strchr(p + 1, '/')) {
 			*p = '\0';
 			char *key = lower(path);
 			struct entry *e = live(key);
@@ -671,14 +676,14 @@ static void new_epoch(void)
 static void replay(const cJSON *j)
 {
 	const char *op = json_str(j, "op", ""), *path = json_str(j, "path", "/?");
-	struct rev r = { .size = (uint64_t)json_num(j, "size", 0) };
+	struct rev r = { .size = (uint64_t)json_int(j, "size", 0) };
 
 	if (strcmp(op, "file") == 0) {
 		snprintf(r.id, sizeof r.id, "%s", json_str(j, "id", ""));
 		snprintf(r.rev, sizeof r.rev, "%s", json_str(j, "rev", ""));
 		snprintf(r.hash, sizeof r.hash, "%s", json_str(j, "hash", ""));
-		r.client = (int64_t)json_num(j, "client", 0);
-		r.server = (int64_t)json_num(j, "server", 0);
+		r.client = json_int(j, "client", 0);
+		r.server = json_int(j, "server", 0);
 		apply_file(path, &r);
 	} else if (strcmp(op, "folder") == 0) {
 		apply_folder(path, json_str(j, "id", ""));
@@ -686,7 +691,7 @@ static void replay(const cJSON *j)
 		struct entry *e = entry_find(path);
 
 		if (e != NULL)
-			apply_delete(e, (int64_t)json_num(j, "at", 0));
+			apply_delete(e, json_int(j, "at", 0));
 	} else if (strcmp(op, "gone") == 0) {
 		struct rev *gone = rev_find(json_str(j, "rev", ""));
 

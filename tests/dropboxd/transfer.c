@@ -11,8 +11,8 @@
 /* ---- download ---- */
 
 /*
- * `bytes=A-B`, `bytes=A-`, `bytes=-N`: 1 with the part of a file of `size`; 0 there is no range that
- * we understand, all is served; -1 it lies outside.
+ * `bytes=A-B`, `bytes=A-`, `bytes=-N`: 1 with the part of a file of `size`; 0 there is no range
+ * that we understand, all is served; -1 it lies outside.
  */
 static int range_of(const char *s, uint64_t size, uint64_t *from, uint64_t *n)
 {
@@ -40,7 +40,8 @@ static int range_of(const char *s, uint64_t size, uint64_t *from, uint64_t *n)
 	} else {
 		int more = 0;
 
-		if (s[end] < '0' || s[end] > '9' || sscanf(s + end, "%19" SCNu64 "%n", &b, &more) < 1
+		if (s[end] < '0' || s[end] > '9'
+			|| sscanf(s + end, "%19" SCNu64 "%n", &b, &more) < 1
 			|| s[end + more] != '\0' || b < a)
 			return 0;
 	}
@@ -72,7 +73,8 @@ void route_download(struct call *c)
 	char text[128], etag[48];
 
 	if (is_root(path)) {
-		reply_bad(c, "HTTP header \"Dropbox-API-Arg\": path: The root folder is unsupported.");
+		reply_bad(c,
+			"HTTP header \"Dropbox-API-Arg\": path: The root folder is unsupported.");
 		return;
 	}
 	store_lock();
@@ -82,8 +84,9 @@ void route_download(struct call *c)
 		if (strncmp(path, "rev:", 4) != 0 && pin == NULL
 			&& (w.entry == NULL || w.entry->kind != ENTRY_FILE))
 			r = NULL;
-		why = r != NULL ? NULL : w.entry != NULL && w.entry->kind == ENTRY_FOLDER ? "not_file"
-			: "not_found";
+		if (r == NULL)
+			why = w.entry != NULL && w.entry->kind == ENTRY_FOLDER
+				? "not_file" : "not_found";
 	}
 	int fd = r != NULL ? blob_open(r->hash) : -1;
 	store_unlock();
@@ -109,7 +112,8 @@ void route_download(struct call *c)
 		if (chance(2)) {
 			reply_error(c, "range/not_satisfiable");
 		} else {
-			reply_text(c, 416, "text/plain; charset=utf-8", "Requested Range Not Satisfiable");
+			reply_text(c, 416, "text/plain; charset=utf-8",
+				"Requested Range Not Satisfiable");
 			snprintf(text, sizeof text, "bytes */%" PRIu64, r->size);
 			reply_header(c, "Content-Range", text);
 		}
@@ -126,7 +130,8 @@ void route_download(struct call *c)
 		result_header(c, r);
 	if (f != NULL && f->act != F_NONE && !f->apply)
 		f->in_body = fault_spot(f, c->reply.off, c->reply.n);
-	if (f != NULL && f->act == F_TRUNCATE && f->in_body >= 0 && (uint64_t)f->in_body < c->reply.n) {
+	if (f != NULL && f->act == F_TRUNCATE && f->in_body >= 0
+		&& (uint64_t)f->in_body < c->reply.n) {
 		c->reply.n = (uint64_t)f->in_body;
 		f->in_body = -1;
 	}
@@ -137,7 +142,8 @@ void route_download(struct call *c)
 			from += strcmp(f->kind, "wrong-content-range") == 0;
 			size += strcmp(f->kind, "wrong-total") == 0;
 		}
-		snprintf(text, sizeof text, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, to, size);
+		snprintf(text, sizeof text, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, to,
+			size);
 		if (f == NULL || strcmp(f->kind, "no-content-range") != 0)
 			reply_header(c, "Content-Range", text);
 	}
@@ -190,7 +196,8 @@ bool sink_hash_ok(struct call *c)
 
 	if (want == NULL)
 		return true;
-	chash_hex(c->sink.own ? &c->sink.piece : &c->sink.hash, c->sink.own ? 0 : c->sink.skip, got);
+	chash_hex(
+		c->sink.own ? &c->sink.piece : &c->sink.hash, c->sink.own ? 0 : c->sink.skip, got);
 	return strcmp(want, got) == 0;
 }
 
@@ -201,7 +208,8 @@ void upload_begin(struct call *c)
 	char name[40];
 
 	if (is_root(json_str(c->arg, "path", "/"))) {
-		reply_bad(c, "HTTP header \"Dropbox-API-Arg\": path: The root folder is unsupported.");
+		reply_bad(c,
+			"HTTP header \"Dropbox-API-Arg\": path: The root folder is unsupported.");
 		return;
 	}
 	int fd = tmp_open(name);
@@ -224,7 +232,8 @@ void route_upload(struct call *c)
 	chash_hex(&c->sink.hash, 0, hash);
 	commit_from(&ci, c->arg);
 	store_lock();
-	struct rev *r = store_commit(json_str(c->arg, "path", ""), &ci, c->sink.tmp, c->got, hash, &why);
+	struct rev *r =
+		store_commit(json_str(c->arg, "path", ""), &ci, c->sink.tmp, c->got, hash, &why);
 	store_unlock();
 	if (r != NULL) {
 		c->sink.tmp[0] = '\0';

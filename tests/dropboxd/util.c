@@ -129,7 +129,7 @@ ssize_t base64_decode(const char *s, unsigned char *out, size_t cap)
 	return (ssize_t)n;
 }
 
-/* One code point from s (n > 0 bytes left); its length, 0 if malformed, over-long or a surrogate. */
+/* One code point from s (n > 0 bytes left); its length, 0 if malformed or a surrogate. */
 static size_t utf8_get(const char *s, size_t n, uint32_t *cp)
 {
 	const unsigned char *p = (const unsigned char *)s;
