@@ -1,0 +1,144 @@
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/clock.h"
+#include "lib/http.h"
+#include "lib/json.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/probe.h"
+
+int probe_listed(const char *list, int status)
+{
+	const char *p = list;
+	int found = 0;
+
+	for (;;) {
+		unsigned from, to;
+
+		if (strspn(p, "0123456789") != 3)
+			return -1;
+		from = to = (unsigned)strtoul(p, NULL, 10);
+		p += 3;
+		if (*p == '-') {
+			if (strspn(++p, "0123456789") != 3)
+				return -1;
+			to = (unsigned)strtoul(p, NULL, 10);
+			p += 3;
+		}
+		if (from < 100 || to > 599 || from > to)
+			return -1;
+		if (status >= (int)from && status <= (int)to)
+			found = 1;
+		if (*p == '\0')
+			return found;
+		if (*p++ != ',')
+			return -1;
+	}
+}
+
+static void PRINTF_LIKE(3, 4) find(struct probe_finding *f, enum state state, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof f->text, fmt, ap);
+	va_end(ap);
+	f->state = state;
+}
+
+/* Does the body, a JSON document (NULL when it is none), have the value that expect names? */
+static bool as_expected(const json *body, const char *expect, struct probe_finding *f)
+{
+	const char *equals = strchr(expect, '=');
+	char *pointer = strndup(expect, (size_t)(equals - expect));
+	const json *at = pointer != NULL ? json_at(body, pointer) : NULL;
+	char *value = at != NULL ? json_value_text(at) : NULL;
+	bool same = value != NULL && strcmp(value, equals + 1) == 0;
+
+	if (body == NULL)
+		find(f, STATE_CRITICAL, "%d, but the answer is not JSON", f->status);
+	else if (value == NULL)
+		find(f, STATE_CRITICAL, "%d, but without %.200s", f->status, pointer);
+	else if (!same)
+		find(f, STATE_CRITICAL, "%d, but %.150s is %.100s, wanted %.100s", f->status, pointer,
+		     value, equals + 1);
+	free(value);
+	free(pointer);
+	return same;
+}
+
+static bool body_is_good(const struct probe *p, const char *body, size_t len, struct probe_finding *f)
+{
+	json *j = p->expect_count > 0 ? json_parse(body, len) : NULL;
+	bool good = true;
+
+	for (size_t i = 0; good && i < p->expect_count; i++)
+		good = as_expected(j, p->expects[i], f);
+	json_free(j);
+	if (good && p->match != NULL && memmem(body, len, p->match, strlen(p->match)) == NULL) {
+		find(f, STATE_CRITICAL, "%d, but the answer is without \"%.200s\"", f->status, p->match);
+		good = false;
+	}
+	return good;
+}
+
+void probe_judge(const struct probe *p, const char *body, size_t len, struct probe_finding *f)
+{
+	int64_t ms = f->total_us / 1000;
+
+	if (probe_listed(p->statuses, f->status) != 1)
+		find(f, STATE_CRITICAL, "%d, wanted %.200s", f->status, p->statuses);
+	else if (body_is_good(p, body, len, f))
+		find(f, ms > p->critical_ms ? STATE_CRITICAL : ms > p->warning_ms ? STATE_WARNING : STATE_OK,
+		     "%d in %lld.%03lld s", f->status, (long long)ms / 1000, (long long)ms % 1000);
+}
+
+void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f)
+{
+	int64_t begun = clock_ms(), end = begun + p->try_ms < until_ms ? begun + p->try_ms : until_ms;
+	struct http_request q = { .url = p->url, .deadline_ms = end, .connect_ms = p->connect_ms,
+				  .text_max = PROBE_BODY_MAX, .body_max = PROBE_BODY_MAX };
+	struct http *h = http_new(NULL);
+	struct http_response r;
+	char text[NUM_TEXT];
+
+	*f = (struct probe_finding){ .status = 0 };
+	if (h == NULL) {
+		find(f, STATE_UNKNOWN, "out of memory");
+		return;
+	}
+	switch (http_send(h, &q, &r)) {
+	case HTTP_DONE:
+		f->status = r.status;
+		f->total_us = r.total_us;
+		probe_judge(p, buf_text(&r.text), r.text.len, f);
+		break;
+	case HTTP_STOPPED:
+		find(f, STATE_UNKNOWN, "interrupted");
+		break;
+	case HTTP_REFUSED:
+		find(f, STATE_CRITICAL, "%d, but the answer is larger than %s", r.status,
+		     num_size_text(text, PROBE_BODY_MAX));
+		break;
+	case HTTP_LATE:
+		find(f, STATE_CRITICAL, "no whole answer in %s", num_duration_text(text, clock_ms() - begun));
+		break;
+	default:
+		find(f, STATE_CRITICAL, "%s", r.why);
+	}
+	f->status = r.status;
+	f->connect_us = r.connect_us;
+	f->first_byte_us = r.first_byte_us;
+	f->total_us = r.total_us;
+	f->body_bytes = r.body_bytes;
+	msg_info("%s: %s", p->url, f->text);
+	http_response_free(&r);
+	http_free(h);
+}
+
+bool probe_is_up(const struct probe_finding *f)
+{
+	return f->state == STATE_OK || f->state == STATE_WARNING;
+}
