@@ -1,0 +1,120 @@
+# lab.bash - what the scenarios share: a lab like new for each test, and the words of its story
+
+load ../helper
+
+APP=/opt/apps/ctv-bookedbiz-db
+LIVE=$APP/data/database/production.db
+STATE=/var/lib/ctv-mirror
+PRIMARY=http://100.81.73.46:8000
+STANDBY=http://100.96.96.109:8000
+
+lab() { "$ROOT/tests/lab/lab" -d "${LAB:?}" "$@"; }
+
+# lab_base: once per file; two hosts installed, one night behind them, switched off. $LAB_WHY says why not.
+lab_base() {
+	local tool
+	LAB=$BATS_FILE_TMPDIR/base
+	LAB_WHY=$(lab check 2>&1) || { export LAB_WHY; return 0; }
+	LAB_WHY=
+	for tool in http-probe svc-ctl db-install db-snapshot mirror-head dropboxd; do
+		[ -x "$ROOT/build/$tool" ] || LAB_WHY="$tool is not built"
+	done
+	export LAB_WHY
+	[ -z "$LAB_WHY" ] || return 0
+	lab up -w "$BATS_ROOT_PID"
+	lab boot pi-ctv pi2
+	lab install pi-ctv pi2
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	lab run pi2 systemctl start ctv-pi2-download.service
+	for host in pi-ctv pi2; do
+		lab run $host sync
+		lab poweroff $host
+	done
+	lab stop dropbox
+}
+
+lab_base_end() {
+	[ -n "${LAB_WHY-}" ] || LAB=$BATS_FILE_TMPDIR/base lab down
+}
+
+# lab_new: this test's own lab, as the night left it: pi-ctv serves, pi2 stands by
+lab_new() {
+	[ -z "${LAB_WHY-}" ] || skip "$LAB_WHY"
+	LAB=$BATS_TEST_TMPDIR/lab
+	lab up -w "$BATS_ROOT_PID" -b "$BATS_FILE_TMPDIR/base"
+	lab boot pi-ctv pi2
+	serving $PRIMARY
+}
+
+lab_end() {
+	[ -n "${LAB_WHY-}" ] || lab down
+}
+
+office() { lab run office "$@"; }
+pi2() { lab run pi2 "$@"; }
+operator() { lab run -u daseme pi2 "$@"; }
+failover() { operator "$APP/scripts/failover-to-pi2.sh" "$@"; }
+failback() { operator "$APP/scripts/failback-to-pi-ctv.sh" "$@"; }
+
+# typed ANSWERS COMMAND...: the operator at a terminal; ANSWERS are lines as for printf %b. The exit status is the command's.
+typed() {
+	local answers=$1
+	shift
+	printf %b "$answers" | operator script -qec "$*" /dev/null
+}
+
+# serving URL: wait until it answers 200
+serving() {
+	office curl -sf -o /dev/null --retry 200 --retry-delay 0 --retry-all-errors \
+		--retry-max-time 60 -m 5 "$1/api/system-stats"
+}
+
+answers() { office curl -sf -o /dev/null -m 5 "$1/api/system-stats"; }
+
+# enter URL NOTE: a spot, accepted
+enter() {
+	office curl -sf -m 10 -o /dev/null -H 'Content-Type: application/json' "$1/api/spots" \
+		-d "{\"customer\": \"Walk-in\", \"note\": \"$2\"}"
+}
+
+# shellcheck disable=SC2016  # expanded on the host
+# notes HOST [DB]: what is in it, without changing it
+notes() {
+	lab run "$1" sh -c 'cp "$0" /tmp/look.db && { [ ! -e "$0-wal" ] || cp "$0-wal" /tmp/look.db-wal; } &&
+		sqlite3 /tmp/look.db "SELECT note FROM spots"; rm -f /tmp/look.db*' "${2:-$LIVE}"
+}
+
+# shellcheck disable=SC2016
+# sound HOST [DB]: whole, with its WAL
+sound() {
+	[ "$(lab run "$1" sh -c 'cp "$0" /tmp/look.db && { [ ! -e "$0-wal" ] || cp "$0-wal" /tmp/look.db-wal; } &&
+		sqlite3 /tmp/look.db "PRAGMA integrity_check"; rm -f /tmp/look.db*' "${2:-$LIVE}")" = ok ]
+}
+
+role() { pi2 cat $STATE/role; }
+owner() { pi2 mirror-head show -f owner; }
+unit() { pi2 systemctl is-active flaskapp || true; }
+
+# eventually COMMAND...: it comes true, or two minutes have passed
+eventually() {
+	local n=0
+	until "$@"; do
+		n=$((n + 1))
+		[ $n -lt 600 ]
+		sleep 0.2
+	done
+}
+
+# faults [LINE...]: how pi2's application will behave
+faults() {
+	printf '%s\n' "$@" | pi2 sh -c "cat >$APP/data/faults"
+}
+
+# standing_by: pi2 is as it was, and says so
+standing_by() {
+	[ "$(role)" = standby ]
+	[ "$(unit)" != active ]
+	[ "$(owner)" = pi-ctv ]
+	pi2 sh -c "[ -z \"\$(ls $STATE/wanted)\" ]"
+	sound pi2
+}
