@@ -36,104 +36,135 @@ static bool name_char(char c, bool first)
 	return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (!first && c >= '0' && c <= '9');
 }
 
+static bool newline(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /*
- * Reads the value at p (behind the '=') up to its end of line into out, or only skips it when out is
- * NULL. systemd.exec(5): unquoted text ends at the line's end with outer white space removed and a
- * backslash keeping the next character; '...' is literal; "..." knows \" \\ \` \$; a backslash at the
- * end of a line continues it. Returns the place behind the line's end, or NULL for an open quote.
+ * Reads the value at p (behind the '=') up to its end of line into out, or only skips it when out is NULL, just
+ * as systemd 252 does: quotes count only where a value begins, or behind a closing quote; '...' is literal; "..."
+ * knows \" \\ \` \$; outside of quotes a backslash keeps the next character; a backslash at the end of a line
+ * continues it; white space before, between quotes and after is dropped. Returns the place behind the line's
+ * end, or NULL: an open quote (which systemd closes at the end of the file), or more than out takes.
  */
 static const char *value(const char *p, const char *end, struct buf *out)
 {
+	enum { BEFORE, PLAIN, SINGLE = '\'', DOUBLE = '"' } state = BEFORE;
 	size_t keep = out != NULL ? out->len : 0;	/* trailing white space beyond this is dropped */
 
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	while (p < end && *p != '\n') {
-		char quote = *p == '"' || *p == '\'' ? *p : '\0';
+	for (; p < end; p++) {
+		bool quoted = state == SINGLE || state == DOUBLE, escaped = false;
 
-		if (quote != '\0') {
-			for (p++; p < end && *p != quote; p++) {
-				if (quote == '"' && *p == '\\' && p + 1 < end && p[1] == '\n') {
-					p++;
-					continue;
-				}
-				if (quote == '"' && *p == '\\' && p + 1 < end && strchr("\"\\`$", p[1]) != NULL)
-					p++;
-				if (out != NULL && buf_add(out, p, 1) != 0)
-					return NULL;
-			}
-			if (p == end)
-				return NULL;
-			p++;
-			keep = out != NULL ? out->len : 0;
+		if (quoted && *p == (char)state) {
+			state = BEFORE;
 			continue;
 		}
-		if (*p == '\\' && p + 1 < end) {
-			p++;
-			if (*p == '\n') {
-				p++;
-				continue;
-			}
-			if (out != NULL && buf_add(out, p, 1) != 0)
-				return NULL;
-			keep = out != NULL ? out->len : 0;
-			p++;
+		if (!quoted && newline(*p))
+			break;
+		if (state == BEFORE && (*p == SINGLE || *p == DOUBLE)) {
+			state = *p;
 			continue;
+		}
+		if (state == BEFORE && blank(*p))
+			continue;
+		if (!quoted)
+			state = PLAIN;
+		if (state != SINGLE && *p == '\\') {
+			if (++p == end)
+				break;
+			if (*p == '\n' || (!quoted && *p == '\r'))
+				continue;
+			escaped = true;
+			if (quoted && strchr("\"\\`$", *p) == NULL && out != NULL && buf_add(out, "\\", 1) != 0)
+				return NULL;
 		}
 		if (out != NULL && buf_add(out, p, 1) != 0)
 			return NULL;
-		if (*p != ' ' && *p != '\t' && *p != '\r')
-			keep = out != NULL ? out->len : 0;
-		p++;
+		if (out != NULL && (quoted || escaped || !blank(*p)))
+			keep = out->len;
 	}
+	if (state == SINGLE || state == DOUBLE)
+		return NULL;
 	if (out != NULL && out->data != NULL) {
 		out->len = keep;
 		out->data[keep] = '\0';
 	}
-	return p < end ? p + 1 : p;
+	return p < end ? p + 1 : end;
+}
+
+/* An assignment: from begin (the line's first byte) to next (behind its end). */
+struct item {
+	const char *begin, *name, *value, *next;
+	size_t name_len;
+};
+
+/* The first assignment at or behind p. 1, 0 when there is none, -1 when a line at it->begin is none. */
+static int next_item(const char *p, const char *end, struct item *it)
+{
+	for (;;) {
+		it->begin = p;
+		while (p < end && blank(*p))
+			p++;
+		if (p == end)
+			return 0;
+		if (newline(*p)) {
+			p++;
+			continue;
+		}
+		if (*p != '#' && *p != ';')
+			break;
+		/* a backslash continues even a comment */
+		while (p < end && !newline(*p))
+			p += *p == '\\' && p + 1 < end ? 2 : 1;
+	}
+	it->name = p;
+	while (p < end && name_char(*p, p == it->name))
+		p++;
+	it->name_len = (size_t)(p - it->name);
+	while (p < end && blank(*p))
+		p++;
+	if (it->name_len == 0 || p == end || *p != '=')
+		return -1;
+	it->value = p + 1;
+	it->next = value(it->value, end, NULL);
+	return it->next != NULL ? 1 : -1;
+}
+
+/*
+ * The last assignment of name, which is the one that counts. 1, 0 when there is none, -1 with the number of
+ * the first line that is no assignment.
+ */
+static int last_item(const char *text, size_t len, const char *name, struct item *last, unsigned *line)
+{
+	const char *end = text + len, *nul = memchr(text, '\0', len);
+	struct item it = { .begin = nul, .next = text };
+	int found = 0, more = nul != NULL ? -1 : 1;
+
+	while (more > 0 && (more = next_item(it.next, end, &it)) > 0) {
+		if (it.name_len == strlen(name) && memcmp(it.name, name, it.name_len) == 0) {
+			*last = it;
+			found = 1;
+		}
+	}
+	*line = 1;
+	for (const char *p = text; more < 0 && p < it.begin; p++)
+		*line += *p == '\n';
+	return more < 0 ? -1 : found;
 }
 
 int config_find(const char *text, size_t len, const char *name, struct buf *out, unsigned *line)
 {
-	const char *p = text, *end = text + len;
-	size_t name_len = strlen(name), start = out->len;
-	int found = 0;
+	struct item it;
+	int found = last_item(text, len, name, &it, line);
 
-	*line = 0;
-	if (memchr(text, '\0', len) != NULL) {
-		*line = 1;
+	if (found > 0 && value(it.value, text + len, out) == NULL)
 		return -1;
-	}
-	while (p < end) {
-		const char *key, *begin = p;
-
-		(*line)++;
-		while (p < end && (*p == ' ' || *p == '\t' || *p == '\r'))
-			p++;
-		if (p == end || *p == '\n' || *p == '#' || *p == ';') {
-			while (p < end && *p != '\n')
-				p++;
-			p += p < end;
-			continue;
-		}
-		key = p;
-		while (p < end && name_char(*p, p == key))
-			p++;
-		if (p == key || p == end || *p != '=')
-			return -1;
-		if ((size_t)(p - key) == name_len && memcmp(key, name, name_len) == 0) {
-			out->len = start;
-			found = 1;
-			p = value(p + 1, end, out);
-		} else {
-			p = value(p + 1, end, NULL);
-		}
-		if (p == NULL)
-			return -1;
-		/* a continued line counts as the lines it spans */
-		for (const char *q = begin; q + 1 < p; q++)
-			*line += *q == '\n';
-	}
 	return found;
 }
 
@@ -229,49 +260,17 @@ void config_free(void)
 	buf_free(&file);
 }
 
-/* The bytes of the assignments of name in text, one after the other: [*from, *to). False when there is none. */
-static bool assignment(const char *text, size_t len, const char *name, size_t *from, size_t *to)
-{
-	const char *p = text, *end = text + len;
-	size_t name_len = strlen(name);
-
-	while (p < end) {
-		const char *begin = p, *key;
-
-		while (p < end && (*p == ' ' || *p == '\t'))
-			p++;
-		key = p;
-		while (p < end && name_char(*p, p == key))
-			p++;
-		if (p > key && p < end && *p == '=') {
-			bool ours = (size_t)(p - key) == name_len && memcmp(key, name, name_len) == 0;
-
-			p = value(p + 1, end, NULL);
-			if (p == NULL)
-				return false;
-			if (ours) {
-				*from = (size_t)(begin - text);
-				*to = (size_t)(p - text);
-				return true;
-			}
-			continue;
-		}
-		while (p < end && *p != '\n')
-			p++;
-		p += p < end;
-	}
-	return false;
-}
-
 int config_store(const char *name, const char *value_text)
 {
 	struct buf old = BUF_INIT(CONFIG_MAX), new = BUF_INIT(CONFIG_MAX);
 	const char *path = config_path();
 	char *real = NULL, *tmp = NULL;
-	size_t from = 0, to = 0;
+	size_t from, to;
 	struct stat st = { .st_mode = 0600 };
+	struct item it;
+	unsigned line;
 	bool exists, full;
-	int fd = -1, rc;
+	int fd = -1, found, rc;
 
 	if (strspn(value_text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+/=") !=
 	    strlen(value_text)) {
@@ -289,8 +288,14 @@ int config_store(const char *name, const char *value_text)
 		msg_errno(path, "cannot open");
 		goto out;
 	}
-	if (!assignment(buf_text(&old), old.len, name, &from, &to))
-		from = to = old.len;
+	found = last_item(buf_text(&old), old.len, name, &it, &line);
+	if (found < 0) {
+		msg_err(path, "line %u is not NAME=VALUE", line);
+		rc = EX_CONFIG;
+		goto out;
+	}
+	from = found > 0 ? (size_t)(it.begin - old.data) : old.len;
+	to = found > 0 ? (size_t)(it.next - old.data) : old.len;
 	full = buf_add(&new, buf_text(&old), from) != 0 ||
 	       (from > 0 && old.data[from - 1] != '\n' && buf_adds(&new, "\n") != 0) ||
 	       buf_adds(&new, name) != 0 || buf_adds(&new, "=") != 0 || buf_adds(&new, value_text) != 0 ||

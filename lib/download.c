@@ -9,10 +9,12 @@
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/part.h"
+#include "lib/rate.h"
 #include "lib/stop.h"
 
 #define GATHER ((size_t)256 << 10)
 #define STARTS_MOST 3	/* from the beginning, when what arrived is not what was promised */
+#define WRONG (-1)	/* instead of an exit status: just that */
 
 /* One download. The threads share it; what changes is under the lock. */
 struct run {
@@ -20,6 +22,7 @@ struct run {
 	json *arg;		/* {"path":"rev:..."} */
 	struct part *part;
 	struct progress *progress;
+	struct rate rate;
 	unsigned threads;
 	bool whole;		/* the server ignores ranges: one request, one thread */
 	pthread_mutex_t lock;
@@ -61,6 +64,11 @@ static int same_content(const struct download *d, const struct dropbox_meta *got
 	return EX_PROTOCOL;
 }
 
+static bool ranges_ignored(const struct dropbox_answer *a)
+{
+	return strcmp(a->tag, "range_ignored") == 0;
+}
+
 static void too_short(struct dropbox_answer *a)
 {
 	a->rc = EX_UNAVAILABLE;
@@ -76,8 +84,8 @@ static void end_with(struct run *r, const struct dropbox_answer *a)
 	pthread_mutex_lock(&r->lock);
 	if (r->rc == EX_OK) {
 		r->rc = a->rc;
-		r->ranges_ignored = strcmp(a->tag, "range_ignored") == 0 && !r->whole;
-		if (!r->ranges_ignored)
+		r->ranges_ignored = ranges_ignored(a);
+		if (!r->ranges_ignored && a->rc != EX_NOINPUT)
 			dropbox_report(r->d->remote, a);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -105,18 +113,24 @@ static int flush(struct stream *s)
 {
 	struct part *p = s->run->part;
 	unsigned char digest[HASH_LEN];
-	int rc = part_write(p, s->block * HASH_BLOCK + s->in_block - s->used, s->gather, s->used);
+	/* a block that is there already comes along with the whole: it stays as it was checked */
+	bool wanted = !s->run->whole || !part_has(p, s->block);
+	int rc = EX_OK;
 
-	if (rc != EX_OK)
-		return rc;
-	sha256_add(s->sha, s->gather, s->used);
-	progress_add(s->run->progress, s->used);
+	if (wanted) {
+		rc = part_write(p, s->block * HASH_BLOCK + s->in_block - s->used, s->gather, s->used);
+		sha256_add(s->sha, s->gather, s->used);
+		progress_add(s->run->progress, s->used);
+	}
 	s->used = 0;
-	if (s->in_block < part_block_len(p, s->block))
-		return EX_OK;
-	sha256_end(s->sha, digest);
-	rc = part_done(p, s->block, digest);
-	s->block++;
+	if (rc != EX_OK || s->in_block < part_block_len(p, s->block))
+		return rc;
+	if (wanted) {
+		sha256_end(s->sha, digest);
+		rc = part_done(p, s->block, digest);
+	}
+	if (rc == EX_OK)
+		s->block++;
 	s->in_block = 0;
 	return rc;
 }
@@ -164,10 +178,9 @@ static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, char
 	struct retry pace = dropbox_pace(r->d->dropbox);
 	struct dropbox_answer a;
 	unsigned char scrap[HASH_LEN];
+	uint64_t furthest = w->first;
 
 	for (;;) {
-		uint64_t before = s.block;
-
 		if (r->whole)
 			s.block = w->first;	/* such a server always starts at the beginning */
 		c.from = s.block * HASH_BLOCK;
@@ -179,13 +192,16 @@ static void fetch_blocks(struct run *r, struct http *h, struct sha256 *sha, char
 			break;
 		if (a.rc == EX_OK)
 			too_short(&a);
-		if (s.block > before)
+		if (s.block > furthest) {
+			furthest = s.block;
 			retry_progress(&pace);
+		}
 		if (ended(r) || !dropbox_again(&pace, &a))
 			break;
 		dropbox_answer_free(&a);
 	}
-	part_give_back(r->part, s.block, s.end - s.block);
+	if (!r->whole)
+		part_give_back(r->part, s.block, s.end - s.block);
 	if (s.block < s.end || a.rc == EX_PROTOCOL)
 		end_with(r, &a);
 	dropbox_answer_free(&a);
@@ -198,15 +214,17 @@ static void *work(void *ctx)
 	struct sha256 *sha = sha256_new();
 	char *gather = malloc(GATHER);
 	struct dropbox_answer failed = { .rc = EX_SOFTWARE };	/* without a cause: reported already */
-	uint64_t rate = r->d->limit_rate;
+	static const struct dropbox_answer interrupted = { .rc = EX_TEMPFAIL, .cause = "interrupted" };
 	struct part_work w;
 
 	if (h == NULL || sha == NULL || gather == NULL) {
 		end_with(r, &failed);
 		goto out;
 	}
-	http_limit_rate(h, rate > 0 && rate < r->threads ? 1 : rate / r->threads);
-	while (!ended(r) && part_take(r->part, r->threads, &w)) {
+	http_limit_rate(h, &r->rate);
+	if (r->whole)
+		fetch_blocks(r, h, sha, gather, &(struct part_work){ .count = part_blocks(r->part) });
+	while (!r->whole && !ended(r) && part_take(r->part, r->threads, &w)) {
 		bool good = false;
 
 		if (!w.check) {
@@ -216,6 +234,8 @@ static void *work(void *ctx)
 		failed.rc = part_check(r->part, w.first, &good);
 		if (failed.rc != EX_OK)
 			end_with(r, &failed);
+		else if (stop_asked())
+			end_with(r, &interrupted);
 		else if (good)
 			progress_skip(r->progress, part_block_len(r->part, w.first));
 	}
@@ -246,41 +266,44 @@ static int run_threads(struct run *r)
 	return r->rc;
 }
 
-/* One start from what the part has: EX_OK when the file has its name. */
+/* One start from what the part has: EX_OK when the file has its name, WRONG, or an exit status. */
 static int run_once(struct run *r)
 {
 	char text[NUM_TEXT];
 	int rc = run_threads(r);
 
 	if (rc != EX_OK && r->ranges_ignored) {
-		msg_info("the server ignores ranges: once more in one piece");
+		msg_info("the server ignores ranges: the rest in one piece");
 		r->whole = true;
-		rc = part_reset(r->part);
-		if (rc == EX_OK)
-			rc = run_threads(r);
+		rc = run_threads(r);
 	}
 	if (rc == EX_TEMPFAIL || rc == EX_UNAVAILABLE)
 		msg_hint("%s are kept, the next run goes on from there", num_size_text(text, part_bytes(r->part)));
 	if (rc != EX_OK)
 		return rc;
 	rc = part_finish(r->part, r->d->meta->client_modified);
-	if (rc == EX_DATAERR)
-		msg_err(r->d->remote, "what arrived has another content_hash than it should");
-	return rc;
+	return rc == EX_DATAERR ? WRONG : rc;
 }
 
 int download_file(const struct download *d, const char *path)
 {
-	struct run r = { .d = d, .arg = pin(d->meta) };
+	struct run r = { .d = d, .arg = pin(d->meta), .rate = RATE_INIT(d->limit_rate) };
 	int rc = part_open(&r.part, path, (uint64_t)d->meta->size, d->meta->content_hash);
 
 	pthread_mutex_init(&r.lock, NULL);
 	if (rc == EX_OK)
 		rc = run_once(&r);
-	for (int start = 1; rc == EX_DATAERR && start < STARTS_MOST && !stop_asked(); start++) {
-		msg_info("once more from the beginning");
+	for (int start = 1; rc == WRONG && start < STARTS_MOST && !stop_asked(); start++) {
+		msg_info("what arrived has another content_hash than it should: once more from the beginning");
 		rc = run_once(&r);
 	}
+	if (rc == WRONG) {
+		msg_err(d->remote, "what arrived has another content_hash than it should");
+		rc = EX_DATAERR;
+	}
+	/* there is nothing to go on with, and a full disk wants its space back */
+	if (rc == EX_DATAERR || rc == EX_NOINPUT || rc == EX_IOERR)
+		part_drop(r.part);
 	part_close(r.part);
 	pthread_mutex_destroy(&r.lock);
 	json_free(r.arg);
@@ -294,6 +317,7 @@ struct outlet {
 	struct content_hash *hash;
 	struct progress *progress;
 	uint64_t done;
+	uint64_t skip;	/* bytes that come once more and were written before */
 	int fd;
 };
 
@@ -307,18 +331,26 @@ static int on_outlet_begin(void *ctx, const struct dropbox_meta *m)
 static int on_outlet_data(void *ctx, const void *data, size_t len)
 {
 	struct outlet *o = ctx;
+	const char *p = data;
+	size_t n;
 
+	n = len < o->skip ? len : (size_t)o->skip;
+	o->skip -= n;
+	p += n;
+	len -= n;
 	if (len > (uint64_t)o->d->meta->size - o->done) {
 		msg_err(o->d->remote, "the server sends more bytes than it should");
 		return EX_PROTOCOL;
 	}
-	if (file_write(o->fd, data, len) != 0) {
+	if (file_write(o->fd, p, len) != 0) {
 		if (errno == EPIPE)
 			cli_die_sigpipe();
+		if (stop_asked())
+			return EX_TEMPFAIL;	/* the request ends as interrupted */
 		msg_errno("standard output", "cannot write");
 		return EX_IOERR;
 	}
-	content_hash_add(o->hash, data, len);
+	content_hash_add(o->hash, p, len);
 	o->done += len;
 	progress_add(o->progress, len);
 	return EX_OK;
@@ -335,19 +367,22 @@ int download_stream(const struct download *d, int fd)
 	struct retry pace = dropbox_pace(d->dropbox);
 	struct dropbox_answer a = { .rc = EX_OK };
 	char hash[HASH_TEXT];
+	struct rate rate = RATE_INIT(d->limit_rate);
+	bool whole = false;	/* the server ignores ranges */
 	int rc = EX_SOFTWARE;
 
 	if (h == NULL || o.hash == NULL)
 		goto out;
-	http_limit_rate(h, d->limit_rate);
+	http_limit_rate(h, &rate);
 	o.progress = progress_new(d->progress, d->remote, size);
 	while (o.done < size) {
 		uint64_t before = o.done;
 
 		dropbox_answer_free(&a);
 		/* what has been written cannot be taken back: only the rest is asked for again */
-		c.ranged = o.done > 0;
+		c.ranged = o.done > 0 && !whole;
 		c.from = o.done;
+		o.skip = whole ? o.done : 0;
 		c.to = size - 1;
 		dropbox_try(d->dropbox, h, &c, &a);
 		if (o.done == size)
@@ -356,12 +391,21 @@ int download_stream(const struct download *d, int fd)
 			too_short(&a);
 		if (o.done > before)
 			retry_progress(&pace);
+		if (ranges_ignored(&a)) {
+			whole = true;
+			continue;
+		}
 		if (!dropbox_again(&pace, &a))
 			break;
 	}
 	progress_end(o.progress);
 	rc = EX_OK;
-	if (o.done < size) {
+	if (a.rc == EX_NOINPUT && o.done == 0) {
+		rc = EX_NOINPUT;
+	} else if (a.rc == EX_NOINPUT && o.done < size) {
+		msg_err(d->remote, "was replaced in the middle, and what it was is gone");
+		rc = EX_TEMPFAIL;
+	} else if (o.done < size) {
 		rc = dropbox_report(d->remote, &a);
 	} else if (strcmp(content_hash_end(o.hash, hash), d->meta->content_hash) != 0) {
 		msg_err(d->remote, "what arrived has another content_hash than it should");

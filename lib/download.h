@@ -23,14 +23,15 @@ struct download {
 /*
  * Into the file path, which is at every instant the old file or the complete new one: parallel ranges go
  * into a part (part.h) that the next run takes over; mtime becomes client_modified.
- * EX_OK; EX_DATAERR when the content_hash stays wrong; EX_TEMPFAIL, EX_UNAVAILABLE (the part is kept) and
- * the rest of section 3; reported.
+ * EX_OK; EX_NOINPUT when the revision is gone (not reported); EX_DATAERR when the content_hash stays wrong;
+ * EX_IOERR; after any other failure the part is kept. Reported.
  */
 int download_file(const struct download *d, const char *path);
 
 /*
  * In order to a descriptor. What was written cannot be taken back: only the exit status says whether it
- * was right. Statuses as above; a reader that left ends the process by SIGPIPE.
+ * was right. Statuses as above, EX_NOINPUT only before the first byte; a reader that left ends the process by
+ * SIGPIPE.
  */
 int download_stream(const struct download *d, int fd);
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/config.h"
@@ -12,11 +13,13 @@
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
+#include "lib/utf8.h"
 
 #define TEXT_MAX ((size_t)4 << 20)	/* a list_folder page of 2000 long names is under 3 MiB */
 #define STALL_MS INT64_C(60000)
 #define TRIES 8u			/* without progress: about three minutes */
 #define BACKOFF_MS INT64_C(1000)
+#define SLOW_ROUTE 10			/* times the stall limit: to finish a large file takes Dropbox minutes */
 
 struct dropbox {
 	char *api, *content, *token_url;	/* without a trailing slash */
@@ -26,7 +29,17 @@ struct dropbox {
 	pthread_mutex_t lock;			/* guards what follows */
 	char *access;				/* NULL when one is still to be fetched */
 	int64_t expires_ms;			/* clock_ms() from which access is too old to use */
+	int64_t quiet_ms;			/* clock_ms() until which Dropbox wants to hear nothing (429) */
 };
+
+static char *copy(const char *s)
+{
+	char *out = strdup(s != NULL ? s : "");
+
+	if (out == NULL)
+		abort();
+	return out;
+}
 
 /* The configuration's duration name, or fallback; false (reported) when it is none. */
 static bool conf_duration(const char *name, int64_t fallback, int64_t *out)
@@ -83,6 +96,10 @@ static int prepare(struct dropbox **out, int64_t timeout_ms)
 	    !conf_duration("CTV_STALL", STALL_MS, &d->stall_ms))
 		goto fail;
 	d->ca_file = config_get("DROPBOX_CA_FILE");
+	if (d->ca_file != NULL && access(d->ca_file, R_OK) != 0) {
+		msg_errno("DROPBOX_CA_FILE", "%s", d->ca_file);
+		goto fail;
+	}
 	d->deadline_ms = timeout_ms > 0 ? now + timeout_ms : INT64_MAX;
 	free(token_default);
 	*out = d;
@@ -95,7 +112,7 @@ fail:
 
 int dropbox_open(struct dropbox **out, int64_t timeout_ms)
 {
-	const char *access = config_get("DROPBOX_ACCESS_TOKEN");
+	const char *token = config_get("DROPBOX_ACCESS_TOKEN");
 	struct dropbox *d;
 	int rc = prepare(&d, timeout_ms);
 
@@ -105,14 +122,19 @@ int dropbox_open(struct dropbox **out, int64_t timeout_ms)
 	d->key = config_get("DROPBOX_APP_KEY");
 	d->secret = config_get("DROPBOX_APP_SECRET");
 	d->refresh = config_get("DROPBOX_REFRESH_TOKEN");
-	if (access == NULL && (d->refresh == NULL || d->key == NULL)) {
+	if (token != NULL && strpbrk(token, " \t\r\n") != NULL) {
+		msg_err("DROPBOX_ACCESS_TOKEN", "has white space, so it is no token");
+		dropbox_close(d);
+		return EX_CONFIG;
+	}
+	if (token == NULL && (d->refresh == NULL || d->key == NULL)) {
 		msg_err(config_path(), "no Dropbox credentials: DROPBOX_APP_KEY and DROPBOX_REFRESH_TOKEN are needed");
 		msg_hint("dbx-auth login stores them");
 		dropbox_close(d);
 		return EX_CONFIG;
 	}
-	if (access != NULL) {
-		d->access = strdup(access);
+	if (token != NULL) {
+		d->access = copy(token);
 		d->expires_ms = INT64_MAX;
 	}
 	*out = d;
@@ -179,15 +201,6 @@ void dropbox_end(struct dropbox *d, struct http *h)
 }
 
 /* --- metadata --- */
-
-static char *copy(const char *s)
-{
-	char *out = strdup(s != NULL ? s : "");
-
-	if (out == NULL)
-		abort();
-	return out;
-}
 
 bool dropbox_meta_read(struct dropbox_meta *m, const json *j)
 {
@@ -294,7 +307,7 @@ static const struct {
 	{ "internal_error", EX_UNAVAILABLE, true, "Dropbox has an internal error", NULL },
 	{ "in_progress", EX_TEMPFAIL, true, "Dropbox is still busy with it", NULL },
 	{ "content_hash_mismatch", EX_DATAERR, true, "arrived damaged at Dropbox", NULL },
-	{ "locked", EX_NOPERM, false, "locked by somebody in Dropbox", NULL },
+	{ "locked", EX_NOPERM, true, "locked by somebody in Dropbox", NULL },
 	{ "conflict/file", EX_CANTCREAT, false, "another file is there", NULL },
 	{ "conflict/folder", EX_CANTCREAT, false, "a folder is there", NULL },
 	{ "conflict/file_ancestor", EX_CANTCREAT, false, "a file stands where a folder is needed", NULL },
@@ -314,6 +327,8 @@ static const struct {
 
 static void judge_409(struct dropbox_answer *a)
 {
+	/* half an answer, or a gateway's page: the next one may be whole */
+	a->again = a->body == NULL;
 	join_tags(json_get(a->body, "error"), a->tag, sizeof a->tag);
 	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
 		if (!ends_with(a->tag, meanings[i].end))
@@ -363,8 +378,11 @@ static void judge_status(struct dropbox_answer *a, const struct http_response *r
 	a->body = json_parse(buf_text(&r->text), r->text.len);
 	if (r->status == 409) {
 		judge_409(a);
-	} else if (r->status == 401 || r->status == 403) {
+	} else if (r->status == 401) {
 		judge_auth(a);
+	} else if (r->status == 403) {
+		join_tags(json_get(a->body, "error"), a->tag, sizeof a->tag);
+		fail(a, EX_NOPERM, "Dropbox does not allow that to this account%s%s", *a->tag != '\0' ? ": " : "", a->tag);
 	} else if (r->status == 400) {
 		judge_400(a, r);
 	} else if (r->status == 429) {
@@ -400,6 +418,9 @@ static void judge_transport(struct dropbox_answer *a, enum http_result result, c
 	case HTTP_FATAL:
 		fail(a, EX_UNAVAILABLE, "%s", r->why);
 		a->hint = "is the clock right, is the network Dropbox's?";
+		break;
+	case HTTP_FOREIGN:
+		fail(a, EX_PROTOCOL, "%s", r->why);
 		break;
 	default:
 		a->again = true;
@@ -557,6 +578,7 @@ static char *authorization(struct dropbox *d, struct http *h, const char *stale,
 		fail(a, EX_SOFTWARE, "out of memory");
 	}
 	pthread_mutex_unlock(&d->lock);
+	a->lost = false;	/* whatever became of the token's reply: the call itself was not sent */
 	return header;
 }
 
@@ -652,6 +674,8 @@ static enum http_result exchange(struct dropbox *d, struct http *h, struct excha
 		goto out;
 	}
 	q.url = url;
+	if (ends_with(c->route, "/finish"))
+		q.stall_ms *= SLOW_ROUTE;
 	if (c->style == DROPBOX_RPC) {
 		headers[n++] = "Content-Type: application/json";
 		q.body = arg != NULL ? arg : "null";
@@ -686,6 +710,27 @@ out:
 	return result;
 }
 
+/* Dropbox counts what is asked meanwhile against the limit, so a 429 to one thread silences all. */
+static void keep_quiet(struct dropbox *d)
+{
+	int64_t until;
+
+	pthread_mutex_lock(&d->lock);
+	until = d->quiet_ms < d->deadline_ms ? d->quiet_ms : d->deadline_ms;
+	pthread_mutex_unlock(&d->lock);
+	clock_sleep(until - clock_ms());
+}
+
+static void ask_for_quiet(struct dropbox *d, int64_t ms)
+{
+	int64_t until = clock_ms() + retry_hint(ms);
+
+	pthread_mutex_lock(&d->lock);
+	if (until > d->quiet_ms)
+		d->quiet_ms = until;
+	pthread_mutex_unlock(&d->lock);
+}
+
 void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c, struct dropbox_answer *a)
 {
 	struct exchange x = { .call = c, .answer = a };
@@ -699,6 +744,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		enum http_result result;
 		bool expired;
 
+		keep_quiet(d);
 		auth = authorization(d, h, stale, a);
 		forget(stale);
 		if (auth == NULL)
@@ -712,6 +758,8 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 			judge_transport(a, result, &r);
 		} else if (r.status < 200 || r.status > 299) {
 			judge_status(a, &r);
+			if (r.status == 429 && a->retry_after_ms >= 0)
+				ask_for_quiet(d, a->retry_after_ms);
 		} else {
 			judge_good(c, a, &r);
 		}
@@ -731,13 +779,13 @@ struct retry dropbox_pace(const struct dropbox *d)
 	return (struct retry){ .base_ms = d->backoff_ms, .deadline_ms = d->deadline_ms, .most = TRIES };
 }
 
-bool dropbox_again(struct retry *r, const struct dropbox_answer *a)
+bool dropbox_again(struct retry *r, struct dropbox_answer *a)
 {
 	char text[NUM_TEXT];
 	unsigned dice = 500;
 	int64_t pause;
 
-	if (!a->again || stop_asked())
+	if (!a->again)
 		return false;
 	if (getrandom(&dice, sizeof dice, GRND_NONBLOCK) != sizeof dice)
 		dice = 500;
@@ -746,6 +794,9 @@ bool dropbox_again(struct retry *r, const struct dropbox_answer *a)
 		return false;
 	msg_info("%s; trying again in %s", a->cause, num_duration_text(text, pause));
 	clock_sleep(pause);
+	/* a stop is what ended it then, not what went wrong before */
+	if (stop_asked())
+		fail(a, EX_TEMPFAIL, "interrupted");
 	return !stop_asked();
 }
 
@@ -786,21 +837,10 @@ int dropbox_metadata(struct dropbox *d, struct http *h, const char *path, struct
 	return rc;
 }
 
-/* The length of the UTF-8 character at s, 0 when there is none. */
-static size_t utf8_len(const char *s)
-{
-	unsigned char c = (unsigned char)*s;
-	size_t n = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc2 && c < 0xe0 ? 2 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 const char *dropbox_path_fault(const char *path, bool refs)
 {
 	size_t n, component = 0;
+	uint32_t c;
 
 	if (refs && strncmp(path, "rev:", 4) == 0) {
 		n = strspn(path + 4, "0123456789abcdef");
@@ -813,10 +853,10 @@ const char *dropbox_path_fault(const char *path, bool refs)
 	if (path[1] == '\0')
 		return "the root is no file";
 	for (const char *s = path; *s != '\0'; s += n) {
-		n = utf8_len(s);
+		n = utf8_next(s, &c);
 		if (n == 0)
 			return "not valid UTF-8";
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+		if (c < 0x20 || c == 0x7f)
 			return "has a control character";
 		if (*s == '\\')
 			return "has a backslash, which Dropbox does not take";

@@ -115,8 +115,8 @@ void dropbox_exchange(struct dropbox *d, struct http *h, const char *code, const
 
 /* The pace of this account's tries, for a caller with its own loop around dropbox_try. */
 struct retry dropbox_pace(const struct dropbox *d);
-/* After a failed try: waits and says true, or says false when it must be given up. */
-bool dropbox_again(struct retry *r, const struct dropbox_answer *a);
+/* After a failed try: waits and says true, or says false when it must be given up, for the reason in a. */
+bool dropbox_again(struct retry *r, struct dropbox_answer *a);
 
 void dropbox_answer_free(struct dropbox_answer *a);
 

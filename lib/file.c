@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/stop.h"
 
 int file_write(int fd, const void *data, size_t len)
 {
@@ -18,7 +20,7 @@ int file_write(int fd, const void *data, size_t len)
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && !stop_asked())
 			continue;
 		if (n < 0)
 			return -1;
@@ -54,7 +56,7 @@ ssize_t file_read(int fd, void *data, size_t len)
 	while (have < len) {
 		ssize_t n = read(fd, p + have, len - have);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && !stop_asked())
 			continue;
 		if (n < 0)
 			return -1;
@@ -97,11 +99,35 @@ char *file_sibling(const char *path, const char *suffix)
 	return out;
 }
 
-int file_sync_parent(const char *path)
+/* The directory of path, malloc'ed; NULL without memory. */
+static char *parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? strdup(".") : slash == path ? strdup("/") :
-		    strndup(path, (size_t)(slash - path));
+
+	return slash == NULL ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+int file_creatable(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = parent(path);
+	struct stat st;
+	int error = 0;
+
+	if (dir == NULL || stat(dir, &st) != 0 || faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
+		error = errno;
+	else if (!S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	else if (strlen(slash != NULL ? slash + 1 : path) > NAME_MAX)
+		error = ENAMETOOLONG;
+	free(dir);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+int file_sync_parent(const char *path)
+{
+	char *dir = parent(path);
 	int fd = -1, rc = -1, saved;
 
 	if (dir != NULL)

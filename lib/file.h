@@ -9,15 +9,18 @@
 
 #include "lib/std.h"
 
-/* All of it, whatever EINTR and short writes do. 0, or -1 with errno. */
+/* All of it, whatever EINTR and short writes do. 0, or -1 with errno; EINTR only once a stop was asked for. */
 int file_write(int fd, const void *data, size_t len);
 int file_pwrite(int fd, const void *data, size_t len, off_t at);
-/* Up to len bytes, fewer only at the end of the file. The count, or -1 with errno. */
+/* Up to len bytes, fewer only at the end of the file. The count, or -1 with errno (EINTR as above). */
 ssize_t file_read(int fd, void *data, size_t len);
 ssize_t file_pread(int fd, void *data, size_t len, off_t at);
 
 /* `DIR/.NAME` + suffix for a path `DIR/NAME`; malloc'ed, NULL without memory (reported). */
 char *file_sibling(const char *path, const char *suffix);
+
+/* May a file be made at path, as far as its name and its directory tell? 0, or -1 with errno. */
+int file_creatable(const char *path);
 
 /* fsync of the directory that holds path. 0, or -1 with errno. */
 int file_sync_parent(const char *path);

@@ -7,10 +7,13 @@
 #include "lib/clock.h"
 #include "lib/http.h"
 #include "lib/num.h"
+#include "lib/rate.h"
 #include "lib/stop.h"
 
-#define CONNECT_TIMEOUT_S 20L
+#define CONNECT_MS INT64_C(20000)
 #define HEADER_MAX ((size_t)64 << 10)
+#define SLOW 1024u	/* bytes a second; what moves less moves nothing */
+#define SHARES 32u	/* of a rate limit, for many connections */
 #define CA_DIR "/etc/ssl/certs"	/* Debian's ca-certificates: one file a hash, read on demand */
 
 struct http {
@@ -18,10 +21,11 @@ struct http {
 	const struct http_request *q;	/* the request under way */
 	struct http_response *r;
 	uint64_t sent;			/* bytes of the body handed to curl */
-	int64_t moved_ms;		/* when a byte last moved */
-	curl_off_t moved;
 	unsigned starts;		/* times that the request was sent */
-	bool accepted, refused, late, stalled;
+	curl_off_t moved, mark;		/* bytes moved so far, and when we last were content with that */
+	int64_t mark_ms;
+	struct rate *rate;		/* NULL for no limit */
+	bool accepted, refused, foreign, late, stalled;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -75,6 +79,28 @@ bool http_url_is_safe(const char *url)
 	curl_free(host);
 	curl_url_cleanup(u);
 	return safe;
+}
+
+const char *http_url_wrong(const char *url)
+{
+	static const CURLUPart secrets[] = { CURLUPART_USER, CURLUPART_PASSWORD };
+	const char *why = "not an http or https URL";
+	char *part = NULL;
+	CURLU *u = curl_url();
+
+	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_SCHEME, &part, 0) == CURLUE_OK &&
+	    (strcmp(part, "http") == 0 || strcmp(part, "https") == 0))
+		why = NULL;
+	curl_free(part);
+	for (size_t i = 0; why == NULL && i < sizeof secrets / sizeof *secrets; i++) {
+		part = NULL;
+		if (curl_url_get(u, secrets[i], &part, 0) == CURLUE_OK)
+			why = "holds a user name or password, which everybody could see";
+		curl_free(part);
+	}
+	curl_url_cleanup(u);
+	return why;
 }
 
 int http_urlencode(struct buf *b, const char *s)
@@ -143,7 +169,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	size_t n = size * count, len = n;
 	char *line;
 
-	if (len >= HEADER_MAX || (line = strndup(data, len)) == NULL)
+	h->foreign = len >= HEADER_MAX;
+	if (h->foreign || (line = strndup(data, len)) == NULL)
 		return 0;
 	len = strlen(line);
 	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
@@ -168,12 +195,26 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	return n;
 }
 
+/* Waits until n bytes may move. */
+static void keep_pace(struct http *h, size_t n)
+{
+	int64_t now = clock_ms(), wait = h->rate != NULL ? rate_take(h->rate, n, now) : 0;
+
+	if (wait > 0)
+		clock_sleep(wait < h->q->deadline_ms - now ? wait : h->q->deadline_ms - now);
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct http *h = ctx;
 	size_t n = size * count, room;
 
 	h->r->body_bytes += n;
+	keep_pace(h, n);
+	if (h->q->body_max > 0 && h->r->body_bytes > h->q->body_max) {
+		h->refused = true;
+		return 0;
+	}
 	if (good(h->r->status) && h->q->write != NULL) {
 		if (h->q->write(h->q->ctx, data, n) == 0)
 			return n;
@@ -193,6 +234,10 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 
 	if (want == 0)
 		return 0;
+	/* in steps that a limit can measure */
+	if (h->rate != NULL && h->rate->per_s > 0 && want > h->rate->per_s / 8)
+		n = want = h->rate->per_s / 8 + 1;
+	keep_pace(h, want);
 	if (h->q->body != NULL)
 		memcpy(data, h->q->body + h->sent, want);
 	else
@@ -232,6 +277,16 @@ static int on_start(void *ctx, char *to, char *from, int to_port, int from_port)
 	return CURL_PREREQFUNC_OK;
 }
 
+/* Has enough moved since the mark? A limit that was asked for is no stall, nor is a share of it. */
+static bool content(const struct http *h)
+{
+	uint64_t pace = SLOW;
+
+	if (h->rate != NULL && h->rate->per_s > 0 && h->rate->per_s < SLOW * SHARES)
+		pace = h->rate->per_s / SHARES;
+	return h->moved - h->mark > h->q->stall_ms * (int64_t)pace / 1000;
+}
+
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
 	struct http *h = ctx;
@@ -246,15 +301,13 @@ static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_o
 		h->late = true;
 		return 1;
 	}
-	if (down + up != h->moved) {
-		h->moved = down + up;
-		h->moved_ms = now;
+	h->moved = down + up;
+	if (content(h)) {
+		h->mark = h->moved;
+		h->mark_ms = now;
 	}
-	if (h->q->stall_ms > 0 && now - h->moved_ms > h->q->stall_ms) {
-		h->stalled = true;
-		return 1;
-	}
-	return 0;
+	h->stalled = h->q->stall_ms > 0 && now - h->mark_ms > h->q->stall_ms;
+	return h->stalled;
 }
 
 struct http *http_new(const char *ca_file)
@@ -284,7 +337,8 @@ struct http *http_new(const char *ca_file)
 	curl_easy_setopt(c, CURLOPT_CAINFO, ca_file);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	/* a name server that does not answer would hold us at the end, long after the deadline */
+	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
 	curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 128L << 10);
@@ -313,10 +367,9 @@ void http_free(struct http *h)
 	free(h);
 }
 
-void http_limit_rate(struct http *h, uint64_t bytes_per_s)
+void http_limit_rate(struct http *h, struct rate *r)
 {
-	curl_easy_setopt(h->curl, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)bytes_per_s);
-	curl_easy_setopt(h->curl, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)bytes_per_s);
+	h->rate = r;
 }
 
 static enum http_result judge(const struct http *h, CURLcode code)
@@ -329,10 +382,15 @@ static enum http_result judge(const struct http *h, CURLcode code)
 		return HTTP_LATE;
 	if (h->refused)
 		return HTTP_REFUSED;
+	if (h->foreign)
+		return HTTP_FOREIGN;
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_CERTPROBLEM:
-	case CURLE_URL_MALFORMAT: case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_OUT_OF_MEMORY:
+	case CURLE_URL_MALFORMAT:
 		return HTTP_FATAL;
+	/* no status line, or a header line of more than 100 kB, which curl calls out of memory */
+	case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_WEIRD_SERVER_REPLY: case CURLE_OUT_OF_MEMORY:
+		return HTTP_FOREIGN;
 	default:
 		return HTTP_FAILED;
 	}
@@ -343,7 +401,9 @@ static void explain(struct http *h, CURLcode code)
 	const char *why = h->error[0] != '\0' ? h->error : curl_easy_strerror(code);
 
 	if (h->stalled)
-		why = "nothing moved for too long";
+		why = h->moved > h->mark ? "too little moved for too long" : "nothing moved for too long";
+	else if (h->foreign)
+		why = "the answer has a header without end";
 	else if (h->late)
 		why = "out of time";
 	else if (stop_asked())
@@ -373,9 +433,9 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	h->r = r;
 	h->sent = 0;
 	h->starts = 0;
-	h->moved = 0;
-	h->moved_ms = clock_ms();
-	h->accepted = h->refused = h->late = h->stalled = false;
+	h->moved = h->mark = 0;
+	h->mark_ms = clock_ms();
+	h->accepted = h->refused = h->foreign = h->late = h->stalled = false;
 	h->error[0] = '\0';
 
 	/* 100-continue would cost a round trip, and a second where nobody answers it */
@@ -398,16 +458,18 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 		curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
 	}
 	/* the progress callback comes only about once a second; this one is exact, name lookup included */
-	if (q->deadline_ms != INT64_MAX && left < 1)
-		left = 1;
+	if (q->deadline_ms != INT64_MAX)
+		left = left < 1 ? 1 : left > INT32_MAX ? INT32_MAX : left;
 	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)left);
+	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)(q->connect_ms > 0 ? q->connect_ms : CONNECT_MS));
 	code = curl_easy_perform(h->curl);
 	if (code == CURLE_OPERATION_TIMEDOUT && clock_ms() >= q->deadline_ms)
 		h->late = true;
 	result = judge(h, code);
 	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &wait);
 	if (wait > 0)
-		r->retry_after_ms = (int64_t)wait * 1000;
+		r->retry_after_ms = wait < INT32_MAX ? (int64_t)wait * 1000 : INT64_C(1000) * INT32_MAX;
 	r->connect_us = info_us(h->curl, CURLINFO_CONNECT_TIME_T);
 	r->first_byte_us = info_us(h->curl, CURLINFO_STARTTRANSFER_TIME_T);
 	r->total_us = info_us(h->curl, CURLINFO_TOTAL_TIME_T);

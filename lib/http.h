@@ -15,7 +15,8 @@ struct http;
 enum http_result {
 	HTTP_DONE,	/* a whole answer, whatever its status */
 	HTTP_FAILED,	/* no whole answer, but another try may succeed: connection, time-out, cut body */
-	HTTP_FATAL,	/* no answer, and another try is useless: certificate, URL, not HTTP */
+	HTTP_FATAL,	/* no answer, and another try is useless: certificate, URL */
+	HTTP_FOREIGN,	/* what came is not HTTP, or a header without end */
 	HTTP_REFUSED,	/* accept or write returned non-zero */
 	HTTP_STOPPED,	/* a signal asked us to stop */
 	HTTP_LATE,	/* the deadline passed */
@@ -52,8 +53,10 @@ struct http_request {
 	int (*write)(void *ctx, const void *data, size_t len);
 	void *ctx;
 	int64_t deadline_ms;		/* clock_ms() at which to give up; INT64_MAX for none */
-	int64_t stall_ms;		/* give up when nothing moves for so long; 0 for never */
+	int64_t stall_ms;		/* give up when (almost) nothing moves for so long; 0 for never */
+	int64_t connect_ms;		/* give up a connection after this; 0: 20 s */
 	size_t text_max;		/* more text than this is cut (and the rest read and dropped) */
+	uint64_t body_max;		/* a longer body ends the request (HTTP_REFUSED); 0: any length */
 };
 
 /* To be called once before any thread starts. 0, or -1. */
@@ -63,8 +66,9 @@ int http_global_init(void);
 struct http *http_new(const char *ca_file);
 void http_free(struct http *h);
 
-/* Bytes per second in either direction for the requests that follow; 0 for no limit. */
-void http_limit_rate(struct http *h, uint64_t bytes_per_s);
+/* The bodies of the requests that follow keep to the limit, in either direction. NULL for none; not owned. */
+struct rate;
+void http_limit_rate(struct http *h, struct rate *r);
 
 /* One request. r is overwritten; release it by http_response_free also after a failure. */
 enum http_result http_send(struct http *h, const struct http_request *q, struct http_response *r);
@@ -78,6 +82,9 @@ int http_urlencode(struct buf *b, const char *s);
  * False for anything else.
  */
 bool http_parse_range(const char *s, uint64_t *first, uint64_t *last, uint64_t *total);
+
+/* NULL when url is an http or https URL without a user name or password in it, otherwise what is wrong. */
+const char *http_url_wrong(const char *url);
 
 /* Is url https, or http to a loopback address (127.0.0.0/8, ::1, localhost)? */
 bool http_url_is_safe(const char *url);

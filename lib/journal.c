@@ -63,6 +63,7 @@ int journal_open(struct journal **out, const char *path, const char *head,
 {
 	struct journal *j = calloc(1, sizeof *j);
 	struct stat st, named;
+	bool begun = false;
 	int rc = EX_CANTCREAT;
 
 	*out = NULL;
@@ -83,12 +84,15 @@ int journal_open(struct journal **out, const char *path, const char *head,
 			journal_close(j, false);
 			return journal_open(out, path, head, record, ctx, fresh);
 		}
+		*fresh = false;
 		rc = replay(j, head, record, ctx, fresh);
+		/* one that could not even be begun is not left behind */
+		begun = *fresh;
 	}
 	if (rc == EX_OK)
 		*out = j;
 	else
-		journal_close(j, false);
+		journal_close(j, begun);
 	return rc;
 }
 

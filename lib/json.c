@@ -5,7 +5,9 @@
 
 #include "lib/json.h"
 #include "lib/msg.h"
+#include "lib/utf8.h"
 
+#define REPLACEMENT 0xfffd	/* what stands for a byte that is not UTF-8 */
 #define EXACT 9007199254740992.0	/* 2^53: every whole number below it is exact in a double */
 
 static void *must(void *p)
@@ -43,14 +45,17 @@ const json *json_get(const json *j, const char *name)
 	return cJSON_IsObject(j) ? cJSON_GetObjectItemCaseSensitive(j, name) : NULL;
 }
 
-/* Does the pointer's step of len bytes, with ~1 for / and ~0 for ~ (RFC 6901, 4), spell name? */
+/* Does the pointer's step of len bytes, with ~1 for / and ~0 for ~ (RFC 6901, 4), spell name? A bare ~ spells none. */
 static bool step_is(const char *step, size_t len, const char *name)
 {
 	for (size_t i = 0; i < len; i++, name++) {
 		char c = step[i];
 
-		if (c == '~' && i + 1 < len && (step[i + 1] == '0' || step[i + 1] == '1'))
-			c = step[++i] == '0' ? '~' : '/';
+		if (c == '~') {
+			if (++i == len || (step[i] != '0' && step[i] != '1'))
+				return false;
+			c = step[i] == '0' ? '~' : '/';
+		}
 		if (*name != c)
 			return false;
 	}
@@ -157,9 +162,28 @@ void json_put(json *object, const char *name, json *child)
 		must(NULL);
 }
 
+/* value with U+FFFD for every byte that is not UTF-8; malloc'ed */
+static char *mend(const char *value)
+{
+	char *out = must(malloc(3 * strlen(value) + 1)), *o = out;
+	uint32_t c;
+	size_t n;
+
+	for (; *value != '\0'; value += n > 0 ? n : 1) {
+		n = utf8_next(value, &c);
+		memcpy(o, n > 0 ? value : "\xef\xbf\xbd", n > 0 ? n : 3);
+		o += n > 0 ? n : 3;
+	}
+	*o = '\0';
+	return out;
+}
+
 void json_put_str(json *object, const char *name, const char *value)
 {
-	json_put(object, name, cJSON_CreateString(value));
+	char *mended = utf8_valid(value) ? NULL : mend(value);
+
+	json_put(object, name, cJSON_CreateString(mended != NULL ? mended : value));
+	free(mended);
 }
 
 void json_put_int(json *object, const char *name, int64_t value)
@@ -199,39 +223,23 @@ char *json_text(const json *j)
 	return must(cJSON_PrintUnformatted(j));
 }
 
-/* Decodes one UTF-8 sequence; a byte that starts none stands for U+FFFD, so that the result is always valid. */
-static uint32_t decode(const unsigned char **s)
-{
-	const unsigned char *p = *s;
-	unsigned more = p[0] >= 0xf0 && p[0] < 0xf5 ? 3 : p[0] >= 0xe0 && p[0] < 0xf0 ? 2 :
-			p[0] >= 0xc2 && p[0] < 0xe0 ? 1 : 0;
-	uint32_t c = more == 3 ? p[0] & 7 : more == 2 ? p[0] & 15 : p[0] & 31;
-
-	*s = p + 1;
-	for (unsigned i = 1; i <= more; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0xfffd;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (more == 0)
-		return 0xfffd;
-	*s = p + 1 + more;
-	return c;
-}
-
 char *json_ascii(const json *j)
 {
 	char *text = json_text(j), *out = must(malloc(6 * strlen(text) + 1)), *o = out;
-	const unsigned char *s = (const unsigned char *)text;
+	uint32_t c;
+	size_t n;
 
-	while (*s != '\0') {
-		uint32_t c;
-
-		if (*s < 0x7f) {
-			*o++ = (char)*s++;
+	for (const char *s = text; *s != '\0'; s += n) {
+		n = utf8_next(s, &c);
+		if (n == 1 && c < 0x7f) {
+			*o++ = *s;
 			continue;
 		}
-		c = *s == 0x7f ? *s++ : decode(&s);
+		/* text that came from a server may not be UTF-8 */
+		if (n == 0) {
+			c = REPLACEMENT;
+			n = 1;
+		}
 		if (c >= 0x10000) {
 			o += snprintf(o, 7, "\\u%04x", 0xd800 + ((c - 0x10000) >> 10));
 			c = 0xdc00 + ((c - 0x10000) & 0x3ff);

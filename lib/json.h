@@ -44,7 +44,8 @@ const char *json_tag(const json *j);
 
 /*
  * Building. json_object and json_array never return NULL (they end the process without memory: every
- * document here is small). The put functions take what they are given; json_put owns child.
+ * document here is small). The put functions take what they are given; json_put owns child. Text that is
+ * not UTF-8 (a local file may have such a name) gets U+FFFD for each bad byte: the result is JSON always.
  */
 json *json_object(void);
 json *json_array(void);

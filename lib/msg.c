@@ -1,10 +1,12 @@
 #include "lib/std.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "lib/msg.h"
+#include "lib/utf8.h"
 
 #define LINE 1024
 
@@ -18,6 +20,10 @@ void msg_init(const char *argv0)
 
 	if (argv0 != NULL && *argv0 != '\0')
 		program = slash != NULL ? slash + 1 : argv0;
+	/* whoever was started with one of the three closed must not find a file or a socket there */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 const char *msg_program(void)
@@ -25,49 +31,37 @@ const char *msg_program(void)
 	return program;
 }
 
-/* The length of the printable UTF-8 sequence at s (RFC 3629), 0 if there is none. */
-static size_t utf8_printable(const unsigned char *s)
+/* C0 and C1 controls, and the marks that reorder text or end a line */
+static bool printable(uint32_t c)
 {
-	size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-	uint32_t c = s[0] & (0xffu >> (n + 1));
-
-	if (n == 0 || s[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff)
-		return 0;
-	/* C1 controls, surrogates, and the marks that reorder text */
-	if (c < 0xa0 || (c >= 0xd800 && c < 0xe000) || (c >= 0x200e && c <= 0x200f) ||
-	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-		return 0;
-	return n;
+	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && !(c >= 0x200e && c <= 0x200f) &&
+	       !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
 }
 
 char *msg_escape(char *dst, size_t size, const char *src)
 {
 	static const char hex[] = "0123456789abcdef";
-	const unsigned char *s = (const unsigned char *)src;
 	size_t out = 0;
 
-	while (*s != '\0') {
-		size_t n = *s >= 0x20 && *s < 0x7f ? 1 : *s >= 0x80 ? utf8_printable(s) : 0;
+	while (*src != '\0') {
+		uint32_t c;
+		size_t n = utf8_next(src, &c);
+		unsigned char byte = (unsigned char)*src;
 
+		if (n > 0 && !printable(c))
+			n = 0;
 		if (out + (n > 0 ? n : 4) >= size)
 			break;
 		if (n > 0) {
-			memcpy(dst + out, s, n);
+			memcpy(dst + out, src, n);
 			out += n;
-			s += n;
+			src += n;
 		} else {
 			dst[out++] = '\\';
 			dst[out++] = 'x';
-			dst[out++] = hex[*s >> 4];
-			dst[out++] = hex[*s & 15];
-			s++;
+			dst[out++] = hex[byte >> 4];
+			dst[out++] = hex[byte & 15];
+			src++;
 		}
 	}
 	dst[out] = '\0';

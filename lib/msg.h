@@ -9,7 +9,10 @@
 
 #include "lib/std.h"
 
-/* Takes the program's name from argv[0]; to be called first in main. */
+/*
+ * Takes the program's name from argv[0], and sees to it that the descriptors 0 to 2 are taken: one that was
+ * closed becomes one that fails. To be called first in main.
+ */
 void msg_init(const char *argv0);
 const char *msg_program(void);
 

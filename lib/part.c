@@ -28,6 +28,7 @@ struct part {
 	unsigned char (*digest)[HASH_LEN];	/* of LISTED and DONE blocks */
 	pthread_mutex_t lock;			/* state, digest, missing, done, map */
 	bool named;				/* the part has become path */
+	bool dropped;				/* or shall go */
 };
 
 uint64_t part_block_len(const struct part *p, uint64_t block)
@@ -94,6 +95,11 @@ static int open_files(struct part *p)
 		rc = EX_CANTCREAT;
 		goto out;
 	}
+	if (file_creatable(map) != 0) {
+		msg_errno(p->path, "cannot create");
+		rc = EX_CANTCREAT;
+		goto out;
+	}
 	/* the map's lock guards the part too: it is taken first and released last */
 	rc = journal_open(&p->map, map, p->head, take_line, p, &fresh);
 	if (rc != EX_OK)
@@ -110,6 +116,7 @@ static int open_files(struct part *p)
 		goto out;
 	}
 	rc = reserve(p);
+	p->dropped = rc != EX_OK && fresh;
 	/* the names have to survive a power cut as well as the bytes */
 	if (rc == EX_OK && file_sync_parent(p->path) != 0) {
 		msg_errno(p->path, "cannot write to disk");
@@ -252,7 +259,23 @@ int part_done(struct part *p, uint64_t block, const unsigned char digest[HASH_LE
 	return rc;
 }
 
-int part_reset(struct part *p)
+bool part_has(struct part *p, uint64_t block)
+{
+	bool has;
+
+	pthread_mutex_lock(&p->lock);
+	has = p->state[block] == DONE;
+	pthread_mutex_unlock(&p->lock);
+	return has;
+}
+
+uint64_t part_blocks(const struct part *p)
+{
+	return p->blocks;
+}
+
+/* Forgets every block. */
+static int reset(struct part *p)
 {
 	memset(p->state, MISSING, p->blocks);
 	p->missing = p->blocks;
@@ -298,7 +321,7 @@ int part_finish(struct part *p, int64_t mtime)
 
 	content_hash_of_blocks(p->digest, p->blocks, hash);
 	if (p->done != p->blocks || strcmp(hash, p->content_hash) != 0) {
-		rc = part_reset(p);
+		rc = reset(p);
 		return rc != EX_OK ? rc : EX_DATAERR;
 	}
 	rc = dress(p, mtime);
@@ -308,13 +331,21 @@ int part_finish(struct part *p, int64_t mtime)
 	return rc;
 }
 
+void part_drop(struct part *p)
+{
+	if (p != NULL)
+		p->dropped = true;
+}
+
 void part_close(struct part *p)
 {
 	if (p == NULL)
 		return;
 	if (p->fd >= 0)
 		close(p->fd);
-	journal_close(p->map, p->named);
+	if (p->dropped && !p->named)
+		unlink(p->name);
+	journal_close(p->map, p->named || p->dropped);
 	pthread_mutex_destroy(&p->lock);
 	free(p->path);
 	free(p->name);

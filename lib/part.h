@@ -41,8 +41,9 @@ int part_write(struct part *p, uint64_t at, const void *data, size_t len);
 /* All bytes of the block are stored and have this digest. EX_OK, or EX_IOERR (reported). */
 int part_done(struct part *p, uint64_t block, const unsigned char digest[HASH_LEN]);
 
-/* Forgets every block. EX_OK, or EX_IOERR (reported). */
-int part_reset(struct part *p);
+/* Is the block done? */
+bool part_has(struct part *p, uint64_t block);
+uint64_t part_blocks(const struct part *p);
 
 /* Bytes done so far. */
 uint64_t part_bytes(struct part *p);
@@ -55,6 +56,9 @@ uint64_t part_block_len(const struct part *p, uint64_t block);
  * EX_OK; EX_DATAERR when the hash is wrong (not reported; the part is reset); EX_IOERR, EX_CANTCREAT.
  */
 int part_finish(struct part *p, int64_t mtime);
+
+/* At its close an unfinished part goes, too. NULL is fine. */
+void part_drop(struct part *p);
 
 /* Frees p; an unfinished part stays for the next run. NULL is fine. */
 void part_close(struct part *p);

@@ -41,12 +41,15 @@ struct progress *progress_new(enum progress_when when, const char *what, uint64_
 
 static void draw(struct progress *p, int64_t now)
 {
-	uint64_t done = p->done + p->before, fresh = p->done;
+	uint64_t fresh = p->done, done = fresh + p->before;
 	int64_t spent = now - p->start_ms;
 	uint64_t speed = spent > 0 ? fresh * 1000 / (uint64_t)spent : 0;
 	char have[NUM_TEXT], all[NUM_TEXT], pace[NUM_TEXT], left[NUM_TEXT], line[256];
 	int n;
 
+	/* bytes that came twice count twice */
+	if (p->total > 0 && done > p->total)
+		done = p->total;
 	if (p->total > 0)
 		n = snprintf(line, sizeof line, "%s: %3u %%  %s of %s  %s/s  %s left", p->what,
 			     (unsigned)(done * 100 / p->total), num_size_text(have, done),

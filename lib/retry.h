@@ -15,7 +15,10 @@ struct retry {
 };
 
 #define RETRY_CAP INT64_C(64000)
-#define RETRY_HINT_MOST INT64_C(900000)	/* Retry-After is clamped to 1 s .. 15 min */
+#define RETRY_HINT_MOST INT64_C(900000)
+
+/* A server's Retry-After as we take it: clamped to 1 s .. 15 min. */
+int64_t retry_hint(int64_t hint_ms);
 
 /*
  * Milliseconds to wait before the next try, or -1 to give up. hint_ms is the server's Retry-After, or

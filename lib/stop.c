@@ -1,15 +1,18 @@
 #include "lib/std.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "lib/stop.h"
 
 static volatile sig_atomic_t asked;
 
+/* Rings every second from then on: a signal that comes just before a call blocks would not wake it. */
 static void on_signal(int sig)
 {
 	(void)sig;
 	asked = 1;
+	alarm(1);
 }
 
 void stop_init(void)
@@ -23,6 +26,7 @@ void stop_init(void)
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &stop, NULL);
 	}
+	sigaction(SIGALRM, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);
 }

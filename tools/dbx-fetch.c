@@ -21,6 +21,8 @@
 #include "lib/num.h"
 #include "lib/stop.h"
 
+#define LOOKS_MOST 3	/* how often REMOTE may change before its bytes are asked for */
+
 static const char help[] =
 "usage: dbx-fetch [options] REMOTE\n"
 "Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
@@ -120,6 +122,21 @@ static void print_json(const struct dropbox_meta *m, bool fetched)
 	json_free(j);
 }
 
+/* Looks REMOTE up and gets it. EX_NOINPUT when the revision goes between the two, not reported. */
+static int get(struct download *d, struct dropbox_meta *m, bool *current)
+{
+	int rc = look_up(d->dropbox, d->remote, m);
+
+	if (rc != EX_OK)
+		return rc;
+	*current = compare != NULL && has_content(compare, m);
+	if (*current) {
+		msg_info("%s has this content already", compare);
+		return EX_OK;
+	}
+	return output != NULL ? download_file(d, output) : download_stream(d, STDOUT_FILENO);
+}
+
 static int fetch(const char *remote)
 {
 	struct dropbox_meta meta = { .kind = 'x' };
@@ -131,13 +148,14 @@ static int fetch(const char *remote)
 	if (rc == EX_OK)
 		rc = dropbox_open(&d.dropbox, timeout_ms);
 	if (rc == EX_OK)
-		rc = look_up(d.dropbox, remote, &meta);
-	if (rc == EX_OK)
-		current = compare != NULL && has_content(compare, &meta);
-	if (current)
-		msg_info("%s has this content already", compare);
-	else if (rc == EX_OK)
-		rc = output != NULL ? download_file(&d, output) : download_stream(&d, STDOUT_FILENO);
+		rc = get(&d, &meta, &current);
+	for (int n = 1; rc == EX_NOINPUT && meta.kind == 'f' && n < LOOKS_MOST; n++) {
+		msg_info("%s changed meanwhile: once more", remote);
+		dropbox_meta_free(&meta);
+		rc = get(&d, &meta, &current);
+	}
+	if (rc == EX_NOINPUT && meta.kind == 'f')
+		msg_err(remote, "its revision %s is gone from Dropbox", meta.rev);
 	if (rc == EX_OK && as_json)
 		print_json(&meta, !current);
 	dropbox_meta_free(&meta);
@@ -155,6 +173,8 @@ static const char *command_line_fault(const char *remote)
 		return why;
 	if (rev != NULL && (strspn(rev, "0123456789abcdef") != strlen(rev) || strlen(rev) < 9))
 		return "--rev needs at least 9 hex digits";
+	if (rev != NULL && strncmp(remote, "rev:", 4) == 0)
+		return "is a revision already, --rev is one too many";
 	if (output != NULL && (*output == '\0' || output[strlen(output) - 1] == '/'))
 		return "-o needs the name of a file";
 	if (output == NULL && as_json)

@@ -16,6 +16,7 @@
 #include "lib/config.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/pieces.h"
 #include "lib/stop.h"
 #include "lib/upload.h"
 
@@ -131,7 +132,7 @@ static void print_json(const struct dropbox_meta *m, bool uploaded)
 
 static int put(const char *local, const char *remote)
 {
-	struct upload u = { .remote = remote, .overwrite = force, .if_rev = if_rev, .jobs = (unsigned)jobs,
+	struct upload u = { .to = { .remote = remote, .overwrite = force, .if_rev = if_rev }, .jobs = (unsigned)jobs,
 			    .limit_rate = limit_rate, .progress = progress };
 	bool from_stdin = strcmp(local, "-") == 0, current = false;
 	struct dropbox_meta meta = { .kind = 'x' };
@@ -141,18 +142,21 @@ static int put(const char *local, const char *remote)
 	if (rc == EX_OK)
 		rc = config_load();
 	if (rc == EX_OK)
-		rc = dropbox_open(&u.dropbox, timeout_ms);
+		rc = dropbox_open(&u.to.dropbox, timeout_ms);
 	if (rc == EX_OK)
-		rc = look_ahead(u.dropbox, fd, local, &st, remote, &meta, &current);
-	if (current)
+		rc = look_ahead(u.to.dropbox, fd, local, &st, remote, &meta, &current);
+	if (current) {
 		msg_info("%s has this content already", remote);
-	else if (rc == EX_OK)
+		if (!from_stdin)
+			pieces_forget(local, remote);	/* a run that was killed behind its commit */
+	} else if (rc == EX_OK) {
 		rc = from_stdin ? upload_stream(&u, STDIN_FILENO, "standard input", &meta) :
 		     upload_file(&u, fd, local, &meta);
+	}
 	if (rc == EX_OK && as_json)
 		print_json(&meta, !current);
 	dropbox_meta_free(&meta);
-	dropbox_close(u.dropbox);
+	dropbox_close(u.to.dropbox);
 	config_free();
 	if (fd >= 0)
 		close(fd);
