@@ -109,10 +109,10 @@ do_backup() {
 	touch -d "$taken" "$snapshot"
 	note "taken $taken"
 	step verify
-	verify "$snapshot" full || die "$status" "$why"
+	verify "$snapshot" full || { rm -f "$snapshot"; die "$status" "$why"; }
 	step put
 	[ -n "$name" ] || name=database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db
-	must dbx-put --json "$snapshot" "$backups/$name"
+	run dbx-put --json "$snapshot" "$backups/$name" || { rm -f "$snapshot"; die "$(ended "$status")" "$why" "$hint"; }
 	note "$(field size <"$out") bytes"
 	rm -f "$snapshot"
 	finish ok "saved: $backups/$name, data of $taken"

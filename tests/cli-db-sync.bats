@@ -102,8 +102,8 @@ put() {
 
 @test "list-backups without the folder is an empty list" {
 	host=pi2
-	run cli list-backups
-	expect 0
+	run --separate-stderr cli list-backups
+	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 }
 

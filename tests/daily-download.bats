@@ -153,7 +153,7 @@ dated() {
 	writer=$!
 	eventually [ -e in ]
 	run download
-	expect 73 "in use by $writer \\(sqlite3\\)"
+	expect 73 'in use by [0-9]+ \(sqlite3\)'
 	untouched
 	: >hold
 	wait "$writer"
