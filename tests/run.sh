@@ -50,7 +50,7 @@ for file in "$@"; do
 done | xargs -P "$(nproc)" -I FILE sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
-	bats --tap "$2" >"$tap" 2>&1 || true
+	timeout 1200 bats --tap "$2" >"$tap" 2>&1 || true
 	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
 	flock "$1" cat "$tap.out"' run "$results" FILE
 
