@@ -12,7 +12,12 @@ teardown() {
 }
 
 backups() {
-	dropbox_api files/list_folder '{"path":"/backups"}' | jq -r '.entries[].name' | sort
+	local page
+	page=$(dropbox_api files/list_folder '{"path":"/backups"}')
+	# a page may be empty and still not be the last
+	while jq -r '.entries[].name' <<<"$page" && [ "$(jq .has_more <<<"$page")" = true ]; do
+		page=$(dropbox_api files/list_folder/continue "$(jq -c '{cursor}' <<<"$page")")
+	done | sort
 }
 
 uploads() {
