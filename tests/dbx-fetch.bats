@@ -1181,7 +1181,7 @@ killed_after() {
 	dropbox_fault '{"route":"files/download","kind":"short-body","at":4000000,"count":2}'
 	dbx-fetch --progress -j 1 -o out /a.bin >said 2>err
 	[ ! -s said ]
-	grep -q ' %  ' err
+	grep -Eq '^/a.bin: 100 %  13 MiB of 13 MiB ' err
 	run ! grep -Eq '(10[1-9]|1[1-9][0-9]|[2-9][0-9][0-9]) %' err
 	run --separate-stderr dbx-fetch --no-progress -o out /a.bin
 	[ -z "$stderr" ]

@@ -927,3 +927,76 @@ killed_after() {
 	there /g f
 }
 
+@test "a signal ends it while standard input sends nothing" {
+	local first
+	for first in 0 5000000; do
+		# a writer that keeps the pipe open, and nothing else of bats' own
+		(head -c "$first" /dev/zero; exec sleep 60) 3>&- | env --default-signal=INT dbx-put - /f 2>err 3>&- &
+		pid=$!
+		if [ "$first" -gt 0 ]; then
+			dropbox_control wait '{"route":"files/upload_session/append_v2","calls":1,"quiet":true}' >/dev/null
+		else
+			dropbox_control wait '{"route":"files/get_metadata","calls":1,"quiet":true}' >/dev/null
+		fi
+		kill -TERM "$pid"
+		code=0
+		wait "$pid" || code=$?
+		cat err
+		[ "$code" -eq 75 ]
+		grep -q 'interrupted$' err
+		[ "$(wc -l <err)" -eq 1 ]
+		dropbox_control reset >/dev/null
+	done
+}
+
+@test "a stream that is cut off by its writer's death is still only what came" {
+	# nobody can know: a pipe's end looks the same; the documentation says so (pipefail)
+	(head -c 5000000 /dev/zero; kill -9 "$BASHPID") | dbx-put - /f
+	[ "$(dropbox_api files/get_metadata '{"path":"/f"}' | jq .size)" -eq 5000000 ]
+}
+
+@test "--progress draws on standard error, never past the end" {
+	local_file f $((17 * M))
+	fault append_v2 reset-mid '{"count":2}'
+	dbx-put --progress -j 1 f /f >said 2>err
+	[ ! -s said ]
+	grep -Eq '^f: 100 %  17 MiB of 17 MiB ' err
+	run ! grep -Eq '(10[1-9]|1[1-9][0-9]|[2-9][0-9][0-9]) %' err
+	run --separate-stderr dbx-put --progress -f - /f <f
+	expect 0
+	[ -n "$stderr" ]
+	run --separate-stderr dbx-put --no-progress -f f /f
+	[ -z "$stderr" ]
+}
+
+@test "no token ever shows, in an error or with -v" {
+	local_file f $((17 * M))
+	token=$(dropbox_token)
+	fault append_v2 expired-token
+	fault finish 503-empty
+	DROPBOX_ACCESS_TOKEN=$token dbx-put -v f /f 2>err
+	[ -s err ]
+	local secret
+	for secret in "$token" "$DROPBOX_REFRESH_TOKEN" "$DROPBOX_APP_SECRET"; do
+		[ "${#secret}" -gt 5 ]
+		if grep -qF -- "$secret" err; then return 1; fi
+	done
+	killed_after 0 KILL f /g
+	if grep -rqF -- "$DROPBOX_REFRESH_TOKEN" .; then return 1; fi
+}
+
+@test "memory stays under 16 MiB whatever the size, over TLS, for a file and for a stream" {
+	(
+		DROPBOX_ROOT="$PWD/tls"
+		dropbox_start --tls
+		trap dropbox_stop EXIT
+		truncate -s 300M f
+		printf x | dd of=f bs=1 seek=$((200 * M)) conv=notrunc status=none
+		/usr/bin/time -f %M -o peak dbx-put f /f
+		/usr/bin/time -f %M -o peak2 dbx-put - /g <f
+		dropbox_get /f | cmp - f
+		echo "peak $(cat peak) $(cat peak2) KiB"
+		[ "$(tail -n1 peak)" -le 16384 ]
+		[ "$(tail -n1 peak2)" -le 16384 ]
+	)
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# dbx-cp: copy a file within Dropbox
+
+load helper
+load dir
+
+@test "a copy is there with the same content, and nothing was transferred" {
+	dropbox_control reset >/dev/null
+	run dbx-cp /top.txt /new/place/copy.txt
+	expect 0
+	[ -z "$output" ]
+	[ "$(dbx-fetch /new/place/copy.txt)" = one ]
+	[ -z "$(dropbox_log 'select(.route == "files/upload")')" ]
+}
+
+@test "what is there is not overwritten, unless it is the same already" {
+	run dbx-cp /top.txt /dir/two.txt
+	expect 73 '^dbx-cp: /dir/two.txt: exists in Dropbox and is not overwritten'
+	[ "$(dbx-fetch /dir/two.txt)" = two ]
+	before=$(rev /dir/one.txt)
+	run dbx-cp /top.txt /dir/one.txt
+	expect 0
+	[ "$(rev /dir/one.txt)" = "$before" ]
+}
+
+@test "-f overwrites, and leaves no other name behind" {
+	run dbx-cp -f /top.txt /dir/two.txt
+	expect 0
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f does not take what somebody else put there in the same moment" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"replace","path":"/dir/two.txt","text":"theirs"}'
+	run dbx-cp -f /top.txt /dir/two.txt
+	expect 73 'hint: the copy may be at /dir/two.txt\.'
+	[ "$(dbx-fetch /dir/two.txt)" = theirs ]
+}
+
+@test "a reply that was lost is resolved by looking" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"reset-after","count":1}'
+	run dbx-cp /top.txt /copy.txt
+	expect 0
+	[ "$(dbx-fetch /copy.txt)" = one ]
+	[ "$(dbx-ls | grep -c copy)" -eq 1 ]
+}
+
+@test "a source that Dropbox does not find yet is tried again" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"409","tag":"from_lookup/not_found","count":2}'
+	run dbx-cp /top.txt /copy.txt
+	expect 0
+}
+
+@test "a missing source is 66, a folder 65, a folder in the way 73" {
+	run dbx-cp /none /x
+	expect 66 '/none: not found'
+	run dbx-cp /dir /x
+	expect 65 '/dir: a folder'
+	run dbx-cp /top.txt /dir
+	expect 73 '/dir: a folder is there'
+	run dbx-cp /top.txt /dir/one.txt/below
+	expect 73 'a file stands where a folder is needed'
+}
+
+@test "no space is 74, a rate limit that does not end 75, no token 77" {
+	dropbox_fault '{"route":"files/copy_v2","kind":"409","tag":"to/insufficient_space","count":1}'
+	run dbx-cp /top.txt /c1
+	expect 74 'no space left in Dropbox'
+	dropbox_control reset >/dev/null
+	dropbox_fault '{"route":"files/copy_v2","kind":"409-too-many-writes","count":-1}'
+	run dbx-cp /top.txt /c2
+	expect 75 'busy with other writes'
+	dropbox_control reset >/dev/null
+	dropbox_fault '{"route":"files/*","kind":"missing-scope","count":-1}'
+	run dbx-cp /top.txt /c3
+	expect 77 'lacks the scope'
+}
+
+@test "bad command lines end with 64" {
+	for args in '' '/a' '/a /b /c' 'a /b' '/a b' '/a /b/' '/ /b' '/a /' 'rev:123456789 /b' 'id:x /b' '-x /a /b' \
+		'--force=1 /a /b' '--timeout' '--timeout q /a /b' '--bogus' '/a//c /b' '/a\ /b' '-f' '-f /a' '--timeout= /a /b'; do
+		# shellcheck disable=SC2086
+		run dbx-cp $args
+		expect 64 'hint: see dbx-cp --help'
+	done
+}

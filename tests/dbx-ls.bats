@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# dbx-ls: list a folder of Dropbox, or show a file
+
+load helper
+load dir
+
+@test "the root without an operand and with /, folders marked, names sorted over all pages" {
+	run dbx-ls
+	expect 0
+	[ "$output" = $'dir/\ntop.txt' ]
+	[ "$(dbx-ls /)" = "$output" ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-R has paths, -l size, time, hash and path, a file operand shows the file" {
+	[ "$(dbx-ls -R)" = $'/dir/\n/dir/one.txt\n/dir/three.txt\n/dir/two.txt\n/top.txt' ]
+	run dbx-ls -l /dir/one.txt
+	expect 0 '^ +4  2[0-9-]+T[0-9:]+Z +[0-9a-f]{64}  /dir/one\.txt$'
+}
+
+@test "--json is one object a line with the API's names, whatever the server's style" {
+	run dbx-ls --json /dir
+	expect 0
+	[ "$(jq -r '[.[".tag"], .name, .size] | join(" ")' <<<"$output" | paste -sd,)" = 'file one.txt 4,file three.txt 6,file two.txt 4' ]
+	[ "$(jq -r '.rev, .content_hash, .client_modified, .path_display, .id' <<<"$output" | grep -c .)" -eq 15 ]
+}
+
+@test "an operand that is not there is 66, the others are still listed" {
+	run dbx-ls /none /dir
+	expect 66 '^dbx-ls: /none: not found in Dropbox'
+	grep -q '^two.txt$' <<<"$output"
+}
+
+@test "a listing that breaks off prints nothing of that folder" {
+	dropbox_fault '{"route":"files/list_folder/continue","kind":"400","count":-1}'
+	run --separate-stderr dbx-ls /dir
+	[ "$status" -eq 70 ]
+	[ -z "$output" ]
+}
+
+@test "a cursor that is reset begins the listing afresh, but not for ever" {
+	dropbox_fault '{"route":"files/list_folder/continue","kind":"409","tag":"reset","count":1}'
+	[ "$(dbx-ls /dir | wc -l)" -eq 3 ]
+	dropbox_fault '{"route":"files/list_folder/continue","kind":"409","tag":"reset","count":-1}'
+	run dbx-ls /dir
+	[ "$status" -ne 0 ]
+	grep -q 'afresh again and again' <<<"$output"
+}
+
+@test "a name that would drive the terminal is escaped" {
+	dropbox_control put "$(jq -nc '{path: "/dir/a\u202eb.txt", text: "x"}')" >/dev/null
+	run dbx-ls /dir
+	expect 0 '^a\\xe2\\x80\\xaeb\.txt$'
+}
+
+@test "an empty folder prints nothing and is fine" {
+	dbx-rm /dir/one.txt /dir/two.txt /dir/three.txt
+	run dbx-ls /dir
+	expect 0
+	[ -z "$output" ]
+}
+
+@test "bad command lines end with 64, and nothing is sent" {
+	for args in 'dir' 'dir/' '/dir/' '//' '/a//b' '/x\y' 'rev:zz' 'id:' '-l --json' '--bogus' '-x' '--json=1' \
+		'--timeout' '--timeout x' '--timeout -1s' "/$(printf 'a%.0s' {1..256})" '-R -l dir' '/dir dir2' \
+		'--recursive=1' '--timeout=1y'; do
+		# shellcheck disable=SC2086
+		run dbx-ls $args
+		expect 64 'hint: see dbx-ls --help'
+	done
+	run dbx-ls $'/a\xff'
+	expect 64 'not valid UTF-8'
+	run dbx-ls $'/a\nb'
+	expect 64 'control character'
+	run dbx-ls '/trailing '
+	expect 64 'ends with a blank'
+	[ -z "$(dropbox_log 'select(.route | startswith("files/"))')" ]
+}
