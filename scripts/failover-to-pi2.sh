@@ -163,7 +163,7 @@ check_database() {
 	fi
 	if [ ! -e "$live" ] && [ -z "$dry$drill" ]; then
 		say "   $live: not there; downloading"
-		download
+		download || :
 	fi
 	if [ ! -e "$live" ]; then
 		problem 66 "$live: no such file" "cli-db-sync download"
@@ -249,6 +249,9 @@ check_service() {
 # the role first, then the application: whoever comes by in between finds a host that serves
 take_role() {
 	if [ -n "$drill" ]; then
+		# the copy gets back its time, by which its age is told: only its owner and root can do that
+		[ "$(id -u)" -eq 0 ] || [ -O "$live" ] || die 77 "$live: is not $(id -un)'s, so a drill could not put it back" \
+			"sudo $0 --drill"
 		# a nightly job must not find the database open
 		exec 7<>"$state/lock"
 		flock -n 7 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")" "a drill can wait"

@@ -442,7 +442,7 @@ begin() {
 	lock "${4-}"
 	scratch=$state/.$task
 	rm -rf "$scratch"
-	mkdir -p "$scratch" || die 74 "$scratch: cannot create"
+	mkdir -p "$scratch" 2>/dev/null || die 74 "$scratch: cannot create"
 	recorded=yes
 	log "begins"
 	record running 0 || die 74 "$state/last-$task.json: cannot write"

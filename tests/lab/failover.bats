@@ -129,18 +129,21 @@ teardown() { lab_end; }
 }
 
 @test "the drill starts and stops it, claims nothing, and leaves the copy as it was" {
-	before=$(pi2 md5sum $LIVE)
+	before=$(pi2 sh -c "md5sum $LIVE; stat -c '%U %a %Y' $LIVE")
 	run failover --drill
+	expect 77 'a drill could not put it back'
+	standing_by
+	run drill
 	expect 0 'the drill has passed'
 	standing_by
-	[ "$(pi2 md5sum $LIVE)" = "$before" ]
+	[ "$(pi2 sh -c "md5sum $LIVE; stat -c '%U %a %Y' $LIVE")" = "$before" ]
 	run ! answers $STANDBY
 	faults die_after=1
-	run failover --drill
+	run drill
 	expect 69
 	standing_by
 	lab poweroff pi-ctv
-	run failover --drill
+	run drill
 	expect 69 'no time for a drill'
 }
 
@@ -198,6 +201,9 @@ teardown() { lab_end; }
 	pi2 systemctl restart polkit
 
 	pi2 chmod 0755 $STATE
+	run failover
+	expect 74 'cannot create'
+	pi2 chmod 2775 $STATE
 	pi2 chown root $STATE/role.lock
 	pi2 chmod 0600 $STATE/role.lock
 	run failover

@@ -54,6 +54,8 @@ office() { lab run office "$@"; }
 pi2() { lab run pi2 "$@"; }
 operator() { lab run -u daseme pi2 "$@"; }
 failover() { operator "$APP/scripts/failover-to-pi2.sh" "$@"; }
+# a drill, which wants root
+drill() { pi2 "$APP/scripts/failover-to-pi2.sh" --drill; }
 failback() { operator "$APP/scripts/failback-to-pi-ctv.sh" "$@"; }
 
 # typed ANSWERS COMMAND...: the operator at a terminal; ANSWERS are lines as for printf %b. The exit status is the command's.
