@@ -11,6 +11,8 @@
 #include "lib/stop.h"
 
 #define CONNECT_MS INT64_C(20000)
+/* curl rounds its times and may end that much before a deadline which it has kept */
+#define EARLY_MS   10
 #define HEADER_MAX ((size_t)64 << 10)
 #define SLOW 1024u	/* bytes a second; what moves less moves nothing */
 #define SHARES 32u	/* of a rate limit, for many connections */
@@ -464,7 +466,7 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(q->connect_ms > 0 ? q->connect_ms : CONNECT_MS));
 	code = curl_easy_perform(h->curl);
-	if (code == CURLE_OPERATION_TIMEDOUT && clock_ms() >= q->deadline_ms)
+	if (code == CURLE_OPERATION_TIMEDOUT && q->deadline_ms - clock_ms() <= EARLY_MS)
 		h->late = true;
 	result = judge(h, code);
 	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &wait);
