@@ -81,20 +81,52 @@ static int copy_attributes(int fd, const char *like)
 	return 0;
 }
 
+static bool is_member(uid_t uid, gid_t gid)
+{
+	gid_t groups[256];
+	int n = (int)(sizeof groups / sizeof *groups);
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw == NULL || getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+		return false;
+	while (n > 0)
+		if (groups[--n] == gid)
+			return true;
+	return false;
+}
+
+/* Only root gives files away. Whom uid shares a group with can let the whole group do what uid could. */
+static int give(int fd, const char *path, const struct rights *r, mode_t *m)
+{
+	if (fchown(fd, r->uid, r->gid) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -1;
+	if (!r->share || !is_member(r->uid, r->gid) || fchown(fd, (uid_t)-1, r->gid) != 0) {
+		errno = EPERM;
+		return -1;
+	}
+	*m |= (r->mode & 0700) >> 3;
+	msg_info("%s: stays with user %ld, who may not give it to user %ld; group %ld may use it as that user could", path,
+		 (long)geteuid(), (long)r->uid, (long)r->gid);
+	return 0;
+}
+
 int rights_apply(int fd, const char *path, const struct rights *r)
 {
+	mode_t m = r->mode;
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		goto fail;
 	if (((r->uid != RIGHTS_UID_KEEP && r->uid != st.st_uid) || (r->gid != RIGHTS_GID_KEEP && r->gid != st.st_gid)) &&
-	    fchown(fd, r->uid, r->gid) != 0)
+	    give(fd, path, r, &m) != 0)
 		goto fail;
 	if (r->like != NULL ? copy_attributes(fd, r->like) != 0 :
 			      fremovexattr(fd, ACL) != 0 && !unsupported(errno))
 		goto fail;
 	/* last: a change of owner takes mode bits away, and with an ACL the group's bits are its mask */
-	if (fchmod(fd, r->mode) == 0)
+	if (fchmod(fd, m) == 0)
 		return EX_OK;
 fail:
 	msg_errno(path, "cannot give it owner %ld:%ld and mode %04o", (long)r->uid, (long)r->gid, (unsigned)r->mode);

@@ -15,6 +15,7 @@ struct rights {
 	gid_t gid;		/* RIGHTS_GID_KEEP: as it is */
 	mode_t mode;		/* 0..0777 */
 	const char *like;	/* the file whose ACL and attributes it gets, NULL: no ACL, its own attributes */
+	bool share;		/* where this user may not give it to uid: to gid, if uid is in it, with the owner's rights */
 };
 
 /* `USER` or `USER:GROUP`, names or numbers; without GROUP *gid stays. NULL, or the reason. */

@@ -282,7 +282,8 @@ install_candidate() {
 		skip install "nothing to do"
 		still_standby
 		# the same content may have been confirmed by a later snapshot: its age is that one's
-		touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
+		[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ] || touch -d "$taken" "$live" ||
+			die 74 "$live: cannot set its time"
 	else
 		step install
 		keep_local
@@ -290,8 +291,9 @@ install_candidate() {
 		installed_record "$hash"
 		# a damaged old copy is no obstacle: it was kept, and goes aside as it is
 		set -- --quarantine --as-of "$taken"
-		# a first copy belongs to whom the directory belongs
-		[ -e "$live" ] || set -- "$@" --owner "$(stat -c %u:%g "${live%/*}")"
+		# every operator of the group may have to replace it one day
+		set -- "$@" --mode "$(printf '0%o' "$((0$(stat -L -c %a "$live" 2>/dev/null || echo 600) & 0777 | 060))")"
+		[ -e "$live" ] || [ "$(id -u)" -eq 0 ] || set -- "$@" --owner "$(id -u):$(stat -c %g "${live%/*}")"
 		must db-install "$@" "$candidate" "$live"
 		note "as $live"
 		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"

@@ -627,6 +627,24 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	expect 0
 }
 
+@test "a member of the owner's group may replace the file: it is the group's then" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to become nobody"
+	make_db live
+	make_new new
+	# irc, a user of every Debian, is alone in the group irc
+	chown irc:irc live
+	chown 65534:65534 . new
+	chmod 660 live
+	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" "$ROOT/build/db-install" --mode 640 -v new live
+	expect 0 'group [0-9]* may use it as that user could'
+	[ "$(stat -c '%u:%G %a' live)" = '65534:irc 660' ]
+	# whom the group does not hold could not open it any more
+	make_new new
+	chown games:irc live
+	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" "$ROOT/build/db-install" new live
+	expect 77 'cannot give it owner'
+}
+
 @test "memory does not grow with the database: less than 16 MiB, moved or copied" {
 	make_db live
 	sqlite3 new 'CREATE TABLE t(side, b); INSERT INTO t VALUES ("new", zeroblob(60000000)), ("new", zeroblob(40000000))'

@@ -258,7 +258,8 @@ static int room_for_copy(const struct install *in)
 static int dress(const struct install *in, int fd)
 {
 	const struct stat *like = &in->old;
-	struct rights r = { .uid = owner, .gid = group, .mode = mode, .like = in->have_old ? in->real : NULL };
+	struct rights r = { .uid = owner, .gid = group, .mode = mode, .like = in->have_old ? in->real : NULL,
+			    .share = owner == RIGHTS_UID_KEEP };
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, in->st.st_mtim };
 	struct stat dir;
 	int rc;
