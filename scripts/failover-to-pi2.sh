@@ -173,8 +173,9 @@ check_database() {
 	check_age
 }
 
-# false when there is nothing new
+# false when there is nothing new; the nightly job has hours to wait for Dropbox, this one has not
 download() {
+	run mirror-head show --timeout 10s || [ "$status" -eq 66 ] || { say "   no download: $why"; return 1; }
 	"$here/daily-download.sh" --no-code || { say "   the download failed"; return 1; }
 }
 
@@ -243,6 +244,8 @@ check_service() {
 	room=$(df --output=avail -k "${live%/*}" 2>/dev/null | tail -n 1)
 	[ "${room:-0}" -ge 65536 ] ||
 		problem 74 "${live%/*}: $((${room:-0} / 1024)) MiB free: the application could not write" "make room"
+	[ -w "${live%/*}" ] || problem 74 "${live%/*}: cannot write, so the application could not either" \
+		"mount -o remount,rw $(stat -c %m "${live%/*}")"
 	[ -z "$dry" ] || [ -w "$state" ] || problem 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"
 }
 

@@ -309,7 +309,7 @@ replace() {
 lock() {
 	lock_file=$state/${1:-lock}
 	mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
-	(: >>"$lock_file") 2>/dev/null || die 73 "$lock_file: cannot open"
+	cause=$( (: >>"$lock_file") 2>&1) || die 73 "$lock_file: cannot open: ${cause##*: }"
 	exec 9<>"$lock_file"
 	if ! flock -n 9; then
 		holder=$(head -n 1 "$lock_file")
@@ -329,7 +329,7 @@ lock_sign() {
 # role_lock, role_unlock: in between nobody else changes the role or installs a database. Held for moments:
 # a failover does not wait for a download, but for the rename at its end.
 role_lock() {
-	(: >>"$state/role.lock") 2>/dev/null || die 73 "$state/role.lock: cannot open"
+	cause=$( (: >>"$state/role.lock") 2>&1) || die 73 "$state/role.lock: cannot open: ${cause##*: }"
 	exec 8<>"$state/role.lock"
 	flock -w 60 8 || die 73 "$state/role.lock: held for a minute"
 }

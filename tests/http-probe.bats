@@ -128,3 +128,15 @@ teardown() {
 		expect 3 'hint: see http-probe --help' || { echo "args: $args" >&2; return 1; }
 	done
 }
+
+# instructions COMMAND...: how many it executes
+instructions() {
+	valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 | sed -n 's/.*Collected : //p'
+}
+
+@test "it costs no more instructions than curl" {
+	ours=$(instructions http-probe "$url/ok")
+	theirs=$(instructions curl -s -o /dev/null "$url/ok")
+	echo "ours $ours, curl $theirs"
+	[ "$ours" -gt 0 ] && [ "$ours" -le "$theirs" ]
+}

@@ -42,7 +42,8 @@ count_tap() {
 }
 
 [ $# -gt 0 ] || units
-[ $# -gt 0 ] || set -- tests/*.bats
+# the long ones first
+[ $# -gt 0 ] || set -- tests/lab/*.bats tests/*.bats
 # As many files at once as there are processors: each test has its own directory, ports and namespaces.
 # shellcheck disable=SC2016  # $1 and $2 are the inner shell's
 for file in "$@"; do

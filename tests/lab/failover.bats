@@ -241,7 +241,7 @@ teardown() { lab_end; }
 	expect 0 'a clock is wrong'
 }
 
-@test "a full disk: not begun, and what is there stays" {
+@test "a full disk, a read-only one: not begun, and what is there stays" {
 	lab poweroff pi-ctv
 	pi2 mount -t tmpfs -o size=8M,mode=2775,uid=995,gid=995 tmpfs /mnt
 	pi2 cp -p $LIVE /mnt/production.db
@@ -251,6 +251,18 @@ teardown() { lab_end; }
 	[ "$(role)" = standby ]
 	[ "$(unit)" != active ]
 	pi2 umount $APP/data/database
+	while read -r code dir text; do
+		pi2 mount --bind $dir $dir
+		pi2 mount -o remount,bind,ro $dir
+		run failover
+		expect "$code" "$dir.*$text"
+		pi2 umount $dir
+		[ "$(role)" = standby ]
+		[ "$(unit)" != active ]
+	done <<-END
+		74 $APP/data/database cannot write
+		73 $STATE cannot open: Read-only file system
+	END
 	run failover
 	expect 0 'FAILOVER COMPLETE'
 }
