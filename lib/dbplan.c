@@ -385,6 +385,7 @@ static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select,
 	i->tree.name = e != NULL ? e->name : copy(d->plan, wanted.name, strlen(wanted.name));
 	i->unique = sqlite3_column_int(listed, 2) != 0;
 	i->partial = sqlite3_column_int(listed, 4) != 0;
+	i->has_rowid = !d->without_rowid;
 	rc = i->tree.name != NULL ? read_index_columns(d, i, &cids) : SQLITE_NOMEM;
 	if (rc != SQLITE_OK)
 		goto out;
@@ -599,8 +600,11 @@ static int plan_sql(struct draft *d, sqlite3_str *indexes)
 		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : "", t->demands[i].sql);
 	sqlite3_str_appendf(s, "%s FROM main.\"%w\" NOT INDEXED",
 			    t->demand_count == 0 ? index_columns + 1 : index_columns, t->tree.name);
+	/* a list, and not OR between them, which would be as deep as they are many */
 	for (uint32_t i = 0; !has_indexes && i < t->demand_count; i++)
-		sqlite3_str_appendf(s, "%s%s", i > 0 ? " OR " : " WHERE ", t->demands[i].sql);
+		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : " WHERE 1 IN (", t->demands[i].sql);
+	if (!has_indexes)
+		sqlite3_str_appendall(s, ")");
 	sql = sqlite3_str_finish(s);
 	if (sql != NULL)
 		t->sql = copy(d->plan, sql, strlen(sql));

@@ -50,6 +50,7 @@ struct index {
 	uint32_t key_columns;		/* those that CREATE INDEX names */
 	uint32_t columns;		/* all, with the rowid or primary key behind them */
 	struct column_order *order;	/* one a column */
+	bool has_rowid;			/* the last column: not in a WITHOUT ROWID table */
 	bool order_known;		/* no collation of the application's own */
 	int *slots;			/* one a column, when we derive the entries from the rows ourselves */
 	bool computed;			/* otherwise SQLite computes them: they are in the table's sql, */

@@ -16,7 +16,8 @@
 #define LOCK_BYTE 0x40000000u		/* 1.5: the page that holds it is never used */
 #define LOOK_EVERY 64			/* pages between two looks at the clock */
 #define OVERFLOW_MEMORY (12u << 20)	/* for keys and rows that overflow, shared out among the threads */
-#define SCHEMA_MEMORY (16u << 20)	/* for the schema in the connections of all threads */
+#define SQL_MEMORY (24u << 20)		/* for the connections of all threads, each with the schema */
+#define SIEVES_MAX 24			/* at once, of some 400 KB each */
 #define GIVE_LEAVES 16			/* fewer pages than this are not worth another thread's trouble */
 
 /* 1.8: the five kinds of page in a pointer map. */
@@ -79,6 +80,8 @@ struct worker {
 	unsigned base;			/* the frame where this unit began */
 	struct btree_cover cover;
 	unsigned looks;
+	unsigned char *map;		/* the page of the pointer map that was read last, */
+	uint32_t map_number;		/* and its number, 0 before */
 
 	/* the order of rowids: those that follow are above low */
 	bool has_low;
@@ -188,18 +191,35 @@ static uint32_t map_page_of(const struct walk *w, uint32_t number)
 	return map == w->lock_page ? map + 1 : map;
 }
 
+/* Neighbours are most often in the same one. */
+static bool read_map(struct worker *k, uint32_t number)
+{
+	if (number == k->map_number)
+		return true;
+	k->map_number = 0;
+	if (k->map == NULL && (k->map = malloc(k->w->page_size)) == NULL) {
+		out_of_memory(k->w);
+		return false;
+	}
+	if (read_at(k, k->map, k->w->page_size, number, 0) != 0)
+		return false;
+	k->map_number = number;
+	return true;
+}
+
 /* In an auto_vacuum database each page's entry in the pointer map says what it is and who points to it. */
 static void check_map(struct worker *k, uint32_t number, enum pointer_map type, uint32_t parent)
 {
 	struct walk *w = k->w;
-	unsigned char entry[5];
+	const unsigned char *entry;
 	uint32_t map;
 
 	if (w->o->header->largest_root == 0 || number == 1 || w->sifting)
 		return;
 	map = map_page_of(w, number);
-	if (number <= map || read_at(k, entry, sizeof entry, map, 5 * (number - map - 1)) != 0)
+	if (number <= map || !read_map(k, map))
 		return;
+	entry = k->map + 5 * (number - map - 1);
 	if (entry[0] != type || btree_u32(entry + 1) != parent)
 		bad(k, DAMAGE_POINTER_MAP, number, "page %" PRIu32 " is said to be of type %d under %" PRIu32
 		    ", not %d under %" PRIu32, number, entry[0], btree_u32(entry + 1), (int)type, parent);
@@ -299,13 +319,16 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 
 /* ---- entries ---- */
 
-/* An entry that a row should have (count 1), or that an index has (-1). n is its place in sums. */
-static void count_entry(struct worker *k, const struct index *i, uint32_t n, uint64_t hash, int64_t where, int count)
+/*
+ * An entry that a row should have (count 1), or that an index has (-1). n is its place in sums; row is the rowid
+ * in it, which both sides know, or 0 without rowids.
+ */
+static void count_entry(struct worker *k, const struct index *i, uint32_t n, uint64_t hash, int64_t row, int count)
 {
 	k->sums[n].count++;
 	k->sums[n].sum += hash;
 	if (k->w->sifting && i->sieve != NULL)
-		sieve_add(i->sieve, hash, where, count);
+		sieve_add(i->sieve, hash, row, count);
 }
 
 static void add_sum(struct tally *t, const struct sum *s)
@@ -433,6 +456,7 @@ static void check_entry(struct worker *k, const struct btree_cell *c, uint32_t p
 {
 	const struct index *i = k->tree->index;
 	const unsigned char *p;
+	const struct field *last;
 	struct key key;
 	uint64_t hash;
 
@@ -448,7 +472,8 @@ static void check_entry(struct worker *k, const struct btree_cell *c, uint32_t p
 	for (uint32_t j = 0; j < key.count; j++)
 		hash = hash_column(&k->w->o->plan->secret, hash,
 				   hash_field(&k->w->o->plan->secret, key.fields[j].type, p + key.fields[j].at));
-	count_entry(k, i, 0, hash, page, -1);
+	last = &key.fields[key.count - 1];
+	count_entry(k, i, 0, hash, i->has_rowid ? record_int(last->type, p + last->at) : 0, -1);
 	keep_key(k, &key);
 }
 
@@ -494,7 +519,7 @@ static void count_row(struct worker *k, struct table *t, int64_t where)
 			continue;
 		for (uint32_t j = 0; j < i->columns; j++)
 			hash = hash_column(secret, hash, k->hashes[i->slots[j]]);
-		count_entry(k, i, i->number, hash, where, 1);
+		count_entry(k, i, i->number, hash, i->has_rowid ? where : 0, 1);
 	}
 }
 
@@ -927,7 +952,7 @@ static void take_computed(struct worker *k, struct table *t, sqlite3_stmt *s, in
 			if (in)
 				hash = hash_column(&plan->secret, hash, plan_hash(plan, s, column));
 		if (in)
-			count_entry(k, i, i->number, hash, row, 1);
+			count_entry(k, i, i->number, hash, i->has_rowid ? sqlite3_column_int64(s, column - 1) : 0, 1);
 	}
 }
 
@@ -950,7 +975,11 @@ static bool compute(struct worker *k)
 	if (rc == SQLITE_DONE)
 		return true;
 	t->sql_failed = true;
-	sql_failed(k, rc);
+	/* too much for one statement; of SQLite's own check we need no more than that of the indexes */
+	if (((rc & 0xff) == SQLITE_ERROR || (rc & 0xff) == SQLITE_TOOBIG) && t->demand_count == 0)
+		t->fallback = true;
+	else
+		sql_failed(k, rc);
 	return false;
 }
 
@@ -1046,6 +1075,7 @@ static void *work(void *walk)
 		free(k->key_fields[i]);
 		free(k->key_bytes[i].p);
 	}
+	free(k->map);
 	free(k->fields);
 	free(k->row_bytes.p);
 	free(k->hashes);
@@ -1136,18 +1166,21 @@ static bool differs(const struct index *i)
 struct difference {
 	struct walk *w;
 	const struct index *index;
+	bool told;
 };
 
-static void tell_difference(void *ctx, int count, int64_t where)
+static void tell_difference(void *ctx, int count, int64_t row)
 {
-	const struct difference *d = ctx;
+	struct difference *d = ctx;
+	const struct index *i = d->index;
+	enum damage_kind kind = count > 0 ? DAMAGE_MISSING : DAMAGE_EXTRA;
 
-	if (count > 0)
-		damage_add(d->w->o->damage, "index", d->index->tree.name, DAMAGE_MISSING, 1, where,
-			   "row %" PRId64, where);
+	d->told = true;
+	if (i->has_rowid)
+		damage_add(d->w->o->damage, "index", i->tree.name, kind, 1, row, "row %" PRId64, row);
 	else
-		damage_add(d->w->o->damage, "index", d->index->tree.name, DAMAGE_EXTRA, 1, where,
-			   "on page %" PRId64, where);
+		damage_add(d->w->o->damage, "index", i->tree.name, kind, 1, 0, "%" PRIu64 " entries for %" PRIu64 " rows",
+			   (uint64_t)i->found.count, (uint64_t)i->expected.count);
 }
 
 /* Some indexes do not agree with their tables: those are walked again, to see what differs. */
@@ -1157,10 +1190,12 @@ static void sift(struct walk *w)
 	w->sifting = true;
 	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next) {
 		bool by_rows = false, by_sql = false;
+		unsigned sieves = 0;
 
-		for (struct index *i = t->indexes; i != NULL; i = i->next) {
+		for (struct index *i = t->indexes; i != NULL && sieves < SIEVES_MAX; i = i->next) {
 			if (!is_comparable(w, t, i) || !differs(i) || (i->sieve = sieve_new()) == NULL)
 				continue;
+			sieves++;
 			by_rows = by_rows || i->slots != NULL;
 			by_sql = by_sql || i->computed;
 			push(w, &(struct unit){ .what = UNIT_TREE, .tree = &i->tree });
@@ -1172,13 +1207,14 @@ static void sift(struct walk *w)
 		/* one table at a time, by one thread: sieves are large, and not shared */
 		run_units(w, 1);
 		for (struct index *i = t->indexes; i != NULL; i = i->next) {
-			struct difference d = { w, i };
+			struct difference d = { w, i, false };
 
-			if (i->sieve == NULL)
+			if (!is_comparable(w, t, i) || !differs(i))
 				continue;
-			if (!w->stopping && !sieve_list(i->sieve, tell_difference, &d))
+			/* told in any case, listed or not */
+			if (i->sieve == NULL || w->stopping || !sieve_list(i->sieve, tell_difference, &d) || !d.told)
 				damage_add(w->o->damage, "index", i->tree.name, DAMAGE_COUNT, 1, 0,
-					   "%" PRIu64 " entries for %" PRIu64 " rows, more differences than can be listed",
+					   "%" PRIu64 " entries for %" PRIu64 " rows, whose differences cannot all be listed",
 					   (uint64_t)i->found.count, (uint64_t)i->expected.count);
 			sieve_free(i->sieve);
 			i->sieve = NULL;
@@ -1201,7 +1237,7 @@ static bool compare_indexes(struct walk *w)
 				damage_add(w->o->damage, "index", i->tree.name, DAMAGE_COUNT,
 					   rows > entries ? rows - entries : entries - rows, 0,
 					   "%" PRIu64 " entries for %" PRIu64 " rows", entries, rows);
-			if (w->o->full && !i->order_known)
+			if (!i->order_known)
 				unjudged(w, "index %.60s: a collation of the application's own", i->tree.name);
 		}
 	}
@@ -1212,11 +1248,12 @@ static bool compare_indexes(struct walk *w)
 static void fall_back(struct walk *w, struct table *t)
 {
 	struct worker k = { .w = w, .tree = &t->tree };
-	char *sql = sqlite3_mprintf("PRAGMA main.integrity_check(\"%w\")", t->tree.name);
+	const char *check = w->o->full ? "integrity_check" : "quick_check";
+	char *sql = sqlite3_mprintf("PRAGMA main.%s(\"%w\")", check, t->tree.name);
 	sqlite3_stmt *s = NULL;
 	int rc = sql != NULL ? open_sql(&k) : SQLITE_NOMEM;
 
-	msg_info("table %s: left to SQLite's integrity_check", t->tree.name);
+	msg_info("table %s: left to SQLite's %s", t->tree.name, check);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(k.db, sql, -1, &s, NULL);
 	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -1282,7 +1319,7 @@ void walk_free(struct walk *w)
 /* Each thread that needs SQLite has a connection, and each connection the whole schema in memory. */
 static unsigned sql_threads(const struct walk *w)
 {
-	uint64_t fit = w->o->plan->schema_bytes > 0 ? SCHEMA_MEMORY / w->o->plan->schema_bytes : w->o->jobs;
+	uint64_t fit = SQL_MEMORY / (w->o->plan->schema_bytes + UNTRUSTED_MEMORY);
 
 	return fit < 1 ? 1 : fit > w->o->jobs ? w->o->jobs : (unsigned)fit;
 }
@@ -1310,7 +1347,7 @@ void walk_all(struct walk *w)
 		return;
 	check_unused(w);
 	check_largest_root(w);
-	for (struct table *t = w->o->plan->tables; t != NULL && w->o->full; t = t->next)
+	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next)
 		if (must_fall_back(t))
 			fall_back(w, t);
 	if (compare_indexes(w))

@@ -55,7 +55,7 @@ enum record_result record_header(const unsigned char *p, uint32_t have, uint32_t
 	return body == len ? RECORD_OK : RECORD_BAD;
 }
 
-static int64_t get_int(uint32_t type, const unsigned char *p)
+int64_t record_int(uint32_t type, const unsigned char *p)
 {
 	switch (type) {
 	case 1:
@@ -163,11 +163,11 @@ static int compare_numbers(uint32_t ta, const unsigned char *a, uint32_t tb, con
 	double x, y;
 
 	if (ta != TYPE_REAL && tb != TYPE_REAL)
-		return sign(get_int(ta, a), get_int(tb, b));
+		return sign(record_int(ta, a), record_int(tb, b));
 	if (ta != TYPE_REAL)
-		return compare_int_real(get_int(ta, a), get_real(b));
+		return compare_int_real(record_int(ta, a), get_real(b));
 	if (tb != TYPE_REAL)
-		return -compare_int_real(get_int(tb, b), get_real(a));
+		return -compare_int_real(record_int(tb, b), get_real(a));
 	x = get_real(a);
 	y = get_real(b);
 	return (x > y) - (x < y);
@@ -250,7 +250,7 @@ static int compare_fields(const struct field *fa, const unsigned char *a, const 
 
 	/* most often two integers or two texts; neither can be a NaN */
 	if (fa->type < TYPE_REAL && fb->type < TYPE_REAL && fa->type > 0 && fb->type > 0)
-		return sign(get_int(fa->type, a), get_int(fb->type, b));
+		return sign(record_int(fa->type, a), record_int(fb->type, b));
 	ka = record_kind(fa->type, a);
 	kb = record_kind(fb->type, b);
 	if (rank(ka) != rank(kb))
@@ -345,6 +345,6 @@ uint64_t hash_field(const struct secret *s, uint32_t type, const unsigned char *
 	if (type == TYPE_REAL)
 		return hash_real(s, get_real(p));
 	if (type < TYPE_BLOB)
-		return hash_int(s, get_int(type, p));
+		return hash_int(s, record_int(type, p));
 	return hash_bytes(s, type % 2 == 0 ? KIND_BLOB : KIND_TEXT, p, record_size(type));
 }

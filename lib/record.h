@@ -36,6 +36,9 @@ enum record_result record_header(const unsigned char *p, uint32_t have, uint32_t
 /* How many bytes a value of this serial type has in the body. */
 uint32_t record_size(uint32_t type);
 
+/* The value of an integer's serial type, 0 for any other. */
+int64_t record_int(uint32_t type, const unsigned char *p);
+
 /* NaN, which SQLite reads as NULL, needs the bytes; without them (p NULL) type 7 is a real. */
 enum kind record_kind(uint32_t type, const unsigned char *p);
 

@@ -9,7 +9,7 @@
 /* Sums over the elements in it. Where count is 1 or -1 and proof agrees with hash, it is that one element. */
 struct cell {
 	int64_t count;
-	uint64_t hash, proof, where;
+	uint64_t hash, proof, mark;
 };
 
 struct sieve {
@@ -37,7 +37,7 @@ static uint64_t proof_of(uint64_t hash)
 	return (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-void sieve_add(struct sieve *s, uint64_t hash, int64_t where, int count)
+void sieve_add(struct sieve *s, uint64_t hash, int64_t mark, int count)
 {
 	for (unsigned part = 0; part < PARTS; part++) {
 		struct cell *c = cell_of(s, hash, part);
@@ -45,7 +45,7 @@ void sieve_add(struct sieve *s, uint64_t hash, int64_t where, int count)
 		c->count += count;
 		c->hash += count > 0 ? hash : -hash;
 		c->proof += count > 0 ? proof_of(hash) : -proof_of(hash);
-		c->where += count > 0 ? (uint64_t)where : -(uint64_t)where;
+		c->mark += count > 0 ? (uint64_t)mark : -(uint64_t)mark;
 	}
 }
 
@@ -55,7 +55,7 @@ static bool is_single(const struct cell *c, uint64_t *hash)
 	return (c->count == 1 || c->count == -1) && c->proof == (c->count == 1 ? proof_of(*hash) : -proof_of(*hash));
 }
 
-bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t where), void *ctx)
+bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t mark), void *ctx)
 {
 	bool more = true;
 
@@ -68,10 +68,10 @@ bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t wher
 
 			if (is_single(c, &hash)) {
 				int count = (int)c->count;
-				int64_t where = (int64_t)(count == 1 ? c->where : -c->where);
+				int64_t mark = (int64_t)(count == 1 ? c->mark : -c->mark);
 
-				tell(ctx, count, where);
-				sieve_add(s, hash, where, -count);
+				tell(ctx, count, mark);
+				sieve_add(s, hash, mark, -count);
 				more = true;
 			}
 		}

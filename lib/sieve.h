@@ -14,13 +14,13 @@ struct sieve;
 struct sieve *sieve_new(void);	/* NULL without memory */
 void sieve_free(struct sieve *s);
 
-/* count is 1 or -1; hash is the element's identity, where is told back with it. */
-void sieve_add(struct sieve *s, uint64_t hash, int64_t where, int count);
+/* count is 1 or -1; hash is the element's identity; what follows from it alone, mark, is told back with it. */
+void sieve_add(struct sieve *s, uint64_t hash, int64_t mark, int count);
 
 /*
  * Calls tell for each element that did not cancel out, count as above; empties the sieve. False when there are
  * too many of them to list all.
  */
-bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t where), void *ctx);
+bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t mark), void *ctx);
 
 #endif

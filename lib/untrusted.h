@@ -23,4 +23,7 @@ void untrusted_limit_memory(uint64_t bytes);
  */
 int untrusted_open(const char *path, int (*stop)(void *ctx), void *ctx, sqlite3 **db);
 
+/* What a connection may take beside the schema: its cache and a row or two. */
+#define UNTRUSTED_MEMORY (UINT64_C(1536) << 10)
+
 #endif

@@ -4,8 +4,8 @@
  *	mutate [-n CASES] [-s SEED] [-k] DIR
  *
  * First every sound database of the corpus must be OK at both levels. Then CASES copies are damaged, each in a
- * way that follows from SEED and its number alone. What PRAGMA integrity_check calls corrupt must not be OK
- * for db-verify's full level, nor what quick_check calls corrupt for its quick level. Ends with 1 when that
+ * way that follows from SEED and its number alone. What PRAGMA integrity_check calls corrupt or cannot judge
+ * must not be OK for db-verify's full level, nor what quick_check does for its quick level. Ends with 1 when that
  * does not hold; the copy stays in DIR as case-N.db (-k keeps also those that only we find damaged).
  */
 #include "lib/std.h"
@@ -574,10 +574,8 @@ static bool sqlite_finds(const char *path, const char *pragma, char *why, size_t
 			snprintf(why, size, "%s", (const char *)sqlite3_column_text(s, 0));
 		}
 	}
-	/* a collation that only its application knows: no verdict, and none of damage */
-	if (rc == SQLITE_ERROR && strncmp(sqlite3_errmsg(db), "no such collation", 17) == 0) {
-		snprintf(why, size, "%s", sqlite3_errmsg(db));
-	} else if (rc != SQLITE_DONE || rows == 0) {
+	/* what it cannot judge at all (a collation that only some application knows) must not be OK either */
+	if (rc != SQLITE_DONE || rows == 0) {
 		found = true;
 		snprintf(why, size, "%s", sqlite3_errmsg(db));
 	}

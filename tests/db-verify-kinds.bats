@@ -1,0 +1,217 @@
+# db-verify on every kind of database there is, and its bounds: sound ones are OK, each kind of damage is named
+
+load helper
+
+setup() {
+	# many small files: in memory where there is such a place
+	dir=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d -p "$BATS_TEST_TMPDIR")
+	cd "$dir"
+}
+
+teardown() {
+	rm -rf "$dir"
+}
+
+# verdict STATUS REGEX ARG...
+verdict() {
+	status_wanted=$1 text=$2
+	shift 2
+	run db-verify "$@"
+	expect "$status_wanted" "^DBVERIFY $text"
+}
+
+# sound DB: SQLite and we say so, at both levels, with one thread and with several
+sound() {
+	[ "$(sqlite3 -readonly "$1" 'PRAGMA integrity_check')" = ok ]
+	for jobs in 1 3; do
+		verdict 0 OK -j $jobs "$1"
+		verdict 0 OK -j $jobs -l full "$1"
+	done
+}
+
+# hide DB INDEX SQL: runs SQL while SQLite does not know of the index
+hide() {
+	sqlite3 -bail -cmd '.dbconfig defensive off' "$1" <<-SQL
+		PRAGMA writable_schema = ON;
+		CREATE TEMP TABLE was AS SELECT * FROM sqlite_schema WHERE name = '$2';
+		DELETE FROM sqlite_schema WHERE name = '$2';
+		PRAGMA writable_schema = RESET;
+		$3;
+		PRAGMA writable_schema = ON;
+		INSERT INTO sqlite_schema SELECT * FROM was;
+	SQL
+}
+
+# schema DB OLD NEW: another text in the schema, the rows stay
+schema() {
+	sqlite3 -bail -cmd '.dbconfig defensive off' "$1" "PRAGMA writable_schema = ON;
+		UPDATE sqlite_schema SET sql = replace(sql, '$2', '$3')"
+}
+
+# peak ARG...: db-verify takes at most the 64 MiB that the page promises
+peak() {
+	status=0
+	output=$(/usr/bin/time -o peak -f %M db-verify "$@" 2>&1) || status=$?
+	[ "$(tail -n 1 peak)" -le 65536 ] || { echo "$* took $(tail -n 1 peak) KiB"; return 1; }
+}
+
+# Rows i = 1..300 of SQL's choice: rows 'EXPRESSIONS' [TABLE]
+rows() {
+	echo "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO ${2-t} SELECT $1 FROM n;"
+}
+
+# place ROW ENTRIES ROWS: what is told of the first difference; of a table without rowids there is no number to tell
+place() {
+	if [ "$kind" = 'without rowid' ]; then echo "$2 entries for $3 rows"; else echo "row $1"; fi
+}
+
+@test "every kind of index: sound is OK, a lost, a changed and a left-over entry are named" {
+	local kind pragmas sql n=0
+	while IFS='|' read -r kind pragmas sql; do
+		n=$((n + 1))
+		echo "# $kind"
+		rm -f t.db
+		sqlite3 -bail t.db "$pragmas; CREATE TABLE $sql; $(rows "i, 'Key' || (i * 7919 % 301) || substr('   ', 1, i % 4), i % 17 * 0.5" "t (id, a, b)")"
+		sound t.db
+		cp t.db sound.db
+		hide t.db ix "INSERT INTO t (id, a, b) VALUES (1000, 'Key new', 80)"
+		verdict 2 "CRITICAL: t.db: index ix: 1 row is missing from it \($(place 1000 300 301)\)" -l full t.db
+		cp sound.db t.db
+		hide t.db ix "DELETE FROM t WHERE id = 299"
+		verdict 2 "CRITICAL: t.db: index ix: 1 entry belongs to no row \($(place 299 300 299)\)" -l full t.db
+		cp sound.db t.db
+		hide t.db ix "UPDATE t SET a = a || 'x', b = b + 100 WHERE id = 299"
+		verdict 0 OK t.db
+		verdict 2 'CRITICAL: t.db: index ix: 1 row is missing from it .*and 1 more errors' -l full t.db
+		[ "$(sqlite3 -readonly t.db 'PRAGMA integrity_check(1)')" != ok ]
+	done <<-KINDS
+		plain||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a, b)
+		descending||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (b DESC, a DESC)
+		without case||t (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE, b REAL); CREATE INDEX ix ON t (a)
+		without spaces||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a COLLATE RTRIM DESC)
+		unique||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE UNIQUE INDEX ix ON t (a, id)
+		partial||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a) WHERE id > 290 AND b IS NOT NULL
+		expression||t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (lower(a), b * 2 DESC)
+		generated||t (id INTEGER PRIMARY KEY, a TEXT, b REAL, v AS (a || b)); CREATE INDEX ix ON t (v)
+		generated and stored||t (id INTEGER PRIMARY KEY, a TEXT, b REAL, s TEXT AS (a || b) STORED); CREATE INDEX ix ON t (s)
+		without rowid||t (id INT, a TEXT, b REAL, PRIMARY KEY (b DESC, id)) WITHOUT ROWID; CREATE INDEX ix ON t (a)
+		strict||t (id INTEGER PRIMARY KEY, a TEXT, b REAL) STRICT; CREATE INDEX ix ON t (b, a)
+		UTF-16le|PRAGMA encoding = 'UTF-16le'|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a COLLATE NOCASE)
+		UTF-16be|PRAGMA encoding = 'UTF-16be'|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a, lower(a))
+		auto_vacuum full|PRAGMA auto_vacuum = FULL|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a)
+		auto_vacuum incremental|PRAGMA auto_vacuum = INCREMENTAL|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a)
+		pages of 512|PRAGMA page_size = 512|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a)
+		pages of 65536|PRAGMA page_size = 65536|t (id INTEGER PRIMARY KEY, a TEXT, b REAL); CREATE INDEX ix ON t (a)
+	KINDS
+	[ "$n" -eq 17 ]
+}
+
+@test "no table, an empty table, one row, full-text and spatial indexes are OK; their shadow tables are looked at" {
+	sqlite3 none.db 'CREATE TABLE t (a); DROP TABLE t'
+	sqlite3 empty.db 'CREATE TABLE t (a PRIMARY KEY, b UNIQUE); CREATE TABLE w (a PRIMARY KEY) WITHOUT ROWID'
+	sqlite3 one.db 'CREATE TABLE t (a PRIMARY KEY); INSERT INTO t VALUES (1)'
+	sqlite3 text.db "CREATE VIRTUAL TABLE t USING fts5 (a); $(rows "'word ' || i || ' ' || i % 9")"
+	sqlite3 space.db "CREATE VIRTUAL TABLE t USING rtree (id, x0, x1); $(rows 'i, i, i + 1')"
+	for db in none empty one text space; do sound $db.db; done
+
+	sqlite3 -cmd '.dbconfig defensive off' space.db 'PRAGMA writable_schema = ON; DELETE FROM t_rowid WHERE rowid = 5'
+	verdict 0 OK -l full space.db	# whole as tables are, which is all that SQLite's own check looks at
+	for shadow in text:t_idx space:t_node; do
+		db=${shadow%:*}.db
+		root=$(sqlite3 -readonly "$db" "SELECT (rootpage - 1) * 4096 FROM sqlite_schema WHERE name = '${shadow#*:}'")
+		dd if=/dev/zero of="$db" bs=1 seek="$root" count=8 conv=notrunc status=none
+		for level in quick full; do
+			verdict 2 "CRITICAL: $db: table ${shadow#*:}: 1 malformed page" -l $level "$db"
+		done
+	done
+}
+
+@test "order and uniqueness are those that the schema demands" {
+	sqlite3 t.db "CREATE TABLE t (a TEXT, b INT); CREATE INDEX ix ON t (a, b); $(rows "'k' || (i / 2), i")"
+	sound t.db
+	cp t.db sound.db
+	schema t.db 'INDEX ix ON t (a, b)' 'UNIQUE INDEX ix ON t (a)'
+	verdict 2 'CRITICAL: t.db: index ix: 1 malformed record|CRITICAL: t.db: index ix: ' -l full t.db
+	sqlite3 u.db "CREATE TABLE t (a TEXT); CREATE INDEX ix ON t (a); $(rows "CASE WHEN i % 100 = 0 THEN NULL WHEN i % 100 < 3 THEN 'twin' || (i / 100) ELSE i END")"
+	schema u.db 'INDEX ix' 'UNIQUE INDEX ix'
+	verdict 2 'CRITICAL: u.db: index ix: 3 entries are not unique' -l full u.db
+	cp sound.db d.db
+	schema d.db '(a, b)' '(a DESC, b)'
+	verdict 2 'CRITICAL: d.db: index ix: 1[0-9]{2} entries out of order' -l full d.db
+}
+
+@test "the answer is the same with any number of threads" {
+	sqlite3 t.db "PRAGMA page_size = 512; CREATE TABLE t (a TEXT, b); CREATE INDEX ix ON t (a, b);
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+		INSERT INTO t SELECT printf('%08x', i * 2654435761 % 4294967296), i FROM n"
+	cp t.db bad.db
+	hide bad.db ix "DELETE FROM t WHERE rowid % 1000 = 1; UPDATE t SET a = 'other' WHERE rowid % 5000 = 2"
+	db-verify -v -l full -j 1 bad.db 2>&1 | sed 's/ | .*//' >one || true
+	grep -q 'index ix: 36 entries belong to no row' one
+	for jobs in 2 3 8; do
+		verdict 0 OK -l full -j $jobs t.db
+		db-verify -v -l full -j $jobs bad.db 2>&1 | sed 's/ | .*//' >many || true
+		diff one many
+	done
+}
+
+# grown DB PAGE_SIZE VACUUM: more than 1 GiB, mostly free pages that take no room on the disk; the tables `behind`
+# and its index go on where the lock page is, which nothing may use
+grown() {
+	sqlite3 "$1" "PRAGMA page_size = $2; PRAGMA auto_vacuum = $3; CREATE TABLE before (a, b UNIQUE);
+		CREATE TABLE behind (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX behind_a ON behind (a); $(rows 'i, i' before)"
+	pages=$(($(stat -c %s "$1") / $2)) lock=$((0x40000000 / $2 + 1))
+	python3 - "$1" "$2" $((lock - 3)) <<-'PY'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as f:
+		    f.truncate(int(sys.argv[2]) * int(sys.argv[3]))
+		    f.seek(28)
+		    f.write(struct.pack(">I", int(sys.argv[3])))
+	PY
+	sqlite3 "$1" "PRAGMA journal_mode = OFF; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+		INSERT INTO behind SELECT i, printf('key%08x%040d', i * 2654435761 % 4294967296, i) FROM n" >/dev/null
+	python3 - "$1" "$2" "$pages" $((lock - 3)) "$3" <<-'PY'
+		import struct, sys
+		size, have, last = map(int, sys.argv[2:5])
+		group = size // 5 + 1 if sys.argv[5] != "NONE" else 0
+		is_map = lambda n: group and (n - 2) % group == 0
+		free = [n for n in range(have + 1, last + 1) if not is_map(n)]
+		with open(sys.argv[1], "r+b") as f:
+		    each, at, before = size // 4 - 2, 0, 0
+		    while at < len(free):
+		        trunk, leaves = free[at], free[at + 1:at + 1 + each]
+		        f.seek((trunk - 1) * size)
+		        f.write(struct.pack(">II%dI" % len(leaves), before, len(leaves), *leaves))
+		        at, before = at + 1 + len(leaves), trunk
+		    f.seek(32)
+		    f.write(struct.pack(">II", before, len(free)))
+		    for n in free if group else []:
+		        mapped = n - (n - 2) % group
+		        f.seek((mapped - 1) * size + 5 * (n - mapped - 1))
+		        f.write(b"\2\0\0\0\0")
+	PY
+	[ "$(stat -c %s "$1")" -gt $((0x40000000 + $2)) ]
+}
+
+# In pages of 1024 bytes the page behind the lock page is a pointer map that would lie on it.
+@test "over 1 GiB: the lock page is nobody's, what lies behind it is looked at, in bounded memory" {
+	for kind in 512:NONE 1024:FULL 4096:NONE 65536:NONE; do
+		size=${kind%:*}
+		rm -f big.db
+		grown big.db "$size" "${kind#*:}"
+		[ "$(sqlite3 -readonly big.db 'PRAGMA quick_check')" = ok ]
+		peak big.db
+		expect 0 '^DBVERIFY OK'
+		peak -l full big.db
+		expect 0 '^DBVERIFY OK'
+
+		# one letter of a text behind the lock page, in the table or in the index
+		at=$(tail -c +$((0x40000000 + size + 1)) big.db | grep -abo 'key[0-9a-f]*' | tail -n 1 | cut -d : -f 1)
+		printf K | dd of=big.db bs=1 seek=$((0x40000000 + size + at)) conv=notrunc status=none
+		verdict 0 OK big.db
+		verdict 2 'CRITICAL: big.db: index behind_a: ' -l full big.db
+		# a page there, and the lock page itself as if it were one
+		truncate -s $((0x40000000 + size * 2)) big.db
+		verdict 2 'CRITICAL: big.db: [0-9]+ pages in the header' big.db
+	done
+}
