@@ -215,3 +215,164 @@ grown() {
 		verdict 2 'CRITICAL: big.db: [0-9]+ pages in the header' big.db
 	done
 }
+
+# 10,000 tables with an index each, by bytes: SQLite's own statements take minutes for so many
+many() {
+	sqlite3 -bail -cmd '.dbconfig defensive off' "$1" <<-SQL
+		PRAGMA page_size = 1024;
+		CREATE TABLE t0 (a TEXT CHECK (length(a) < 9));
+		PRAGMA writable_schema = ON;
+		CREATE TEMP TABLE n AS WITH RECURSIVE c (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 9998) SELECT i FROM c;
+		INSERT INTO sqlite_schema SELECT 'table', 't' || i, 't' || i, 1000000 + 2 * i,
+			'CREATE TABLE t' || i || ' (a TEXT CHECK (length(a) < 9))' FROM (SELECT i + 1 AS i FROM n);
+		INSERT INTO sqlite_schema SELECT 'index', 'i' || i, 't' || i, 1000001 + 2 * i,
+			'CREATE INDEX i' || i || ' ON t' || i || ' (a)' FROM (SELECT i + 1 AS i FROM n);
+		UPDATE sqlite_schema SET rootpage = rootpage - 1000001 + (SELECT page_count FROM pragma_page_count)
+			WHERE rootpage > 1000000;
+	SQL
+	pages=$(($(stat -c %s "$1") / 1024))
+	python3 - "$1" "$pages" <<-'PY'
+		import struct, sys
+		head = lambda kind: struct.pack(">BHHHBH", kind, 0, 1, 1016, 0, 1016).ljust(1016, b"\0")
+		row, entry = head(13) + b"\x06\x01\x02\x15abcd", head(10) + b"\x07\x03\x15\x09abcd"
+		with open(sys.argv[1], "r+b") as f:
+		    f.seek(0, 2)
+		    f.write((row + entry) * 9999)
+		    f.seek(28)
+		    f.write(struct.pack(">I", int(sys.argv[2]) + 2 * 9999))
+	PY
+}
+
+@test "10,000 tables, in bounded memory" {
+	many many.db
+	[ "$(sqlite3 -readonly many.db 'SELECT count(*) FROM sqlite_schema WHERE type = "table"; PRAGMA integrity_check')" = 10000$'\n'ok ]
+	peak many.db
+	expect 0 '^DBVERIFY OK'
+	peak -l full many.db
+	expect 0 '^DBVERIFY OK'
+	printf x | dd of=many.db bs=1 seek=$(((pages + 2 * 7777) * 1024 - 1)) conv=notrunc status=none
+	verdict 0 OK many.db
+	peak -l full many.db
+	expect 2 '^DBVERIFY CRITICAL: many.db: index i7777: 1 row is missing from it \(row 1\); and 1 more error'
+	truncate -s -20K many.db
+	verdict 2 CRITICAL many.db
+}
+
+@test "many entries, and many that differ, in bounded memory" {
+	sqlite3 t.db "CREATE TABLE t (a TEXT, b INT); CREATE INDEX ix ON t (a, b); CREATE INDEX iy ON t (b + 1); CREATE UNIQUE INDEX iz ON t (b, a);
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)
+		INSERT INTO t SELECT printf('%08x', i * 2654435761 % 4294967296), i FROM n"
+	peak -l full t.db
+	expect 0 '^DBVERIFY OK'
+	hide t.db ix "DELETE FROM t WHERE rowid % 9 = 1"
+	schema t.db 'b + 1' 'b + 2'
+	peak -v -l full t.db
+	expect 2 'index ix: 1 entry too many or too few \(150000 entries for 133333 rows, whose differences cannot all be listed\)'
+	expect 2 'index iy: 1 entry too many or too few \(133333 entries for 133333 rows, whose differences cannot all be listed\)'
+}
+
+@test "as many threads as there can be, each with a connection of SQLite, in bounded memory" {
+	{
+		for ((i = 0; i < 64; i++)); do
+			echo "CREATE TABLE t$i (a TEXT CHECK (length(a) > 9)); INSERT INTO t$i SELECT printf('%0120d', i) FROM n;"
+		done
+	} | sqlite3 -cmd 'CREATE TEMP TABLE n AS WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 12000) SELECT i FROM c' t.db
+	peak -j 64 t.db
+	expect 0 '^DBVERIFY OK'
+	peak -j 64 -l full t.db
+	expect 0 '^DBVERIFY OK'
+}
+
+# left LEVEL ARG...: OK, and -v says that SQLite's own check decided on the table t
+left() {
+	level=$1
+	shift
+	run db-verify -v "$@"
+	expect 0 '^DBVERIFY OK'
+	expect 0 "^db-verify: table t: left to SQLite's $level\$"
+}
+
+@test "a table whose rowid has no name left for it is left to SQLite's own check" {
+	sqlite3 t.db "CREATE TABLE t (rowid TEXT, oid, _rowid_); CREATE INDEX ix ON t (lower(rowid)); $(rows "'A' || i, i, i")"
+	sound t.db
+	left integrity_check -l full t.db
+	hide t.db ix "DELETE FROM t WHERE oid = 77"
+	verdict 2 'CRITICAL: t.db: table t: 1 malformed record \(SQLite: ' -l full t.db
+}
+
+# with 64 threads 64 KiB are left for each value
+@test "values too long for our memory are left to SQLite's own check" {
+	sqlite3 t.db "CREATE TABLE t (a TEXT, b); CREATE INDEX ix ON t (a); INSERT INTO t VALUES (printf('%.*c', 90000, 'x'), 1), ('b', 2)"
+	sound t.db
+	left integrity_check -j 64 -l full t.db
+	hide t.db ix "UPDATE t SET a = a || 'y'"
+	verdict 2 "CRITICAL: t.db: table t: [1-9] malformed records \\(SQLite: row 1 missing from index ix" -j 64 -l full t.db
+
+	sqlite3 w.db "CREATE TABLE t (a TEXT PRIMARY KEY, b INT) WITHOUT ROWID; INSERT INTO t VALUES (printf('%.*c', 90000, 'x'), 1), ('b', 2)"
+	left integrity_check -j 64 -l full w.db
+	schema w.db 'b INT' 'b TEXT'
+	verdict 2 'CRITICAL: w.db: table t: ' -j 64 -l full w.db
+
+	# what quick wants to see of a row is long, and what is wrong with it stands behind that
+	sqlite3 n.db "CREATE TABLE t (a NUMERIC, b INT); INSERT INTO t VALUES (printf('%.*c', 90000, 'x'), NULL)"
+	left quick_check -j 64 n.db
+	schema n.db 'b INT' 'b INT NOT NULL'
+	for level in quick full; do
+		verdict 2 'CRITICAL: n.db: table t: 1 malformed record \(SQLite: NULL value in t.b' -j 64 -l $level n.db
+		verdict 2 'CRITICAL: n.db: table t: 1 NULL in a NOT NULL column' -j 1 -l $level n.db
+	done
+}
+
+@test "an indexed text of 9 MB has an answer" {
+	sqlite3 t.db "CREATE TABLE t (a TEXT, b); CREATE INDEX ix ON t (a); CREATE INDEX iy ON t (lower(a));
+		INSERT INTO t VALUES (printf('%.*c', 9000000, 'x'), 1), ('b', 2), (printf('%.*c', 9000000, 'y'), 3)"
+	peak -l full t.db
+	expect 0 '^DBVERIFY OK'
+	hide t.db ix "UPDATE t SET a = a || 'y' WHERE b = 3"
+	peak -l full t.db
+	expect 2 '^DBVERIFY CRITICAL: t.db: table t: '
+}
+
+@test "more computed columns than SQLite selects are left to its own check" {
+	columns=$(printf 'lower(a),%.0s' {1..1100})b
+	sqlite3 t.db "CREATE TABLE t (a TEXT, b INT); CREATE INDEX ix ON t ($columns); CREATE INDEX iy ON t ($columns); $(rows "'A' || i, i")"
+	left integrity_check -l full t.db
+	hide t.db iy 'DELETE FROM t WHERE b = 77'
+	verdict 2 'CRITICAL: t.db: table t: [12] malformed records? \(SQLite: ' -l full t.db
+}
+
+@test "a thousand constraints are each looked at" {
+	sqlite3 t.db "CREATE TABLE t (a INT $(for ((i = 0; i < 1200; i++)); do echo "CHECK (a <> $((i + 1000)))"; done)); $(rows i)"
+	sound t.db
+	schema t.db '<> 1700' '<> 17'
+	for level in quick full; do
+		verdict 2 'CRITICAL: t.db: table t: 1 row fails a CHECK constraint \(a <> 17\)' -l $level t.db
+	done
+}
+
+@test "a constraint or a collation that only its application knows cannot be judged" {
+	sqlite3 t.db "CREATE TABLE t (a TEXT COLLATE NOCASE, b INT CHECK (abs(b) > 0)); CREATE INDEX ix ON t (a); $(rows "'A' || i, i")"
+	cp t.db sound.db
+	schema t.db NOCASE KLINGON
+	for level in quick full; do
+		verdict 3 "UNKNOWN: t.db: not judged: index ix: a collation of the application's own" -l $level t.db
+	done
+	hide sound.db ix 'DELETE FROM t WHERE b = 77'
+	schema sound.db NOCASE KLINGON
+	verdict 2 'CRITICAL: sound.db: index ix: 1 entry belongs to no row' -l full sound.db
+	schema t.db KLINGON NOCASE
+	schema t.db 'abs(b)' 'wug(b)'
+	for level in quick full; do
+		verdict 3 'UNKNOWN: t.db: not judged: table t: SQLite: no such function: wug' -l $level t.db
+	done
+}
+
+@test "progress is shown when it is asked for, and not into a log" {
+	sqlite3 t.db "CREATE TABLE t (a); $(rows 'zeroblob(9000)')"
+	run --separate-stderr db-verify t.db
+	[ -z "$stderr" ]
+	run --separate-stderr db-verify --progress -l full t.db
+	[[ $stderr == *verified* ]]
+	run --separate-stderr db-verify --progress --no-progress t.db
+	[ -z "$stderr" ]
+}
