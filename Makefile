@@ -103,11 +103,18 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBA)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $< $(LIBA) $(LIBS)
 
+# ratios with their goals; BENCH_SIZE=200M for a first look
+BENCH_SIZE = 1400M
+bench: all
+	sh tests/bench/verify.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 625))
+	BENCH_SIZE=$(BENCH_SIZE) bash tests/bench/transfer.sh
+	BENCH_SIZE=$(BENCH_SIZE) sh tests/bench/snapshot.sh
+
 # The whole suite of the tools under the address and undefined-behaviour sanitizers; without the lab, whose
 # hosts have the ordinary binaries, and the crash matrices, whose tracer excludes the leak check.
 ASAN_TESTS = $(filter-out tests/lab% tests/page% tests/interop% tests/systemd%,$(wildcard tests/*.bats))
 asan:
-	B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
+	FILE_LIMIT=7200 B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
 
 # Both compilers without a warning, the analyzers, the scripts, the pages.
 SCRIPTS = scripts/*.sh tests/*.sh tests/bench/*.sh .ci/run

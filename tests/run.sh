@@ -45,13 +45,14 @@ count_tap() {
 # the long ones first
 [ $# -gt 0 ] || set -- tests/lab/*.bats tests/*.bats
 # As many files at once as there are processors: each test has its own directory, ports and namespaces.
+# FILE_LIMIT: seconds after which a file hangs; the sanitizers need more.
 # shellcheck disable=SC2016  # $1 and $2 are the inner shell's
 for file in "$@"; do
 	[ ! -e "$file" ] || echo "$file"
 done | xargs -P "$(nproc)" -I FILE sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
-	timeout 1200 bats --tap "$2" >"$tap" 2>&1 || true
+	timeout "${FILE_LIMIT:-1200}" bats --tap "$2" >"$tap" 2>&1 || true
 	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
 	flock "$1" cat "$tap.out"' run "$results" FILE
 
