@@ -251,14 +251,14 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	app live
 	sql 'SELECT count(*) FROM t;'
 	chmod 666 live-wal live-shm
-	run as_nobody "$ROOT/build/db-install" new live
+	run as_nobody db-install new live
 	expect 73 "^db-install: live: in use by sqlite3 \(pid $app_pid\)$"
 	app_dies
 	sqlite3 live 'PRAGMA journal_mode=DELETE' >/dev/null
 	chown 65534:65534 ./*
 	# root's idle descriptor is out of its sight
 	exec 9<live
-	run as_nobody "$ROOT/build/db-install" --json -v new live
+	run as_nobody db-install --json -v new live
 	exec 9<&-
 	expect 0 "live: other users' processes cannot be seen"
 	[ "$(jq -r .processes <<<"$(grep '^{' <<<"$output")")" = own ]
@@ -619,11 +619,11 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	chown 65534:65534 . new
 	chmod 666 live
 	before=$(sha256sum live)
-	run as_nobody "$ROOT/build/db-install" new live
+	run as_nobody db-install new live
 	expect 77 '^db-install: live: cannot give it owner 0:0 and mode 0666: Operation not permitted$'
 	[ "$(sha256sum live)" = "$before" ]
 	[ "$(ls -A)" = $'live\nnew' ]
-	run as_nobody "$ROOT/build/db-install" --owner 65534:65534 new live
+	run as_nobody db-install --owner 65534:65534 new live
 	expect 0
 }
 
@@ -635,17 +635,18 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	chown irc:irc live
 	chown 65534:65534 . new
 	chmod 660 live
-	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" "$ROOT/build/db-install" --mode 640 -v new live
+	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" db-install --mode 640 -v new live
 	expect 0 'group [0-9]* may use it as that user could'
 	[ "$(stat -c '%u:%G %a' live)" = '65534:irc 660' ]
 	# whom the group does not hold could not open it any more
 	make_new new
 	chown games:irc live
-	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" "$ROOT/build/db-install" new live
+	run setpriv --reuid 65534 --regid 65534 --groups "$(id -g irc)" db-install new live
 	expect 77 'cannot give it owner'
 }
 
 @test "memory does not grow with the database: less than 16 MiB, moved or copied" {
+	unsanitized
 	make_db live
 	sqlite3 new 'CREATE TABLE t(side, b); INSERT INTO t VALUES ("new", zeroblob(60000000)), ("new", zeroblob(40000000))'
 	run env time -f %M db-install -k new live

@@ -1196,6 +1196,7 @@ killed_after() {
 }
 
 @test "memory stays under 16 MiB whatever the size, over TLS" {
+	unsanitized
 	DROPBOX_ROOT="$PWD/tls"
 	dropbox_start --tls
 	truncate -s 300M a.bin

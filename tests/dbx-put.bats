@@ -986,6 +986,7 @@ killed_after() {
 }
 
 @test "memory stays under 16 MiB whatever the size, over TLS, for a file and for a stream" {
+	unsanitized
 	(
 		DROPBOX_ROOT="$PWD/tls"
 		dropbox_start --tls

@@ -18,6 +18,16 @@ expect() {
 	fi
 }
 
+# for the tests of memory and libraries, of which the sanitizers bring their own
+unsanitized() {
+	[ -z "${SANITIZE-}" ] || skip 'built with sanitizers'
+}
+
+# a leak check cannot trace a process that is traced already
+strace() {
+	ASAN_OPTIONS=detect_leaks=0 command strace "$@"
+}
+
 # ---- the local Dropbox (tests/dropboxd) ----
 
 # dropbox_start [OPTION...]: starts it on free ports with its data in $DROPBOX_ROOT (default
