@@ -536,6 +536,7 @@ static int plan_stored(struct draft *d)
 				s->forbidden |= KIND_INT | KIND_REAL;
 			s->numeric = affinity >= AFFINITY_NUMERIC;
 		}
+		s->suspect = s->forbidden | (s->numeric ? KIND_TEXT : 0) | (s->not_null ? KIND_REAL : 0);
 	}
 	return SQLITE_OK;
 }
@@ -648,7 +649,7 @@ static int plan_table(struct draft *d)
 			s->has_default = true;
 	}
 	for (uint32_t i = 0; i < t->stored_count; i++)
-		if (t->stored[i].slot >= 0 || t->stored[i].numeric || t->stored[i].forbidden != 0)
+		if (t->stored[i].slot >= 0 || t->stored[i].suspect != 0)
 			t->last_needed = i + 1;
 	if (rc == SQLITE_OK)
 		rc = plan_demands(d);

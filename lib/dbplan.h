@@ -36,6 +36,7 @@ struct stored {
 	const char *name;
 	unsigned forbidden;		/* kinds of value that it may not hold (record.h) */
 	bool not_null;			/* whether NULL is among them, for the message */
+	unsigned suspect;		/* kinds of value of which the bytes decide, or that are forbidden */
 	bool numeric;			/* NUMERIC affinity: a text that looks like a number may not stand there */
 	int slot;			/* where its hash goes for the indexes, -1 when none needs it */
 	bool has_default;		/* a record from before ALTER TABLE ADD COLUMN ends before this column: */

@@ -461,7 +461,8 @@ static void check_entry(struct worker *k, const struct btree_cell *c, uint32_t p
 	uint64_t hash;
 
 	if (!k->w->o->full) {
-		payload(k, c, page, 0, NULL, false);
+		if (c->overflow != 0)
+			payload(k, c, page, 0, NULL, false);
 		return;
 	}
 	p = payload(k, c, page, c->payload, &k->key_bytes[k->turn], false);
@@ -558,7 +559,7 @@ static void check_row(struct worker *k, const struct btree_cell *c, uint32_t pag
 		const struct stored *s = &t->stored[i];
 
 		if (i < count) {
-			if (s->forbidden != 0 || s->numeric)
+			if ((s->suspect & record_kind(k->fields[i].type, NULL)) != 0)
 				check_value(k, s, k->fields[i].type, p + k->fields[i].at, where);
 			if (s->slot >= 0)
 				k->hashes[s->slot] = hash_field(secret, k->fields[i].type, p + k->fields[i].at);

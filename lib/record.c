@@ -13,6 +13,7 @@
 #define TYPE_BLOB 12
 #define TYPE_TEXT 13
 
+/* of the types below that of the empty blob; 10 and 11 are reserved and never written */
 static const unsigned char sizes[TYPE_BLOB] = { 0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0 };
 
 uint32_t record_size(uint32_t type)
@@ -39,17 +40,18 @@ enum record_result record_header(const unsigned char *p, uint32_t have, uint32_t
 	end = p + n;
 	body = n;
 	for (; s < end; i++) {
-		uint64_t type;
+		uint64_t type = *s;
 
-		s = btree_varint(s, end, &type);
-		/* 10 and 11 are reserved and never written */
-		if (s == NULL || type > UINT32_MAX || type == 10 || type == 11)
+		/* most often a single byte */
+		if (type < 0x80)
+			s++;
+		else if ((s = btree_varint(s, end, &type)) == NULL || type > UINT32_MAX)
+			return RECORD_BAD;
+		if (type == 10 || type == 11)
 			return RECORD_BAD;
 		if (i < room)
 			fields[i] = (struct field){ (uint32_t)type, (uint32_t)body };
 		body += record_size((uint32_t)type);
-		if (body > len)
-			return RECORD_BAD;
 	}
 	*count = i;
 	return body == len ? RECORD_OK : RECORD_BAD;
@@ -84,15 +86,9 @@ static double get_real(const unsigned char *p)
 	return r;
 }
 
-enum kind record_kind(uint32_t type, const unsigned char *p)
+bool record_is_nan(const unsigned char *p)
 {
-	if (type == 0)
-		return KIND_NULL;
-	if (type == TYPE_REAL)
-		return p != NULL && isnan(get_real(p)) ? KIND_NULL : KIND_REAL;
-	if (type < TYPE_BLOB)
-		return KIND_INT;
-	return type % 2 == 0 ? KIND_BLOB : KIND_TEXT;
+	return isnan(get_real(p));
 }
 
 /* The ASCII character at position i of a text, 0xff for any other. */

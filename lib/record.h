@@ -27,8 +27,8 @@ enum record_result {
 
 /*
  * The header of a record of len bytes, of which the first have are at p. Fills at most room fields; *count is
- * how many there are (it may be more than room). Every field was checked to lie within len, but its bytes may
- * be behind have.
+ * how many there are (it may be more than room). When it is RECORD_OK, every field lies within len, but its
+ * bytes may be behind have.
  */
 enum record_result record_header(const unsigned char *p, uint32_t have, uint32_t len, struct field *fields,
 				 uint32_t room, uint32_t *count, uint32_t *header);
@@ -39,8 +39,18 @@ uint32_t record_size(uint32_t type);
 /* The value of an integer's serial type, 0 for any other. */
 int64_t record_int(uint32_t type, const unsigned char *p);
 
+/* Of the 8 bytes of a value of type 7. */
+bool record_is_nan(const unsigned char *p);
+
 /* NaN, which SQLite reads as NULL, needs the bytes; without them (p NULL) type 7 is a real. */
-enum kind record_kind(uint32_t type, const unsigned char *p);
+static inline enum kind record_kind(uint32_t type, const unsigned char *p)
+{
+	if (type > 11)
+		return type % 2 == 0 ? KIND_BLOB : KIND_TEXT;
+	if (type == 7)
+		return p != NULL && record_is_nan(p) ? KIND_NULL : KIND_REAL;
+	return type == 0 ? KIND_NULL : KIND_INT;
+}
 
 /* Does the text look like a number all through, so that NUMERIC affinity would have made it one? */
 bool record_numeric_text(const unsigned char *p, uint32_t len, uint32_t encoding);
