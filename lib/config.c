@@ -68,7 +68,7 @@ static const char *value(const char *p, const char *end, struct buf *out)
 		if (!quoted && newline(*p))
 			break;
 		if (state == BEFORE && (*p == SINGLE || *p == DOUBLE)) {
-			state = *p;
+			state = *p == SINGLE ? SINGLE : DOUBLE;
 			continue;
 		}
 		if (state == BEFORE && blank(*p))

@@ -1,11 +1,13 @@
 #include "lib/std.h"
 
+#include <locale.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <wctype.h>
 
 #include "lib/clock.h"
 #include "lib/config.h"
@@ -835,6 +837,47 @@ int dropbox_metadata(struct dropbox *d, struct http *h, const char *path, struct
 	dropbox_answer_free(&a);
 	json_free(arg);
 	return rc;
+}
+
+int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const char *rev)
+{
+	json *arg = json_object();
+	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/delete_v2", .arg = arg };
+	struct dropbox_answer a;
+	int rc;
+
+	json_put_str(arg, "path", path);
+	json_put_str(arg, "parent_rev", rev);
+	dropbox_do(d, h, &c, &a);
+	rc = a.rc;
+	if (rc == EX_NOINPUT && a.lost)
+		rc = EX_OK;	/* the first reply was lost, not the deletion */
+	else if (strcmp(a.tag, "path_write/conflict/file") == 0)
+		msg_err(path, "was replaced in Dropbox meanwhile, and stays");
+	else if (rc != EX_OK && rc != EX_NOINPUT)
+		dropbox_report(path, &a);
+	dropbox_answer_free(&a);
+	json_free(arg);
+	return rc;
+}
+
+bool dropbox_same_path(const char *a, const char *b)
+{
+	locale_t unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	uint32_t x, y;
+	bool same;
+
+	do {
+		size_t n = utf8_next(a, &x), m = utf8_next(b, &y);
+
+		same = n > 0 && m > 0 &&
+		       (x == y || (unicode != (locale_t)0 && towlower_l(x, unicode) == towlower_l(y, unicode)));
+		a += n;
+		b += m;
+	} while (same && x != 0);
+	if (unicode != (locale_t)0)
+		freelocale(unicode);
+	return same;
 }
 
 const char *dropbox_path_fault(const char *path, bool refs)

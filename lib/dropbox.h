@@ -130,6 +130,15 @@ int dropbox_report(const char *object, const struct dropbox_answer *a);
 int dropbox_metadata(struct dropbox *d, struct http *h, const char *path, struct dropbox_meta *m);
 
 /*
+ * Deletes path while it is the revision rev. EX_OK; EX_NOINPUT when nothing is there, not reported; else an exit
+ * status (reported), EX_CANTCREAT when it was replaced meanwhile.
+ */
+int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const char *rev);
+
+/* Are they one path to Dropbox, which does not tell upper from lower case? */
+bool dropbox_same_path(const char *a, const char *b);
+
+/*
  * Is path what Dropbox takes: `/...` without a trailing slash or blank, components of at most 255
  * characters, valid UTF-8 without controls; or `rev:...`, `id:...` when refs is true?
  * NULL, or the reason.

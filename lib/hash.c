@@ -110,12 +110,17 @@ char *content_hash_end(struct content_hash *h, char text[HASH_TEXT])
 	return hash_hex(digest, text);
 }
 
-char *content_hash_of_blocks(const void *digests, size_t count, char text[HASH_TEXT])
+char *hash_of(const void *data, size_t len, char text[HASH_TEXT])
 {
 	unsigned char digest[HASH_LEN];
 
-	must(EVP_Digest(digests, count * HASH_LEN, digest, NULL, EVP_sha256(), NULL));
+	must(EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL));
 	return hash_hex(digest, text);
+}
+
+char *content_hash_of_blocks(const void *digests, size_t count, char text[HASH_TEXT])
+{
+	return hash_of(digests, count * HASH_LEN, text);
 }
 
 int content_hash_fd(int fd, uint64_t offset, uint64_t length, char text[HASH_TEXT])

@@ -13,6 +13,9 @@
 #define HASH_LEN 32
 #define HASH_TEXT (2 * HASH_LEN + 1)
 
+/* The SHA-256 of len bytes as lower-case hex. Returns text. */
+char *hash_of(const void *data, size_t len, char text[HASH_TEXT]);
+
 /* A SHA-256 in progress. NULL without memory. */
 struct sha256 *sha256_new(void);
 void sha256_free(struct sha256 *s);

@@ -78,18 +78,9 @@ static int take_line(void *ctx, const char *line)
 /* malloc'ed; NULL without memory (reported) */
 static char *journal_name(const char *local, const char *remote)
 {
-	struct sha256 *s = sha256_new();
-	unsigned char digest[HASH_LEN];
 	char hex[HASH_TEXT], suffix[32];
 
-	if (s == NULL) {
-		msg_err(local, "out of memory");
-		return NULL;
-	}
-	sha256_add(s, remote, strlen(remote));
-	sha256_end(s, digest);
-	sha256_free(s);
-	snprintf(suffix, sizeof suffix, ".%.8s.upload", hash_hex(digest, hex));
+	snprintf(suffix, sizeof suffix, ".%.8s.upload", hash_of(remote, strlen(remote), hex));
 	return file_sibling(local, suffix);
 }
 

@@ -33,8 +33,54 @@ load dir
 @test "-f does not take what somebody else put there in the same moment" {
 	dropbox_fault '{"route":"files/copy_v2","kind":"replace","path":"/dir/two.txt","text":"theirs"}'
 	run dbx-cp -f /top.txt /dir/two.txt
-	expect 73 'hint: the copy may be at /dir/two.txt\.'
+	expect 73 '^dbx-cp: /dir/two.txt: was replaced in Dropbox meanwhile, and stays$'
 	[ "$(dbx-fetch /dir/two.txt)" = theirs ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+# killed_after ROUTE: dbx-cp -f /top.txt /dir/two.txt dies when that call is done and not answered
+killed_after() {
+	dropbox_control reset >/dev/null
+	dropbox_fault "$(jq -nc --arg route "$1" '{$route, kind: "stall-after"}')"
+	dbx-cp -f /top.txt /dir/two.txt 3>&- &
+	dropbox_control wait '{"stalled":1}' >/dev/null
+	{ kill -9 $! && wait $!; } 2>/dev/null || true
+	dropbox_control reset >/dev/null
+}
+
+@test "-f after a kill with the copy made: it is used, and no other name is left" {
+	killed_after files/copy_v2
+	[ "$(dbx-fetch /dir/two.txt)" = two ]
+	[ "$(dbx-ls /dir | wc -l)" -eq 4 ]
+	run dbx-cp -f /top.txt /dir/two.txt
+	expect 0
+	[ "$(dropbox_calls files/copy_v2)" -eq 0 ]
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f after a kill, and the source has changed: the old copy goes" {
+	killed_after files/copy_v2
+	dropbox_seed three /top.txt
+	dbx-cp -f /top.txt /dir/two.txt
+	[ "$(dbx-fetch /dir/two.txt)" = three ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f after a kill between its two steps: the file is there again, and no other name is left" {
+	killed_after files/delete_v2
+	run dbx-fetch /dir/two.txt
+	expect 66
+	dbx-cp -f /top.txt /dir/two.txt
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f overwrites a name that is as long as Dropbox takes" {
+	long=/dir/$(printf 'ü%.0s' $(seq 255))
+	dropbox_seed two "$long"
+	dbx-cp -f /top.txt "$long"
+	[ "$(dbx-fetch "$long")" = one ]
 }
 
 @test "a reply that was lost is resolved by looking" {

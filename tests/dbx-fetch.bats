@@ -164,6 +164,19 @@ hold() {
 	expect 66 '^dbx-fetch: /f: no such revision in Dropbox: 00000000abcdef$'
 }
 
+@test "--rev is refused when it is another file's, whatever the case of the name" {
+	echo here >f
+	dropbox_seed f '/Über/F'
+	rev=$(dbx-ls --json '/Über/F' | jq -r .rev)
+	[ "$(dbx-fetch --rev "$rev" '/üBER/f')" = here ]
+	[ "$(dbx-fetch --rev "$rev" "$(dbx-ls --json '/Über/F' | jq -r .id)")" = here ]
+	for other in /Über/G /Über/F2 /Über /F id:none; do
+		run dbx-fetch --rev "$rev" -o out "$other"
+		expect 66 "^dbx-fetch: $other: revision $rev is not of this file but of /Über/F$"
+	done
+	only f
+}
+
 @test "every request of bytes asks for a range of one pinned revision, on at most -j connections" {
 	remote a.bin $((40 * M))
 	dropbox_control option '{"latency_ms":20}' >/dev/null

@@ -8,10 +8,10 @@
 #include "lib/std.h"
 
 #include <getopt.h>
-#include <sys/random.h>
 
 #include "lib/cli.h"
 #include "lib/dropbox.h"
+#include "lib/hash.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
@@ -78,42 +78,65 @@ static int relocate(struct dropbox *d, struct http *h, const char *route, const 
 	return rc;
 }
 
-static int delete(struct dropbox *d, struct http *h, const char *path, const char *rev)
+/*
+ * The name of the copy until it is in place, beside DST: one for each DST, so that the next run finds what a
+ * killed one left, and short enough whatever DST's name is. malloc'ed; NULL without memory (reported).
+ */
+static char *name_of_copy(const char *to)
 {
-	json *arg = json_object();
-	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/delete_v2", .arg = arg };
-	struct dropbox_answer a;
-	int rc;
+	char hash[HASH_TEXT], *tmp;
 
-	json_put_str(arg, "path", path);
-	json_put_str(arg, "parent_rev", rev);
-	dropbox_do(d, h, &c, &a);
-	rc = a.rc == EX_NOINPUT ? EX_OK : a.rc;
-	if (rc != EX_OK)
-		dropbox_report(path, &a);
-	dropbox_answer_free(&a);
-	json_free(arg);
+	if (asprintf(&tmp, "%.*s/.dbx-cp.%.16s.tmp", (int)(strrchr(to, '/') - to), to,
+		     hash_of(to, strlen(to), hash)) >= 0)
+		return tmp;
+	msg_err(to, "out of memory");
+	return NULL;
+}
+
+/* Removes what an earlier run left at tmp, unless it is the copy: then *copied. */
+static int clear(struct dropbox *d, struct http *h, const char *tmp, const char *hash, bool *copied)
+{
+	struct dropbox_meta m;
+	int rc = dropbox_metadata(d, h, tmp, &m);
+
+	*copied = rc == EX_OK && *hash != '\0' && strcmp(m.content_hash, hash) == 0;
+	if (rc == EX_OK && !*copied && m.kind == 'f')
+		rc = dropbox_delete(d, h, tmp, m.rev);
+	dropbox_meta_free(&m);
+	return rc == EX_NOINPUT ? EX_OK : rc;
+}
+
+/* Puts the copy in the place of the revision old_rev: complete under another name first. */
+static int replace(struct dropbox *d, struct http *h, const char *from, const char *hash, const char *to,
+		   const char *old_rev)
+{
+	char *tmp = name_of_copy(to);
+	bool copied = false;
+	int rc = tmp != NULL ? clear(d, h, tmp, hash, &copied) : EX_SOFTWARE;
+
+	if (rc == EX_OK && !copied)
+		rc = relocate(d, h, "files/copy_v2", from, tmp, hash);
+	if (rc == EX_OK)
+		rc = dropbox_delete(d, h, to, old_rev);
+	if (rc == EX_OK || rc == EX_NOINPUT)
+		rc = relocate(d, h, "files/move_v2", tmp, to, hash);
+	if (rc == EX_CANTCREAT)
+		clear(d, h, tmp, "", &copied);	/* somebody else's is there now, and the copy is of no use */
+	else if (rc != EX_OK)
+		msg_hint("the copy may be at %s, where the next run finds it", tmp);
+	free(tmp);
 	return rc;
 }
 
-/* Puts the copy in the place of what is there: complete under another name first. */
-static int replace(struct dropbox *d, struct http *h, const struct dropbox_meta *src, const char *from,
-		   const char *to, const char *old_rev)
+/* Copies to where nothing is; -f also removes what a run left that was killed between its two steps. */
+static int create(struct dropbox *d, struct http *h, const char *from, const char *hash, const char *to)
 {
-	unsigned char dice[4] = { 0 };
-	char *tmp;
-	int rc;
+	int rc = relocate(d, h, "files/copy_v2", from, to, hash);
+	char *tmp = rc == EX_OK && force ? name_of_copy(to) : NULL;
+	bool copied;
 
-	if (getrandom(dice, sizeof dice, 0) != sizeof dice ||
-	    asprintf(&tmp, "%s.%02x%02x%02x%02x.tmp", to, dice[0], dice[1], dice[2], dice[3]) < 0)
-		return EX_SOFTWARE;
-	rc = relocate(d, h, "files/copy_v2", from, tmp, src->content_hash);
-	if (rc == EX_OK)
-		rc = delete(d, h, to, old_rev);
-	if (rc == EX_OK)
-		rc = relocate(d, h, "files/move_v2", tmp, to, src->content_hash);
-	if (rc != EX_OK)
-		msg_hint("the copy may be at %s", tmp);
+	if (tmp != NULL)
+		rc = clear(d, h, tmp, "", &copied);
 	free(tmp);
 	return rc;
 }
@@ -138,7 +161,7 @@ static int copy(const char *from, const char *to)
 		goto out;
 	there = dropbox_metadata(d, h, to, &dst);
 	if (there == EX_NOINPUT) {
-		rc = relocate(d, h, "files/copy_v2", from, to, src.content_hash);
+		rc = create(d, h, from, src.content_hash, to);
 	} else if (there != EX_OK) {
 		rc = there;
 	} else if (dst.kind == 'f' && *src.content_hash != '\0' && strcmp(dst.content_hash, src.content_hash) == 0) {
@@ -151,7 +174,7 @@ static int copy(const char *from, const char *to)
 		msg_hint("-f overwrites it");
 		rc = EX_CANTCREAT;
 	} else {
-		rc = replace(d, h, &src, from, to, dst.rev);
+		rc = replace(d, h, from, src.content_hash, to, dst.rev);
 	}
 out:
 	dropbox_meta_free(&src);

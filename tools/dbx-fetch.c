@@ -89,6 +89,12 @@ static int check_remote(const char *remote, const struct dropbox_meta *m)
 	return EX_OK;
 }
 
+/* Is the revision --rev, which m is, one of REMOTE? */
+static bool is_of(const char *remote, const struct dropbox_meta *m)
+{
+	return strncmp(remote, "id:", 3) == 0 ? strcmp(m->id, remote) == 0 : dropbox_same_path(m->path, remote);
+}
+
 /* What REMOTE (in revision --rev) is now. */
 static int look_up(struct dropbox *d, const char *remote, struct dropbox_meta *m)
 {
@@ -101,6 +107,11 @@ static int look_up(struct dropbox *d, const char *remote, struct dropbox_meta *m
 	rc = dropbox_metadata(d, h, path != NULL ? path : remote, m);
 	if (rc == EX_NOINPUT)
 		msg_err(remote, rev != NULL ? "no such revision in Dropbox: %s" : "not found in Dropbox", rev);
+	if (rc == EX_OK && rev != NULL && !is_of(remote, m)) {
+		msg_err(remote, "revision %s is not of this file but of %s", rev, m->path);
+		dropbox_meta_free(m);
+		rc = EX_NOINPUT;
+	}
 	if (rc == EX_OK)
 		rc = check_remote(remote, m);
 out:

@@ -27,48 +27,24 @@ static const char help[] =
 static bool dry;
 static int64_t timeout_ms;	/* 0 for none */
 
-static int delete(struct dropbox *d, struct http *h, const char *remote, const char *rev)
-{
-	json *arg = json_object();
-	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/delete_v2", .arg = arg };
-	struct dropbox_answer a;
-	int rc;
-
-	json_put_str(arg, "path", remote);
-	json_put_str(arg, "parent_rev", rev);
-	dropbox_do(d, h, &c, &a);
-	rc = a.rc;
-	if (rc == EX_NOINPUT && a.lost) {
-		/* the first reply was lost, not the deletion */
-		rc = EX_OK;
-	} else if (strcmp(a.tag, "path_write/conflict/file") == 0) {
-		msg_err(remote, "was replaced in Dropbox meanwhile, and stays");
-	} else if (rc != EX_OK) {
-		dropbox_report(remote, &a);
-	}
-	dropbox_answer_free(&a);
-	json_free(arg);
-	return rc;
-}
-
 static int remove_one(struct dropbox *d, struct http *h, const char *remote)
 {
 	struct dropbox_meta m;
 	char name[4096];
 	int rc = dropbox_metadata(d, h, remote, &m);
 
-	if (rc == EX_NOINPUT) {
-		msg_err(remote, "not found in Dropbox");
-	} else if (rc == EX_OK && m.kind != 'f') {
+	if (rc == EX_OK && m.kind != 'f') {
 		msg_err(remote, "a folder, and only files are deleted");
 		rc = EX_DATAERR;
 	} else if (rc == EX_OK && dry) {
 		printf("%s\n", msg_escape(name, sizeof name, m.path));
 	} else if (rc == EX_OK) {
-		rc = delete(d, h, remote, m.rev);
+		rc = dropbox_delete(d, h, remote, m.rev);
 		if (rc == EX_OK)
 			msg_info("%s: deleted, revision %s", remote, m.rev);
 	}
+	if (rc == EX_NOINPUT)
+		msg_err(remote, "not found in Dropbox");
 	dropbox_meta_free(&m);
 	return rc;
 }
