@@ -293,7 +293,7 @@ END
 	before=$(sha256sum <"$copy")
 	make_db other.db
 	sql other.db 'DROP TABLE spots; PRAGMA journal_mode = DELETE' >/dev/null
-	for damage in truncated extended flipped zeroed html empty random other few; do
+	for damage in truncated extended flipped zeroed html empty random other few unindexed; do
 		cp "$live" bad
 		case $damage in
 		truncated) truncate -s $((size - 4096)) bad ;;
@@ -305,6 +305,7 @@ END
 		random) head -c 60000 /dev/urandom >bad ;;
 		other) cp other.db bad ;;
 		few) sql bad 'DELETE FROM spots WHERE id > 5' 'VACUUM' ;;
+		unindexed) unindex bad && db-verify bad ;;
 		esac
 		old_uploader bad
 		run download

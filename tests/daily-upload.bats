@@ -174,6 +174,14 @@ END
 	expect 0
 }
 
+@test "an index that disagrees with its table is found before anything is published" {
+	unindex "$live"
+	run upload
+	expect 65 'db-verify: .*index spots_note: 1 row is missing from it'
+	[ "$(uploads)" -eq 0 ]
+	run ! on pi2 mirror-head show
+}
+
 @test "a database that is too small or without its tables is not the right one" {
 	MIN_SIZE=100M run upload
 	expect 65 'db-verify'

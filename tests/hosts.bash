@@ -51,6 +51,19 @@ sql() {
 	sqlite3 -batch -bail -cmd '.timeout 5000' "$@"
 }
 
+# unindex FILE: a row goes while SQLite does not know of an index, whose entry stays; only a full verification sees it
+unindex() {
+	sqlite3 -batch -bail -cmd '.dbconfig defensive off' "$1" >/dev/null <<END
+PRAGMA writable_schema = ON;
+CREATE TEMP TABLE was AS SELECT * FROM sqlite_schema WHERE name = 'spots_note';
+DELETE FROM sqlite_schema WHERE name = 'spots_note';
+PRAGMA writable_schema = RESET;
+UPDATE spots SET note = 'changed' WHERE id = 7;
+PRAGMA writable_schema = ON;
+INSERT INTO sqlite_schema SELECT * FROM was;
+END
+}
+
 # rows FILE: what is in it, to compare two databases by
 rows() {
 	sql "$1" 'SELECT count(*), sum(id), sum(length(note)), max(note) FROM spots; SELECT count(*) FROM customers;
