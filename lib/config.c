@@ -226,6 +226,24 @@ int config_load(void)
 	return rc;
 }
 
+/* The credential of that name, its last line end cut, into out. False when there is none. */
+static bool credential(const char *name, struct buf *out)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char *path = NULL;
+	bool found;
+
+	if (dir == NULL || *dir == '\0')
+		return false;
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		abort();
+	found = access(path, F_OK) == 0 && file_slurp(path, out) == EX_OK;
+	free(path);
+	if (found && out->len > 0 && out->data[out->len - 1] == '\n')
+		out->data[--out->len] = '\0';
+	return found && out->len > 0;
+}
+
 const char *config_get(const char *name)
 {
 	const char *env = getenv(name);
@@ -241,7 +259,10 @@ const char *config_get(const char *name)
 	if (v == NULL || (v->name = strdup(name)) == NULL)
 		abort();
 	v->text.max = CONFIG_MAX;
-	config_find(buf_text(&file), file.len, name, &v->text, &line);
+	if (!credential(name, &v->text)) {
+		buf_clear(&v->text);
+		config_find(buf_text(&file), file.len, name, &v->text, &line);
+	}
 	v->next = values;
 	values = v;
 	return v->text.len > 0 ? v->text.data : NULL;

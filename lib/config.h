@@ -1,5 +1,6 @@
 /*
- * config.h - settings by name: the environment first, then the file $CTV_ENV_FILE, default
+ * config.h - settings by name: the environment first, then a systemd credential of that name
+ * ($CREDENTIALS_DIRECTORY/NAME, systemd.exec(5)), then the file $CTV_ENV_FILE, default
  * /etc/ctv-db-sync.env, in the syntax of systemd's EnvironmentFile= (systemd.exec(5)), parsed here and
  * never run. An empty value is an absent one. The file holds secrets: it is refused when others can
  * read it, or when others than its owner or group can write it.

@@ -178,12 +178,18 @@ static char *mend(const char *value)
 	return out;
 }
 
-void json_put_str(json *object, const char *name, const char *value)
+static json *string(const char *value)
 {
 	char *mended = utf8_valid(value) ? NULL : mend(value);
+	json *j = cJSON_CreateString(mended != NULL ? mended : value);
 
-	json_put(object, name, cJSON_CreateString(mended != NULL ? mended : value));
 	free(mended);
+	return j;
+}
+
+void json_put_str(json *object, const char *name, const char *value)
+{
+	json_put(object, name, string(value));
 }
 
 void json_put_int(json *object, const char *name, int64_t value)
@@ -206,6 +212,11 @@ void json_push(json *array, json *child)
 	must(child);
 	if (!cJSON_AddItemToArray(array, child))
 		must(NULL);
+}
+
+void json_push_str(json *array, const char *value)
+{
+	json_push(array, string(value));
 }
 
 void json_remove(json *object, const char *name)

@@ -55,6 +55,7 @@ void json_put_int(json *object, const char *name, int64_t value);
 void json_put_bool(json *object, const char *name, bool value);
 void json_put_null(json *object, const char *name);
 void json_push(json *array, json *child);
+void json_push_str(json *array, const char *value);
 /* Drops the member, if there is one. */
 void json_remove(json *object, const char *name);
 json *json_copy(const json *j);

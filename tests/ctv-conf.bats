@@ -19,6 +19,21 @@ setup() {
 	expect 0 '^flaskapp.service$'
 }
 
+@test "a credential comes between the environment and the file" {
+	umask 077
+	echo CTV_NODE=pi2 >"$CTV_ENV_FILE"
+	mkdir "$BATS_TEST_TMPDIR/creds"
+	echo secret >"$BATS_TEST_TMPDIR/creds/CTV_NODE"
+	export CREDENTIALS_DIRECTORY=$BATS_TEST_TMPDIR/creds
+	run ctv-conf CTV_NODE
+	expect 0 '^secret$'
+	CTV_NODE=here run ctv-conf CTV_NODE
+	expect 0 '^here$'
+	: >"$BATS_TEST_TMPDIR/creds/CTV_NODE"
+	run ctv-conf CTV_NODE
+	expect 0 '^pi2$'
+}
+
 @test "an empty value is an absent one" {
 	umask 077
 	echo CTV_NODE= >"$CTV_ENV_FILE"

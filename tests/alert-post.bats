@@ -1,0 +1,535 @@
+#!/usr/bin/env bats
+# alert-post: told once, again when it must be, and over; never not at all
+
+load helper
+load receiver
+
+setup() {
+	receiver_start
+	cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+	receiver_stop
+}
+
+down() { alert-post --key primary-down "$@" "primary pi-ctv is down"; }
+up() { alert-post --key primary-down --state ok "$@"; }
+
+# ago KEY SECONDS: everything in that record happened so much earlier
+ago() {
+	record=state/alerts/$1
+	jq -c --argjson s "$2" '(.since, .until | select(. > 0)) -= $s | .channels[].sent[].at -= $s |
+		(.channels[].not_before | select(. > 0)) -= $s' "$record" >edited
+	cat edited >"$record"
+}
+
+since() { jq -r '.since | todate' state/alerts/primary-down; }
+
+@test "Teams gets an adaptive card, with colour, facts and the way to the page" {
+	echo 'CTV_STATION_URL=http://100.96.96.109:5001/' >>"$CTV_ENV_FILE"
+	run alert-post --key primary-down --state critical --to teams --do failover-to-pi2 \
+		$'primary pi-ctv is down\nHTTP 503 /health/'
+	expect 0 '^$'
+	jq -cn --arg since "$(since)" '{type: "message", attachments: [{
+		contentType: "application/vnd.microsoft.card.adaptive", contentUrl: null, content: {
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", type: "AdaptiveCard", version: "1.2", body: [
+		{type: "TextBlock", text: "CRITICAL: primary pi-ctv is down", weight: "Bolder", size: "Medium",
+			color: "Attention", wrap: true},
+		{type: "FactSet", facts: [{title: "Since", value: $since}, {title: "Check", value: "HTTP 503 /health/"},
+			{title: "Do", value: "failover-to-pi2"}]}],
+		actions: [{type: "Action.OpenUrl", title: "Dashboard", url: "http://100.96.96.109:5001/"}]}}]}' >wanted
+	sent teams . | jq -c . | cmp - wanted
+	jq -e '.method == "POST" and .type == "application/json" and .path == "/teams/s3cr3t"' "$R/log"
+	for row in warning:Warning unknown:Default; do
+		alert-post --key "${row%:*}" --state "${row%:*}" --to teams text
+		[ "$(sent teams '.attachments[0].content.body[0].color')" = "${row#*:}" ]
+	done
+	up
+	[ "$(sent teams '.attachments[0].content.body[0] | .color + " " + .text')" = 'Good RESOLVED: primary pi-ctv is down' ]
+}
+
+@test "Slack gets one text, its three special characters escaped" {
+	alert-post --key k --state warning --to slack --do 'a > b' $'<!channel> & "quotes" \\ \nsecond line'
+	sent slack .text >text
+	{
+		echo 'WARNING: &lt;!channel&gt; &amp; "quotes" \'
+		echo "Since: $(jq -r '.since | todate' state/alerts/k)"
+		echo 'Check: second line'
+		echo 'Do: a &gt; b'
+	} | cmp - text
+	[ "$(sent slack 'keys[]')" = text ]
+}
+
+@test "ntfy gets JSON at the server's root: topic, title, message, priority, tags" {
+	echo 'CTV_STATION_URL=http://pi2:5001/' >>"$CTV_ENV_FILE"
+	alert-post --key primary-down --to ntfy $'primary pi-ctv is down\nHTTP 503'
+	jq -cn --arg since "$(since)" '{topic: "s3cr3t", title: "CRITICAL: primary pi-ctv is down",
+		message: "Since: \($since)\nCheck: HTTP 503", priority: 5, tags: ["rotating_light"], click: "http://pi2:5001/"}' >wanted
+	sent ntfy . | jq -c . | cmp - wanted
+	[ "$(jq -r .path "$R/log")" = /ntfy/ ]
+	alert-post --key sync-failed --state warning --to ntfy text
+	[ "$(sent ntfy '[.priority, .tags] | tojson')" = '[3,["warning"]]' ]
+	up
+	[ "$(sent ntfy '[.priority, .tags, .title] | tojson')" = '[3,["white_check_mark"],"RESOLVED: primary pi-ctv is down"]' ]
+}
+
+@test "Uptime Kuma gets a GET, up or down, each time, and by name a second one" {
+	sed -i 's,/kuma/s3cr3t,/kuma/s3cr3t?status=up\&msg=OK\&ping=,' "$CTV_ENV_FILE"
+	alert-post --to kuma --state ok 'all & well'
+	alert-post --to kuma --state warning 'old'
+	alert-post --to kuma --state critical 'down'
+	alert-post --to kuma-sync --state unknown $'?\nmore'
+	jq -c '[.method, .path, .query, .body]' "$R/log" >got
+	cat >wanted <<-'END'
+		["GET","/kuma/s3cr3t",{"status":"up","msg":"all & well","ping":""},""]
+		["GET","/kuma/s3cr3t",{"status":"up","msg":"WARNING old","ping":""},""]
+		["GET","/kuma/s3cr3t",{"status":"down","msg":"CRITICAL down","ping":""},""]
+		["GET","/kuma-sync/s3cr3t",{"status":"down","msg":"UNKNOWN ?","ping":""},""]
+	END
+	cmp got wanted
+	[ ! -e state/alerts ]
+}
+
+@test "an answer that is not Uptime Kuma's is no success, and its token is in no message" {
+	echo '{"ok":false,"msg":"Monitor not found"}' >"$R/body"
+	answer 404
+	run alert-post --to kuma --state ok fine
+	expect 77 '^alert-post: kuma: it answered 404$'
+	answer 200
+	echo '<html>please log in</html>' >"$R/body"
+	run alert-post --to kuma --state ok fine
+	expect 77 "not Uptime Kuma's"
+}
+
+@test "healthchecks gets a POST, to /fail when it is bad" {
+	alert-post --to healthchecks --state ok $'fine\n3 of 3'
+	alert-post --to healthchecks --state warning 'well'
+	alert-post --to healthchecks --state critical 'bad'
+	jq -c '[.method, .path, .body]' "$R/log" >got
+	cat >wanted <<-'END'
+		["POST","/healthchecks/s3cr3t","fine\nCheck: 3 of 3"]
+		["POST","/healthchecks/s3cr3t","well"]
+		["POST","/healthchecks/s3cr3t/fail","bad"]
+	END
+	cmp got wanted
+}
+
+@test "what people are told goes to every channel for people that has an address, and to no other" {
+	down
+	[ "$(got)" -eq 3 ]
+	for channel in teams slack ntfy; do [ "$(got $channel/)" -eq 1 ]; done
+	: >"$R/log"
+	settings slack kuma
+	alert-post --key other text
+	[ "$(got)" -eq 1 ]
+	[ "$(got slack/)" -eq 1 ]
+}
+
+@test "the same alert is told once, and once more when it is over" {
+	settings teams
+	for _ in 1 2 3; do down; done
+	[ "$(got)" -eq 1 ]
+	up
+	up
+	[ "$(got)" -eq 2 ]
+	[ "$(sent teams '.attachments[0].content.body[1].facts | map(.title) | join(" ")')" = 'Since Lasted' ]
+	down
+	[ "$(got)" -eq 3 ]
+}
+
+@test "what is well and was well is told to nobody and leaves nothing on the disk" {
+	run up
+	expect 0 '^$'
+	[ "$(got)" -eq 0 ]
+	[ ! -e state/alerts/primary-down ]
+	down
+	before=$(stat -c '%i %z' state/alerts/primary-down)
+	down
+	[ "$(stat -c '%i %z' state/alerts/primary-down)" = "$before" ]
+}
+
+@test "becoming worse or better is told" {
+	settings teams
+	for state in warning critical critical warning warning; do alert-post --key k --state $state text; done
+	[ "$(got)" -eq 3 ]
+}
+
+@test "it is told again when the time has come, and not before" {
+	settings teams
+	down --repeat 30m
+	ago primary-down 1700
+	down --repeat 30m
+	[ "$(got)" -eq 1 ]
+	ago primary-down 200
+	down --repeat 30m
+	down --repeat 30m
+	[ "$(got)" -eq 2 ]
+	# without --repeat never
+	ago primary-down 999999
+	down
+	[ "$(got)" -eq 2 ]
+}
+
+@test "30m,2h,4h: from two hours on every four" {
+	settings teams
+	down --repeat 30m,2h,4h
+	jq -c '.since -= 7300 | .channels[0].sent[0].at -= 3600' state/alerts/primary-down >edited
+	cat edited >state/alerts/primary-down
+	down --repeat 30m,2h,4h
+	[ "$(got)" -eq 1 ]
+	ago primary-down 11000
+	down --repeat 30m,2h,4h
+	[ "$(got)" -eq 2 ]
+}
+
+@test "each failed run is told with --repeat 0, but no more than four an hour, and what is critical always" {
+	settings teams
+	for _ in 1 2 3 4 5 6; do alert-post --key unit --state warning --repeat 0 failed; done
+	[ "$(got)" -eq 4 ]
+	sent teams '.attachments[0].content.body[1].facts[] | select(.title == "Note").value' | grep -q '^the 4th message within an hour'
+	alert-post --list | grep '^warning   unit .* not told yet: teams$'
+	alert-post --flush
+	[ "$(got)" -eq 4 ]
+	alert-post --key unit --state critical failed
+	[ "$(got)" -eq 5 ]
+	alert-post --key unit --state warning failed
+	[ "$(got)" -eq 5 ]
+	# the hour is over: what was held back is told
+	ago unit 3700
+	alert-post --flush
+	[ "$(got)" -eq 6 ]
+}
+
+@test "an alert is held back while another stands, and told when that is over" {
+	settings teams
+	down
+	alert-post --key sync-failed --state warning --inhibited-by none --inhibited-by primary-down failed
+	alert-post --flush
+	[ "$(got)" -eq 1 ]
+	up
+	[ "$(got)" -eq 2 ]
+	alert-post --flush
+	[ "$(got)" -eq 3 ]
+	# held back and over: nobody heard of it, nobody need hear more
+	down
+	alert-post --key other --inhibited-by primary-down text
+	alert-post --key other --state ok
+	up
+	alert-post --flush
+	[ "$(got)" -eq 5 ]
+}
+
+@test "what could not be told stays queued, for that channel alone, and is told by the next call or --flush" {
+	settings teams slack
+	answer 503 teams
+	run down
+	expect 75 '^alert-post: teams: it answered 503; queued$'
+	[ "$(got slack/)" -eq 1 ]
+	run alert-post --flush
+	expect 75 'queued'
+	answer 200 teams
+	run alert-post --flush
+	expect 0 '^$'
+	[ "$(got teams/)" -eq 3 ]
+	[ "$(got slack/)" -eq 1 ]
+	answer cut
+	run up
+	expect 75
+	answer 200
+	run up
+	expect 0
+	sent teams '.attachments[0].content.body[0].text' | grep -q RESOLVED
+	sent slack .text | grep -q RESOLVED
+	[ "$(got slack/)" -eq 3 ]
+}
+
+@test "it is over where it was told, and nowhere else" {
+	settings teams slack
+	answer 503 teams
+	run down
+	expect 75
+	answer 200 teams
+	up
+	[ "$(got teams/)" -eq 1 ]
+	[ "$(got slack/)" -eq 2 ]
+}
+
+@test "Retry-After is honoured by every later call" {
+	settings teams
+	answer '429 600'
+	run down
+	expect 75 'it answered 429'
+	answer 200
+	run alert-post --flush
+	expect 75
+	[ "$(got)" -eq 1 ]
+	ago primary-down 601
+	run down
+	expect 0
+	[ "$(got)" -eq 2 ]
+}
+
+@test "an address that is refused is not asked every few minutes, but not forgotten" {
+	settings teams
+	for how in 400 403 404 410 302 garbage; do
+		rm -rf state/alerts
+		: >"$R/log"
+		answer $how
+		run down
+		expect 77 'teams: .*; queued$'
+		answer 200
+		run alert-post --flush
+		expect 75
+		[ "$(got)" -eq 1 ]
+		ago primary-down 3700
+		run alert-post --flush
+		expect 0
+		[ "$(got)" -eq 2 ]
+	done
+	run grep -c elsewhere "$R/log"
+	expect 1
+}
+
+@test "an answer without end, and none at all" {
+	settings teams
+	answer endless
+	run down
+	expect 0
+	answer stall
+	run up
+	expect 75 'teams: .*; queued'
+	answer 200
+	receiver_stop
+	run alert-post --flush
+	expect 75 'queued'
+}
+
+@test "what was begun and never answered may have been told: then its end is told too" {
+	settings teams
+	answer cut
+	run down
+	expect 75
+	answer 200
+	up
+	[ "$(got)" -eq 2 ]
+	sent teams '.attachments[0].content.body[0].text' | grep -q RESOLVED
+}
+
+@test "killed between the sending and the record, it is told twice, never not at all" {
+	settings teams
+	answer hold
+	alert-post --key primary-down 'it is down' 3>&- &
+	pid=$!
+	eventually test -s "$R/log"
+	kill -KILL $pid
+	wait $pid || true
+	touch "$R/go"
+	alert-post --flush
+	[ "$(got)" -eq 2 ]
+	alert-post --flush
+	alert-post --key primary-down 'it is down'
+	[ "$(got)" -eq 2 ]
+}
+
+@test "two at once tell it once" {
+	settings teams
+	answer hold
+	alert-post --key primary-down 'it is down' 3>&- &
+	one=$!
+	eventually test -s "$R/log"
+	alert-post --key primary-down 'it is down' 3>&- &
+	two=$!
+	# the second waits for the lock of the first
+	eventually grep -q "FLOCK .* $two " <(while kill -0 $two; do grep -e '->' /proc/locks; sleep 0.02; done) || true
+	# a flush does not wait for a channel that another run is telling
+	alert-post --flush
+	[ "$(got)" -eq 1 ]
+	touch "$R/go"
+	wait $one $two
+	[ "$(got)" -eq 1 ]
+}
+
+@test "a signal ends it in good order, and what was not told is queued" {
+	settings teams
+	answer stall
+	alert-post --key primary-down 'it is down' 3>&- 2>complaint &
+	pid=$!
+	eventually test -s "$R/log"
+	kill -TERM $pid
+	code=0
+	wait $pid || code=$?
+	[ $code -eq 75 ]
+	grep 'interrupted; queued' complaint
+	answer 200
+	alert-post --flush
+	[ "$(got)" -eq 2 ]
+}
+
+@test "without a record it is told all the same: read-only, full, no directory, a file in its place" {
+	settings teams
+	down
+	alert-post --key other --state warning text
+	run unshare -m sh -c 'mount --bind state state && mount -o remount,bind,ro state && alert-post --key new text'
+	expect 73 'Read-only file system'
+	[ "$(got)" -eq 3 ]
+	# what is recorded is still known
+	run unshare -m sh -c 'mount --bind state state && mount -o remount,bind,ro state && alert-post --key other --state warning text'
+	expect 0
+	[ "$(got)" -eq 3 ]
+	run unshare -m sh -c 'mount -t tmpfs -o size=16k,nr_inodes=9 none state && mkdir state/alerts && : >state/alerts/.new.lock &&
+		{ head -c 64k /dev/zero >state/fill || alert-post --key new text; }'
+	expect 74 'No space left on device'
+	[ "$(got)" -eq 4 ]
+	CTV_STATE_DIR=$PWD/none run alert-post --key new text
+	expect 73 'none/alerts/.new.lock: cannot open'
+	[ "$(got)" -eq 5 ]
+	echo nonsense >state/alerts/primary-down
+	run down
+	expect 0 'primary-down: not a record of an alert; it begins anew'
+	[ "$(got)" -eq 6 ]
+	run down
+	expect 0 '^$'
+	[ "$(got)" -eq 6 ]
+}
+
+@test "a clock that is set back does no harm" {
+	settings teams
+	down --repeat 30m
+	# told by a clock that was days ahead
+	ago primary-down -200000
+	down --repeat 30m
+	down --repeat 30m
+	[ "$(got)" -eq 2 ]
+	ago primary-down -200000
+	up
+	[ "$(got)" -eq 3 ]
+	[ "$(sent teams '.attachments[0].content.body[1].facts[] | select(.title == "Lasted").value')" = 0.0s ]
+	answer '429 600'
+	run down
+	expect 75
+	answer 200
+	ago primary-down -200000
+	alert-post --flush
+	[ "$(got)" -eq 5 ]
+}
+
+@test "text is made safe and bounded, whoever wrote it" {
+	settings teams slack ntfy
+	text=$(printf 'a\tb\033[31mred\377\342\200\256end\nline\rtwo \303\251')
+	alert-post --key k "$text"
+	[ "$(sent teams '.attachments[0].content.body[0].text')" = 'CRITICAL: a b\x1b[31mred\xff\xe2\x80\xaeend' ]
+	[ "$(sent teams '.attachments[0].content.body[1].facts[1].value')" = 'line two é' ]
+	long=$(printf 'é%.0s' $(seq 9000))
+	alert-post --key long "$long"$'\n'"$long"
+	for channel in teams slack ntfy; do
+		[ "$(jq -r 'select(.path | startswith("/'$channel'/")) | .body' "$R/log" | tail -n 1 | wc -c)" -lt 4096 ]
+	done
+	sent teams '.attachments[0].content.body[0].text' | grep -q 'é \.\.\.$'
+	run ! grep -q '�' "$R/log"
+}
+
+@test "without a channel it says so, with a status of its own, and records it for the day when there is one" {
+	: >"$CTV_ENV_FILE"
+	run down
+	expect 78 '^alert-post: primary-down: nobody is told: no channel is configured'
+	alert-post --list | grep '^critical  primary-down  since '
+	settings teams
+	down
+	[ "$(got)" -eq 1 ]
+	run alert-post --key k --to slack --to teams text
+	expect 78 '^alert-post: slack: has no address in the settings$'
+	[ "$(got)" -eq 2 ]
+	# a channel that was taken away has nothing queued
+	answer 503
+	run alert-post --key gone text
+	expect 75
+	: >"$CTV_ENV_FILE"
+	run alert-post --flush
+	expect 0
+	run alert-post --key k --state ok
+	expect 0
+}
+
+@test "an address may be a credential; a foreign or unencrypted one is refused" {
+	: >"$CTV_ENV_FILE"
+	mkdir creds
+	echo "$url/teams/s3cr3t" >creds/CTV_TEAMS_URL
+	CREDENTIALS_DIRECTORY=$PWD/creds alert-post --key k text
+	[ "$(got teams/s3cr3t)" -eq 1 ]
+	echo 'CTV_TEAMS_URL=http://192.0.2.1/s3cr3t' >"$CTV_ENV_FILE"
+	run alert-post --key other text
+	expect 77 'not https'
+	echo 'CTV_TEAMS_URL=ftp://192.0.2.1/s3cr3t' >"$CTV_ENV_FILE"
+	run alert-post --key third text
+	expect 77 'not an http or https URL'
+}
+
+@test "the addresses are in no message, no record and no list" {
+	settings teams slack ntfy
+	for how in 404 503 302 garbage cut 200; do
+		answer $how
+		alert-post -v --key "k-$how" text >>out 2>&1 || true
+	done
+	: >"$CTV_ENV_FILE"
+	settings kuma teams
+	answer 404
+	alert-post -v --to kuma --state ok text >>out 2>&1 || true
+	receiver_stop
+	alert-post -v --key last text >>out 2>&1 || true
+	alert-post --list >>out
+	alert-post --list --json >>out
+	[ "$(wc -l <out)" -ge 20 ]
+	run grep -r s3cr3t out state
+	expect 1
+}
+
+@test "the list: the alerts that stand, for people and for status-render" {
+	settings teams
+	alert-post --key b --state warning $'data is old\n40h'
+	alert-post --key a --state critical 'it is down'
+	alert-post --key over text
+	alert-post --key over --state ok
+	alert-post --list | sed 's/since [^ ]*/since T/' >got
+	printf '%s\n' 'critical  a  since T  it is down' 'warning   b  since T  data is old' | cmp - got
+	alert-post --list --json | jq -c 'del(.since)' >got
+	printf '%s\n' '{"id":"alert","key":"a","severity":"critical","text":"it is down","count":1,"queued":""}' \
+		'{"id":"alert","key":"b","severity":"warning","text":"data is old","count":1,"queued":""}' | cmp - got
+	rm -rf state/alerts
+	run alert-post --list
+	expect 0 '^$'
+}
+
+@test "wrong command lines are refused, and nothing is sent" {
+	table=(
+		'--key is missing|text'
+		'--key is missing|--to teams text'
+		'TEXT is missing|--key k'
+		'TEXT is missing|--key k --state warning'
+		'TEXT is missing|--to kuma --state ok'
+		'one operand|--key k a b'
+		'--key ../x: letters|--key ../x text'
+		'--key .x: letters|--key .x text'
+		'--state bad: neither|--key k --state bad text'
+		'--to mail: no such name|--key k --to mail text'
+		'--to teams-: no such name|--key k --to teams- text'
+		'--to kuma-A: no such name|--to kuma-A text'
+		'--repeat 30x: not|--key k --repeat 30x text'
+		'--repeat 30m,2h: not|--key k --repeat 30m,2h text'
+		'--repeat 24:00: not|--key k --repeat 24:00 text'
+		'--inhibited-by a/b: no such name|--key k --inhibited-by a/b text'
+		'stand alone|--flush text'
+		'stand alone|--flush --key k'
+		'stand alone|--flush --list'
+		'--json is for --list|--json --key k text'
+		'no such option|--frobnicate'
+	)
+	for row in "${table[@]}"; do
+		# shellcheck disable=SC2086
+		run alert-post ${row#*|}
+		expect 64
+		grep -qF -- "${row%%|*}" <<<"$output" || { echo "$row: $output"; return 1; }
+	done
+	[ "$(got)" -eq 0 ]
+	[ ! -e state/alerts ]
+}

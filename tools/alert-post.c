@@ -1,0 +1,579 @@
+/*
+ * alert-post - tell people once, and again when it must be
+ *
+ *	alert-post --key KEY [--state STATE] [--to CHANNEL]... [--repeat WHEN] [--inhibited-by KEY]... [--do TEXT] [TEXT]
+ *	alert-post --to kuma|healthchecks [--state STATE] TEXT
+ *	alert-post --flush | --list [--json]
+ *
+ * An alert is recorded before it is sent and after: a run that is killed in between tells twice, never not at all.
+ * Without a record (a full or read-only disk) it is told all the same. What could not be delivered stays in
+ * the record and is tried again by the next call for this key or by --flush. Addresses are secrets: they come
+ * from the settings only and are printed nowhere.
+ */
+#include "lib/std.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/alert.h"
+#include "lib/buf.h"
+#include "lib/channel.h"
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/config.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/http.h"
+#include "lib/json.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/stop.h"
+
+#define HEADLINE 200	/* bytes, with the NUL */
+
+static const char *key;
+static const char *to[ALERT_CHANNELS];
+static size_t to_count;
+static const char *inhibitors[ALERT_INHIBITORS];
+static struct alert_news news = { .state = STATE_CRITICAL, .todo = "", .inhibitors = inhibitors };
+static const char *dir;		/* of the records */
+static struct http *http;	/* opened when something is to be sent */
+
+/* One alert's file, and its lock. */
+struct record {
+	const char *key;
+	char *path;
+	int lock;		/* -1 without one */
+	struct alert a;
+};
+
+static int open_http(void)
+{
+	if (http != NULL)
+		return EX_OK;
+	if (http_global_init() != 0 || (http = http_new(config_get("DROPBOX_CA_FILE"))) == NULL) {
+		msg_err(NULL, "out of memory");
+		return EX_SOFTWARE;
+	}
+	return EX_OK;
+}
+
+/* ---- the record ---- */
+
+static char *path_of(const char *of, const char *before, const char *after)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s%s%s", dir, before, of, after) < 0)
+		abort();
+	return path;
+}
+
+/* What is recorded of this alert; a file that is none of ours is as good as none. */
+static void load(const char *path, struct alert *a)
+{
+	struct buf text = BUF_INIT(ALERT_FILE);
+
+	*a = (struct alert){ .state = STATE_OK };
+	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK &&
+	    !alert_parse(buf_text(&text), text.len, a))
+		msg_err(path, "not a record of an alert; it begins anew");
+	buf_free(&text);
+}
+
+/* EX_OK with the lock; EX_TEMPFAIL when another process has it and we do not wait; EX_CANTCREAT (reported) without one. */
+static int record_open(struct record *r, const char *of, bool wait)
+{
+	char *lock = path_of(of, ".", ".lock");
+	int rc = EX_OK;
+
+	*r = (struct record){ .key = of, .path = path_of(of, "", ""), .lock = -1 };
+	/* reading is enough for a lock, so it may belong to another member of the group */
+	r->lock = open(lock, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
+	if (r->lock < 0) {
+		msg_errno(lock, "cannot open");
+		rc = file_write_status(errno);
+	} else if (flock(r->lock, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
+		rc = EX_TEMPFAIL;
+		if (wait)
+			msg_errno(lock, "cannot lock");
+	}
+	free(lock);
+	load(r->path, &r->a);
+	return rc;
+}
+
+static int record_save(const struct record *r)
+{
+	char *line = alert_write(&r->a);
+	int rc = file_replace(r->path, 0640, line, strlen(line));
+
+	free(line);
+	return rc;
+}
+
+static void record_close(struct record *r)
+{
+	if (r->lock >= 0)
+		close(r->lock);
+	free(r->path);
+}
+
+/* Does one of the alerts that make this one needless stand? */
+static bool inhibited(const struct alert *a)
+{
+	bool held = false;
+
+	for (size_t i = 0; !held && a->state != STATE_OK && i < a->inhibitor_count; i++) {
+		char *path = path_of(a->inhibitors[i], "", "");
+		struct alert other;
+
+		load(path, &other);
+		held = other.state != STATE_OK;
+		if (held)
+			msg_info("held back by %s", a->inhibitors[i]);
+		free(path);
+	}
+	return held;
+}
+
+/* ---- telling ---- */
+
+/* The first line of text into head; returns what is behind it. */
+static const char *split(const char *text, char head[HEADLINE])
+{
+	size_t n = strcspn(text, "\n");
+	char *line = strndup(text, n);
+
+	if (line == NULL)
+		abort();
+	alert_clean(head, HEADLINE, line);
+	free(line);
+	return text[n] == '\n' ? text + n + 1 : "";
+}
+
+static void word_of(const struct alert *a, char head[HEADLINE], struct channel_word *w)
+{
+	bool over = a->state == STATE_OK;
+
+	*w = (struct channel_word){ .state = a->state, .headline = head, .todo = over ? "" : a->todo,
+				    .link = config_get("CTV_STATION_URL") };
+	w->detail = split(over && *a->over != '\0' ? a->over : a->text, head);
+	/* the measurement of the problem is no news when it is over */
+	if (over && *a->over == '\0')
+		w->detail = "";
+	clock_text(w->since, a->since);
+	if (over)
+		num_duration_text(w->lasted, a->until > a->since ? (a->until - a->since) * 1000 : 0);
+}
+
+/* Adds to one of the lists in the line for the journal. */
+static void list(char *out, size_t size, const char *name, const char *why)
+{
+	size_t n = strlen(out);
+
+	snprintf(out + n, size - n, "%s%s%s%s", n > 0 ? ", " : "", name, *why != '\0' ? ": " : "", why);
+}
+
+/* Always, and whatever else fails: the journal of this host. */
+static void log_line(const struct record *r, const char *told, const char *failed)
+{
+	static const int levels[] = { LOG_NOTICE, LOG_WARNING, LOG_CRIT, LOG_ERR };	/* by enum state */
+	int level = *told == '\0' && *failed != '\0' ? LOG_CRIT : levels[r->a.state];
+	char head[HEADLINE];
+	struct channel_word w;
+
+	word_of(&r->a, head, &w);
+	syslog(level, "%s %s: %s%s%s%s%s%s%s", r->key, alert_word(r->a.state), head,
+	       *told != '\0' ? " (told " : "", told, *told != '\0' ? ")" : "",
+	       *failed != '\0' ? " (not told yet: " : "", failed, *failed != '\0' ? ")" : "");
+}
+
+static int status_of(enum channel_result result)
+{
+	return result == CHANNEL_TOLD ? EX_OK : result == CHANNEL_LATER ? EX_TEMPFAIL : EX_NOPERM;
+}
+
+/* One channel of an alert. What stays pending has been reported. */
+static int tell(const struct alert *a, struct alert_channel *c, bool doubt)
+{
+	struct channel_outcome out;
+	struct channel_word w;
+	char head[HEADLINE], until[CLOCK_TEXT];
+	enum channel_result result;
+	int64_t held = alert_held_until(c, clock_wall());
+
+	word_of(a, head, &w);
+	if (held != 0)
+		snprintf(w.note, sizeof w.note, "the %dth message within an hour; the next, unless critical, not before %s",
+			 ALERT_BURST, clock_text(until, held));
+	result = channel_tell(http, c->name, &w, &out);
+	if (result == CHANNEL_TOLD) {
+		alert_told(a, c, clock_wall());
+	} else {
+		alert_failed(c, clock_wall(), out.wait_s, doubt || out.doubt, out.why);
+		msg_err(c->name, "%s; queued", out.why);
+	}
+	return status_of(result);
+}
+
+/* Tells whoever is due. changed: the record is another than on disk. The first failure is returned. */
+static int deliver(struct record *r, bool changed)
+{
+	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = inhibited(&r->a);
+	char told[256] = "", failed[512] = "";
+	int rc = EX_OK, saved = EX_OK;
+
+	for (size_t i = 0; i < r->a.channel_count; i++) {
+		struct alert_channel *c = &r->a.channels[i];
+
+		/* whoever took a channel out of the settings wants nothing told there */
+		if (c->pending && channel_url(c->name) == NULL) {
+			c->pending = c->doubt = false;
+			c->told = STATE_OK;
+			changed = true;
+		}
+		due[i] = !held && alert_may_tell(&r->a, c, clock_wall());
+		doubt[i] = c->doubt;
+		any = any || due[i];
+		if (due[i])
+			c->doubt = true;
+		else if (c->pending && *c->why != '\0')
+			rc = EX_TEMPFAIL;
+	}
+	if (any && open_http() != EX_OK)
+		return EX_SOFTWARE;
+	if (any || changed)
+		saved = record_save(r);
+	for (size_t i = 0; i < r->a.channel_count; i++) {
+		int one;
+
+		if (!due[i])
+			continue;
+		one = stop_asked() ? EX_TEMPFAIL : tell(&r->a, &r->a.channels[i], doubt[i]);
+		rc = rc == EX_OK ? one : rc;
+		if (one == EX_OK)
+			list(told, sizeof told, r->a.channels[i].name, "");
+		else
+			list(failed, sizeof failed, r->a.channels[i].name, r->a.channels[i].why);
+	}
+	if (any && saved == EX_OK)
+		saved = record_save(r);
+	if (any || changed)
+		log_line(r, told, failed);
+	return saved != EX_OK ? saved : rc;
+}
+
+/* ---- the three jobs ---- */
+
+/* The channels that were asked for, or all that are there to be told changes. */
+static int choose(const char *chosen[ALERT_CHANNELS], size_t *count)
+{
+	int rc = EX_OK;
+
+	*count = 0;
+	for (size_t i = 0; i < to_count; i++) {
+		if (channel_url(to[i]) == NULL) {
+			msg_err(to[i], "has no address in the settings");
+			rc = EX_CONFIG;
+		} else if (!channel_is_pulse(to[i])) {
+			chosen[(*count)++] = to[i];
+		}
+	}
+	for (size_t i = 0; to_count == 0 && channel_events[i] != NULL; i++)
+		if (channel_url(channel_events[i]) != NULL)
+			chosen[(*count)++] = channel_events[i];
+	if (to_count == 0 && *count == 0 && news.state != STATE_OK) {
+		msg_err(NULL, "%s: nobody is told: no channel is configured", key);
+		msg_hint("CTV_TEAMS_URL, CTV_SLACK_URL or CTV_NTFY_URL in %s", config_path());
+		rc = EX_CONFIG;
+	}
+	return rc;
+}
+
+/* The channels that want the state each time, and keep no queue: the next call says what is true then. */
+static int pulse(void)
+{
+	char head[HEADLINE];
+	struct channel_word w = { .state = news.state, .headline = head, .todo = news.todo };
+	int rc = EX_OK;
+
+	w.detail = split(news.text != NULL ? news.text : "", head);
+	for (size_t i = 0; i < to_count; i++) {
+		struct channel_outcome out;
+		enum channel_result result;
+
+		if (!channel_is_pulse(to[i]) || channel_url(to[i]) == NULL)
+			continue;
+		if (open_http() != EX_OK)
+			return EX_SOFTWARE;
+		result = channel_tell(http, to[i], &w, &out);
+		if (result != CHANNEL_TOLD)
+			msg_err(to[i], "%s", out.why);
+		rc = rc == EX_OK ? status_of(result) : rc;
+	}
+	return rc;
+}
+
+static int raise_alert(void)
+{
+	const char *chosen[ALERT_CHANNELS];
+	struct record r;
+	int configured = choose(chosen, &news.channel_count), opened = EX_OK, told = EX_OK, pulsed;
+
+	news.channels = chosen;
+	if (key != NULL) {
+		/* without a lock or a record it is told all the same */
+		opened = record_open(&r, key, true);
+		told = deliver(&r, alert_take(&r.a, &news, clock_wall()));
+		record_close(&r);
+	}
+	pulsed = pulse();
+	return opened != EX_OK ? opened : told != EX_OK ? told : pulsed != EX_OK ? pulsed : configured;
+}
+
+static int is_key(const struct dirent *d)
+{
+	return alert_key_valid(d->d_name);
+}
+
+/* Calls work for every record. The first failure is returned. */
+static int each(int (*work)(const char *of))
+{
+	struct dirent **names = NULL;
+	int count = scandir(dir, &names, is_key, alphasort), rc = EX_OK;
+
+	if (count < 0 && errno != ENOENT) {
+		msg_errno(dir, "cannot read");
+		return EX_IOERR;
+	}
+	for (int i = 0; i < count; i++) {
+		int one = stop_asked() ? EX_TEMPFAIL : work(names[i]->d_name);
+
+		rc = rc == EX_OK ? one : rc;
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
+static int flush_one(const char *of)
+{
+	struct record r;
+	int rc = record_open(&r, of, false);
+
+	/* whoever has the lock is telling it just now */
+	if (rc == EX_TEMPFAIL)
+		rc = EX_OK;
+	else if (alert_pending(&r.a))
+		rc = deliver(&r, false);
+	record_close(&r);
+	return rc;
+}
+
+static bool as_json;
+
+static int list_one(const char *of)
+{
+	char *path = path_of(of, "", ""), head[HEADLINE], since[CLOCK_TEXT], queue[512] = "", *text;
+	struct channel_word w;
+	struct alert a;
+	json *j;
+
+	load(path, &a);
+	free(path);
+	if (a.state == STATE_OK && !alert_pending(&a))
+		return EX_OK;
+	word_of(&a, head, &w);
+	clock_text(since, a.since);
+	for (size_t i = 0; i < a.channel_count; i++)
+		if (a.channels[i].pending)
+			list(queue, sizeof queue, a.channels[i].name, a.channels[i].why);
+	if (!as_json) {
+		printf("%-8s  %s  since %s  %s%s%s\n", alert_word(a.state), of, since, head,
+		       *queue != '\0' ? "  not told yet: " : "", queue);
+		return EX_OK;
+	}
+	/* as status-render takes it */
+	if (a.state == STATE_OK)
+		return EX_OK;
+	j = json_object();
+	json_put_str(j, "id", "alert");
+	json_put_str(j, "key", of);
+	json_put_str(j, "severity", alert_word(a.state));
+	json_put_str(j, "text", head);
+	json_put_str(j, "since", since);
+	json_put_int(j, "count", a.count);
+	json_put_str(j, "queued", queue);
+	text = json_text(j);
+	puts(text);
+	free(text);
+	json_free(j);
+	return EX_OK;
+}
+
+/* ---- the command line ---- */
+
+static const char help[] =
+"usage: alert-post --key KEY [--state STATE] [--to CHANNEL]... [--repeat WHEN]\n"
+"                  [--inhibited-by KEY]... [--do TEXT] TEXT\n"
+"       alert-post --to kuma|healthchecks [--state STATE] TEXT\n"
+"       alert-post --flush | --list [--json]\n"
+"Tell people that something is wrong, once, and once more when it is over. The\n"
+"first line of TEXT is the headline, the others are what was measured.\n"
+"\n"
+"  -k, --key KEY            which alert; calls with one key are one alert\n"
+"  -s, --state STATE        ok, warning, critical (default) or unknown; with ok it\n"
+"                           is over, and TEXT may be left out\n"
+"      --to CHANNEL         teams, slack, ntfy (default: all that have an address),\n"
+"                           or kuma, healthchecks, which are told each time\n"
+"      --repeat WHEN        tell again while it lasts: 30m; 30m,2h,4h (from an age\n"
+"                           of 2h on every 4h); 09:00 (daily). Default: never\n"
+"      --inhibited-by KEY   hold it back while that alert stands\n"
+"      --do TEXT            what to do next\n"
+"      --flush              try again what could not be told, and nothing else\n"
+"      --list               the alerts that stand, and what could not be told\n"
+"      --json               with --list: an object a line, for status-render\n"
+"  -v, --verbose            narrate on standard error\n"
+"  -h, --help               this text\n"
+"  -V, --version            the version\n";
+
+/* The settings that every job needs. */
+static int begin(void)
+{
+	const char *state;
+	char *path;
+	int rc = config_load();
+
+	if (rc != EX_OK)
+		return rc;
+	state = config_get("CTV_STATE_DIR");
+	if (state == NULL)
+		state = "/var/lib/ctv-mirror";
+	if (asprintf(&path, "%s/alerts", state) < 0)
+		abort();
+	dir = path;
+	openlog("alert-post", LOG_PID, LOG_DAEMON);
+	stop_init();
+	return EX_OK;
+}
+
+static int run(bool flush, bool listing)
+{
+	char text[ALERT_TEXT], todo[ALERT_TODO];
+	int rc = begin();
+
+	if (rc != EX_OK)
+		return rc;
+	if (news.text != NULL)
+		news.text = alert_clean(text, sizeof text, news.text);
+	news.todo = alert_clean(todo, sizeof todo, news.todo);
+	/* what cannot be made shows when the record is opened */
+	if (!listing && !flush && key != NULL)
+		mkdir(dir, 02775);
+	rc = listing ? each(list_one) : flush ? each(flush_one) : raise_alert();
+	http_free(http);
+	config_free();
+	return rc;
+}
+
+/* Adds a value to one of the lists; the reason when it may not. */
+static const char *add(const char *list_of[], size_t *count, size_t most, const char *value, bool valid)
+{
+	if (!valid)
+		return "no such name";
+	if (*count == most)
+		return "too many";
+	list_of[(*count)++] = value;
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { TO = 256, REPEAT, INHIBITED_BY, DO, FLUSH, LIST, JSON };
+	static const struct option options[] = {
+		{ "key", required_argument, NULL, 'k' }, { "state", required_argument, NULL, 's' },
+		{ "to", required_argument, NULL, TO }, { "repeat", required_argument, NULL, REPEAT },
+		{ "inhibited-by", required_argument, NULL, INHIBITED_BY }, { "do", required_argument, NULL, DO },
+		{ "flush", no_argument, NULL, FLUSH }, { "list", no_argument, NULL, LIST },
+		{ "json", no_argument, NULL, JSON }, { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
+	bool flush = false, listing = false, pulses = false, given = false;
+	const struct option *o;
+	int c;
+
+	msg_init(argv[0]);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":k:s:vhV", options, NULL)) != -1) {
+		const char *why = NULL;
+
+		given = given || (c != 'v' && c != JSON && c != FLUSH && c != LIST);
+		switch (c) {
+		case 'k':
+			key = optarg;
+			why = alert_key_valid(key) ? NULL : "letters, digits and ._@- only, no dot first";
+			break;
+		case 's':
+			why = alert_parse_state(optarg, &news.state) ? NULL : "neither ok, warning, critical nor unknown";
+			break;
+		case TO:
+			why = add(to, &to_count, ALERT_CHANNELS, optarg, channel_valid(optarg));
+			pulses = pulses || channel_is_pulse(optarg);
+			break;
+		case REPEAT:
+			why = alert_parse_repeat(optarg, &news.repeat);
+			break;
+		case INHIBITED_BY:
+			why = add(inhibitors, &news.inhibitor_count, ALERT_INHIBITORS, optarg, alert_key_valid(optarg));
+			break;
+		case DO:
+			news.todo = optarg;
+			break;
+		case FLUSH:
+			flush = true;
+			break;
+		case LIST:
+			listing = true;
+			break;
+		case JSON:
+			as_json = true;
+			break;
+		case 'v':
+			msg_verbose = true;
+			break;
+		case 'h':
+			return cli_help(help);
+		case 'V':
+			return cli_version();
+		default:
+			return cli_bad_option(c, argv);
+		}
+		for (o = options; why != NULL && o->name != NULL; o++)
+			if (o->val == c)
+				return cli_usage("--%s %s: %s", o->name, optarg, why);
+	}
+	argc -= optind;
+	argv += optind;
+	if (flush || listing) {
+		if (given || argc > 0 || (flush && listing))
+			return cli_usage("--flush and --list stand alone");
+		return cli_close(run(flush, listing));
+	}
+	if (as_json)
+		return cli_usage("--json is for --list");
+	if (key == NULL && !pulses)
+		return cli_usage("--key is missing");
+	if (argc > 1)
+		return cli_usage("TEXT is one operand");
+	news.text = argc == 1 && *argv[0] != '\0' ? argv[0] : NULL;
+	if (news.text == NULL && (news.state != STATE_OK || pulses))
+		return cli_usage("TEXT is missing");
+	return cli_close(run(flush, listing));
+}
