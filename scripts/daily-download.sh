@@ -299,6 +299,7 @@ install_candidate() {
 		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 	fi
 	installed_record
+	rm -f "$state/data-of"
 	role_unlock
 }
 

@@ -208,8 +208,9 @@ check_age() {
 			! download || is_fresh || :
 		fi
 	fi
-	since=$(date -d "@$(stat -c %Y "$live")" '+%a %d %b, %H:%M')
-	lost=$((($(date +%s) - $(stat -c %Y "$live")) / 60))
+	taken=$(stat -c %Y "$(data_of)")
+	since=$(date -d "@$taken" '+%a %d %b, %H:%M')
+	lost=$((($(date +%s) - taken) / 60))
 	if [ "$step_result" = ok ]; then
 		note "${step_note:+$step_note; }data of $since"
 		[ "$fresh" = yes ] || step_result=warning
@@ -220,13 +221,14 @@ check_age() {
 		would=will
 		[ -z "$dry" ] || would=would
 		more "you $would lose what was entered since $since: $((lost / 60)) h $((lost % 60)) min"
+		[ ! -e "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
 	fi
 }
 
 is_fresh() {
 	fresh=yes
-	run age-check -w "$max_age" -c "$max_age" "$live" || fresh=
-	age=$(text_of "$out")
+	run age-check -w "$max_age" -c "$max_age" "$(data_of)" || fresh=
+	age=$(text_of "$out" | sed "s|$state/data-of\(.*\), 0 B|$live\1|")
 	[ -n "$fresh" ]
 }
 
@@ -264,6 +266,8 @@ take_role() {
 	fi
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 73 "$state/wanted: cannot create"
 	: >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
+	[ -n "$already" ] || [ -e "$state/data-of" ] || touch -r "$live" "$state/data-of" ||
+		die 74 "$state/data-of: cannot write"
 	[ -n "$already" ] || undo=roll_back
 	set_role active
 }

@@ -347,6 +347,12 @@ set_role() {
 	log "role is $1"
 }
 
+# data_of: the file whose time is the age of the data here. To serve gives the database a new time, and it lacks what was
+# entered on the primary all the same: its time from before is kept until the next download.
+data_of() {
+	if [ -e "$state/data-of" ]; then echo "$state/data-of"; else echo "$live"; fi
+}
+
 # settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
 # primary, to whom it hands back what is its own. Bounded; while wanted/claim exists it is not known to be so.
 settle_record() {

@@ -104,8 +104,17 @@ teardown() { lab_end; }
 	run failback
 	expect 0 'FAILBACK COMPLETE'
 	standing_by
+	# what was written here does not make it newer: it lacks the primary's day all the same
+	pi2 touch -d '3 hours ago' $STATE/data-of
+	run failover --dry-run
+	expect 0 'entered since .*: 3 h'
+	[[ $output =~ "when this host served last, is in it" ]]
 	run failover --force
 	expect 0 'FAILOVER COMPLETE'
+	failback
+	pi2 systemctl start ctv-pi2-download.service
+	run failover --dry-run
+	expect 0 'entered since .*: 0 h'
 }
 
 @test "a dry run changes nothing, tells the loss, and is ready only when everything is" {
@@ -237,6 +246,7 @@ teardown() { lab_end; }
 	expect 0 'FAILBACK COMPLETE'
 	lab poweroff pi-ctv
 	pi2 touch -d 'tomorrow' $LIVE
+	pi2 rm $STATE/data-of
 	run failover
 	expect 0 'a clock is wrong'
 }
