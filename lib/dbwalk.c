@@ -9,11 +9,11 @@
 #include "lib/dbwalk.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/pages.h"
 #include "lib/sieve.h"
 #include "lib/untrusted.h"
 
 #define DEPTH_MAX 20			/* SQLite goes no deeper (BTCURSOR_MAX_DEPTH) */
-#define LOCK_BYTE 0x40000000u		/* 1.5: the page that holds it is never used */
 #define LOOK_EVERY 64			/* pages between two looks at the clock */
 #define OVERFLOW_MEMORY (12u << 20)	/* for keys and rows that overflow, shared out among the threads */
 #define SQL_MEMORY (24u << 20)		/* for the connections of all threads, each with the schema */
@@ -41,8 +41,7 @@ struct unit {
 
 struct walk {
 	const struct walk_options *o;
-	uint32_t pages, page_size, usable, lock_page;
-	_Atomic uint64_t *used;		/* a bit for each page */
+	struct pages pages;
 	uint32_t overflow_room;		/* bytes, for each buffer of a thread */
 	_Atomic bool stopping, stopped;
 	bool sifting;			/* the second walk: findings were told, only differences matter */
@@ -155,23 +154,15 @@ static bool must_stop(struct worker *k)
 
 	if (++k->looks % LOOK_EVERY != 0)
 		return w->stopping;
-	progress_add(w->sifting ? NULL : w->o->progress, (uint64_t)LOOK_EVERY * w->page_size);
+	progress_add(w->sifting ? NULL : w->o->progress, (uint64_t)LOOK_EVERY * w->pages.size);
 	return look(w) != 0;
-}
-
-/* Marks a page as used; false when it is so already. */
-static bool mark(struct walk *w, uint32_t number)
-{
-	uint64_t bit = UINT64_C(1) << (number % 64);
-
-	return (atomic_fetch_or_explicit(&w->used[number / 64], bit, memory_order_relaxed) & bit) == 0;
 }
 
 /* The page at hand, or -1 after a read that failed (and ends the walk). */
 static int read_at(struct worker *k, void *bytes, size_t len, uint32_t number, uint32_t offset)
 {
 	struct walk *w = k->w;
-	ssize_t n = file_pread(w->o->fd, bytes, len, (off_t)(number - 1) * w->page_size + offset);
+	ssize_t n = file_pread(w->o->fd, bytes, len, (off_t)(number - 1) * w->pages.size + offset);
 
 	if (n == (ssize_t)len)
 		return 0;
@@ -183,25 +174,17 @@ static int read_at(struct worker *k, void *bytes, size_t len, uint32_t number, u
 	return -1;
 }
 
-/* 1.8: page 2 is the first map; each has an entry of five bytes for each page behind it, up to the next. */
-static uint32_t map_page_of(const struct walk *w, uint32_t number)
-{
-	uint32_t group = w->usable / 5 + 1, map = (number - 2) / group * group + 2;
-
-	return map == w->lock_page ? map + 1 : map;
-}
-
 /* Neighbours are most often in the same one. */
 static bool read_map(struct worker *k, uint32_t number)
 {
 	if (number == k->map_number)
 		return true;
 	k->map_number = 0;
-	if (k->map == NULL && (k->map = malloc(k->w->page_size)) == NULL) {
+	if (k->map == NULL && (k->map = malloc(k->w->pages.size)) == NULL) {
 		out_of_memory(k->w);
 		return false;
 	}
-	if (read_at(k, k->map, k->w->page_size, number, 0) != 0)
+	if (read_at(k, k->map, k->w->pages.size, number, 0) != 0)
 		return false;
 	k->map_number = number;
 	return true;
@@ -212,14 +195,11 @@ static void check_map(struct worker *k, uint32_t number, enum pointer_map type, 
 {
 	struct walk *w = k->w;
 	const unsigned char *entry;
-	uint32_t map;
+	uint32_t map, offset;
 
-	if (w->o->header->largest_root == 0 || number == 1 || w->sifting)
+	if (w->sifting || (map = pages_map(&w->pages, number, &offset)) == 0 || !read_map(k, map))
 		return;
-	map = map_page_of(w, number);
-	if (number <= map || !read_map(k, map))
-		return;
-	entry = k->map + 5 * (number - map - 1);
+	entry = k->map + offset;
 	if (entry[0] != type || btree_u32(entry + 1) != parent)
 		bad(k, DAMAGE_POINTER_MAP, number, "page %" PRIu32 " is said to be of type %d under %" PRIu32
 		    ", not %d under %" PRIu32, number, entry[0], btree_u32(entry + 1), (int)type, parent);
@@ -228,11 +208,11 @@ static void check_map(struct worker *k, uint32_t number, enum pointer_map type, 
 /* The only way to a page. from points to it. False when it is no page, or was used before. */
 static bool claim(struct worker *k, uint32_t number, enum pointer_map type, uint32_t from)
 {
-	if (number == 0 || number > k->w->pages) {
+	if (number == 0 || number > k->w->pages.count) {
 		bad(k, DAMAGE_POINTER, from, "page %" PRIu32 " points to page %" PRIu32, from, number);
 		return false;
 	}
-	if (!mark(k->w, number)) {
+	if (!pages_claim(&k->w->pages, number)) {
 		bad(k, DAMAGE_SHARED, number, "page %" PRIu32 ", from page %" PRIu32, number, from);
 		return false;
 	}
@@ -245,7 +225,7 @@ static bool make_room(struct walk *w, struct buffer *b, uint32_t size)
 	if (size <= b->room)
 		return true;
 	free(b->p);
-	b->room = size < w->page_size * 4 ? w->page_size * 4 : size;
+	b->room = size < w->pages.size * 4 ? w->pages.size * 4 : size;
 	b->p = malloc(b->room);
 	if (b->p == NULL) {
 		b->room = 0;
@@ -263,7 +243,7 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 				    struct buffer *b, bool claimed)
 {
 	struct walk *w = k->w;
-	uint32_t each = w->usable - 4, left = c->payload - c->local_len, next = c->overflow, from = page;
+	uint32_t each = w->pages.usable - 4, left = c->payload - c->local_len, next = c->overflow, from = page;
 	uint32_t have = c->local_len;
 	unsigned char link[4];
 	bool keep = need > have, first = true;
@@ -275,7 +255,7 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 		keep = false;
 	}
 	/* whole pages are read, so there must be room for the last one's end */
-	if (keep && !make_room(w, b, need + w->usable))
+	if (keep && !make_room(w, b, need + w->pages.usable))
 		return NULL;
 	if (keep)
 		memcpy(b->p, c->local, have);
@@ -288,14 +268,14 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 		}
 		if (!claimed && !claim(k, next, first ? MAP_OVERFLOW_FIRST : MAP_OVERFLOW, from))
 			return NULL;
-		if (claimed && (next > w->pages || next == 0))
+		if (claimed && (next > w->pages.count || next == 0))
 			return NULL;
 		if (keep && have < need) {
 			/* the link goes where the content before it ends, and is overwritten by the content */
 			unsigned char saved[4];
 
 			memcpy(saved, b->p + have - 4, 4);
-			if (read_at(k, b->p + have - 4, w->usable, next, 0) != 0)
+			if (read_at(k, b->p + have - 4, w->pages.usable, next, 0) != 0)
 				return NULL;
 			memcpy(link, b->p + have - 4, 4);
 			memcpy(b->p + have - 4, saved, 4);
@@ -794,14 +774,14 @@ static bool open_frame(struct worker *k, struct frame *f, uint32_t number)
 {
 	const char *why;
 
-	if (f->bytes == NULL && (f->bytes = malloc(k->w->page_size)) == NULL) {
+	if (f->bytes == NULL && (f->bytes = malloc(k->w->pages.size)) == NULL) {
 		out_of_memory(k->w);
 		return false;
 	}
-	if (read_at(k, f->bytes, k->w->page_size, number, 0) != 0)
+	if (read_at(k, f->bytes, k->w->pages.size, number, 0) != 0)
 		return false;
 	f->number = number;
-	why = btree_page(&f->page, f->bytes, k->w->usable, number);
+	why = btree_page(&f->page, f->bytes, k->w->pages.usable, number);
 	if (why == NULL && f->page.table != k->tree->rowids)
 		why = "it is of the wrong kind of b-tree";
 	if (why != NULL)
@@ -888,16 +868,16 @@ static void walk_freelist(struct worker *k)
 	uint64_t pages = 0;
 	struct frame *f = &k->frames[0];
 
-	if (f->bytes == NULL && (f->bytes = malloc(k->w->page_size)) == NULL) {
+	if (f->bytes == NULL && (f->bytes = malloc(k->w->pages.size)) == NULL) {
 		out_of_memory(k->w);
 		return;
 	}
 	while (trunk != 0 && !must_stop(k)) {
-		if (!claim(k, trunk, MAP_FREE, from) || read_at(k, f->bytes, k->w->page_size, trunk, 0) != 0)
+		if (!claim(k, trunk, MAP_FREE, from) || read_at(k, f->bytes, k->w->pages.size, trunk, 0) != 0)
 			return;
 		pages++;
 		n = btree_u32(f->bytes + 4);
-		if (n > k->w->usable / 4 - 2) {
+		if (n > k->w->pages.usable / 4 - 2) {
 			bad(k, DAMAGE_FREELIST, trunk, "trunk page %" PRIu32 " lists %" PRIu32 " leaves", trunk, n);
 			return;
 		}
@@ -1101,31 +1081,10 @@ static void run_units(struct walk *w, unsigned jobs)
 
 /* ---- the whole ---- */
 
-/* Pages that no reference leads to and that are none's all the same. */
-static void mark_fixed(struct walk *w)
-{
-	if (w->lock_page <= w->pages)
-		mark(w, w->lock_page);
-	if (w->o->header->largest_root == 0)
-		return;
-	for (uint64_t map = 2; map <= w->pages; map += w->usable / 5 + 1) {
-		uint32_t number = map_page_of(w, (uint32_t)map);
-
-		if (number <= w->pages)
-			mark(w, number);
-	}
-}
-
 static void check_unused(struct walk *w)
 {
-	uint32_t unused = 0, first = 0;
+	uint32_t first, unused = pages_unused(&w->pages, &first);
 
-	for (uint32_t n = 1; n <= w->pages; n++) {
-		if ((w->used[n / 64] >> (n % 64) & 1) == 0) {
-			if (unused++ == 0)
-				first = n;
-		}
-	}
 	if (unused > 0)
 		damage_add(w->o->damage, "file", NULL, DAMAGE_UNUSED, unused, first, "page %" PRIu32, first);
 }
@@ -1187,7 +1146,7 @@ static void tell_difference(void *ctx, int count, int64_t row)
 /* Some indexes do not agree with their tables: those are walked again, to see what differs. */
 static void sift(struct walk *w)
 {
-	memset((void *)w->used, 0, ((size_t)w->pages / 64 + 1) * sizeof *w->used);
+	pages_clear(&w->pages);
 	w->sifting = true;
 	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next) {
 		bool by_rows = false, by_sql = false;
@@ -1289,20 +1248,14 @@ struct walk *walk_new(const struct walk_options *o)
 	if (w == NULL)
 		return NULL;
 	w->o = o;
-	w->pages = o->header->page_count;
-	w->page_size = o->header->page_size;
-	w->usable = w->page_size - o->header->reserved;
-	w->lock_page = LOCK_BYTE / w->page_size + 1;
 	/* two buffers for keys and one for rows */
 	w->overflow_room = OVERFLOW_MEMORY / (3 * o->jobs);
-	w->used = calloc((size_t)w->pages / 64 + 1, sizeof *w->used);
-	if (w->used == NULL) {
+	if (pages_init(&w->pages, o->header) != 0) {
 		free(w);
 		return NULL;
 	}
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
-	mark_fixed(w);
 	return w;
 }
 
@@ -1313,7 +1266,7 @@ void walk_free(struct walk *w)
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->more);
 	free(w->units);
-	free((void *)w->used);
+	pages_free(&w->pages);
 	free(w);
 }
 
