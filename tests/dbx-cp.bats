@@ -121,12 +121,3 @@ killed_after() {
 	run dbx-cp /top.txt /c3
 	expect 77 'lacks the scope'
 }
-
-@test "bad command lines end with 64" {
-	for args in '' '/a' '/a /b /c' 'a /b' '/a b' '/a /b/' '/ /b' '/a /' 'rev:123456789 /b' 'id:x /b' '-x /a /b' \
-		'--force=1 /a /b' '--timeout' '--timeout q /a /b' '--bogus' '/a//c /b' '/a\ /b' '-f' '-f /a' '--timeout= /a /b'; do
-		# shellcheck disable=SC2086
-		run dbx-cp $args
-		expect 64 'hint: see dbx-cp --help'
-	done
-}

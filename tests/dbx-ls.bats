@@ -59,20 +59,3 @@ load dir
 	expect 0
 	[ -z "$output" ]
 }
-
-@test "bad command lines end with 64, and nothing is sent" {
-	for args in 'dir' 'dir/' '/dir/' '//' '/a//b' '/x\y' 'rev:zz' 'id:' '-l --json' '--bogus' '-x' '--json=1' \
-		'--timeout' '--timeout x' '--timeout -1s' "/$(printf 'a%.0s' {1..256})" '-R -l dir' '/dir dir2' \
-		'--recursive=1' '--timeout=1y'; do
-		# shellcheck disable=SC2086
-		run dbx-ls $args
-		expect 64 'hint: see dbx-ls --help'
-	done
-	run dbx-ls $'/a\xff'
-	expect 64 'not valid UTF-8'
-	run dbx-ls $'/a\nb'
-	expect 64 'control character'
-	run dbx-ls '/trailing '
-	expect 64 'ends with a blank'
-	[ -z "$(dropbox_log 'select(.route | startswith("files/"))')" ]
-}

@@ -42,12 +42,3 @@ load dir
 	expect 64
 	[ "$(dbx-ls)" = $'dir/\ntop.txt' ]
 }
-
-@test "bad command lines end with 64" {
-	for args in '' '-n' 'a' '/' '/a/' '//a' 'rev:123456789' 'id:abc' '-f /a' '--dry-run=1 /a' '--timeout' \
-		'--timeout z /a' '--bogus /a' '-r /a' '/a /b/' '/a\b' '-n -x /a' '--timeout=10 a' '--json /a' '--' ; do
-		# shellcheck disable=SC2086
-		run dbx-rm $args
-		expect 64 'hint: see dbx-rm --help'
-	done
-}

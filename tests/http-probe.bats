@@ -118,17 +118,6 @@ teardown() {
 	expect 2
 }
 
-@test "a wrong command line is UNKNOWN" {
-	for args in '' 'a b' 'ftp://x/' 'x' '-t' '-t x http://h/' '--status http://h/' '--status 99 http://h/' \
-		'--status 200-100 http://h/' '--expect a http://h/' '--stable 0 http://h/' '--wait z http://h/' \
-		'--interval -1 http://h/' '--bogus http://h/' '-x http://h/' '--json=1 http://h/' '-w q http://h/' \
-		'-c q http://h/' 'http://' '--status 2x0 http://h/' '--connect-timeout q http://h/'; do
-		# shellcheck disable=SC2086
-		run http-probe $args
-		expect 3 'hint: see http-probe --help' || { echo "args: $args" >&2; return 1; }
-	done
-}
-
 # instructions COMMAND...: how many it executes
 instructions() {
 	valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 | sed -n 's/.*Collected : //p'

@@ -98,12 +98,3 @@ END
 	run status-render -o "$www" <"$BATS_TEST_TMPDIR/huge"
 	expect 0 'larger than 1048576 bytes'
 }
-
-@test "bad command lines end with 64" {
-	for args in '' '-o' "-o $www extra" '--bogus' '-z' '--output' '-o=' '--metrics' '--help=1'; do
-		# shellcheck disable=SC2086
-		run status-render $args </dev/null
-		[ "$args" = -o= ] && { expect 73; continue; }
-		expect 64 'hint: see status-render --help'
-	done
-}
