@@ -52,7 +52,8 @@ schema() {
 peak() {
 	status=0
 	output=$(/usr/bin/time -o peak -f %M db-verify "$@" 2>&1) || status=$?
-	[ "$(tail -n 1 peak)" -le 65536 ] || { echo "$* took $(tail -n 1 peak) KiB"; return 1; }
+	# the sanitizers bring memory of their own
+	[ -n "${SANITIZE-}" ] || [ "$(tail -n 1 peak)" -le 65536 ] || { echo "$* took $(tail -n 1 peak) KiB"; return 1; }
 }
 
 # Rows i = 1..300 of SQL's choice: rows 'EXPRESSIONS' [TABLE]
