@@ -1183,11 +1183,20 @@ static void sift(struct walk *w)
 	w->sifting = false;
 }
 
+/* Without its collation nobody can tell what an index ought to be. */
+static void need_collations(struct walk *w, const struct index *i, const struct tree *tree)
+{
+	if (!i->order_known)
+		unjudged(w, "%s %.60s: a collation of the application's own", tree->type, tree->name);
+}
+
 static bool compare_indexes(struct walk *w)
 {
 	bool differ = false;
 
 	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next) {
+		if (t->tree.index != NULL)
+			need_collations(w, t->tree.index, &t->tree);
 		for (struct index *i = t->indexes; i != NULL; i = i->next) {
 			uint64_t rows = t->tree.entries, entries = i->tree.entries;
 
@@ -1197,8 +1206,7 @@ static bool compare_indexes(struct walk *w)
 				damage_add(w->o->damage, "index", i->tree.name, DAMAGE_COUNT,
 					   rows > entries ? rows - entries : entries - rows, 0,
 					   "%" PRIu64 " entries for %" PRIu64 " rows", entries, rows);
-			if (!i->order_known)
-				unjudged(w, "index %.60s: a collation of the application's own", i->tree.name);
+			need_collations(w, i, &i->tree);
 		}
 	}
 	return differ;

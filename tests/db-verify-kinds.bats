@@ -361,6 +361,11 @@ left() {
 	hide sound.db ix 'DELETE FROM t WHERE b = 77'
 	schema sound.db NOCASE KLINGON
 	verdict 2 'CRITICAL: sound.db: index ix: 1 entry belongs to no row' -l full sound.db
+	sqlite3 w.db "CREATE TABLE t (a TEXT PRIMARY KEY COLLATE RTRIM) WITHOUT ROWID; $(rows i)"
+	schema w.db RTRIM KLINGON
+	for level in quick full; do
+		verdict 3 "UNKNOWN: w.db: not judged: table t: a collation of the application's own" -l $level w.db
+	done
 	schema t.db KLINGON NOCASE
 	schema t.db 'abs(b)' 'wug(b)'
 	for level in quick full; do
