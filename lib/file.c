@@ -282,7 +282,8 @@ int file_claim(const char *tmp, int *out)
 	if (ftruncate(fd, 0) != 0 || fchmod(fd, 0600) != 0) {
 		rc = file_write_status(errno);
 		msg_errno(tmp, "cannot write");
-		goto fail;
+		file_unclaim(tmp, fd);
+		return rc;
 	}
 	*out = fd;
 	return EX_OK;

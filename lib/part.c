@@ -116,12 +116,13 @@ static int open_files(struct part *p)
 		goto out;
 	}
 	rc = reserve(p);
-	p->dropped = rc != EX_OK && fresh;
 	/* the names have to survive a power cut as well as the bytes */
 	if (rc == EX_OK && file_sync_parent(p->path) != 0) {
 		msg_errno(p->path, "cannot write to disk");
 		rc = EX_IOERR;
 	}
+	/* of what was never begun nothing stays */
+	p->dropped = rc != EX_OK && fresh;
 out:
 	free(map);
 	return rc;

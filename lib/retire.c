@@ -63,6 +63,15 @@ int retire_database(const char *path, const char *object)
 		if (rc == SQLITE_OK)
 			rc = journal_mode(db, "delete");
 	}
+	/* and a -shm that the disk did not let go when WAL mode was left goes when it is left again */
+	if (rc == SQLITE_OK && retire_has_side_files(path)) {
+		rc = journal_mode(db, "wal");
+		/* it is the first look that attaches it */
+		if (rc == SQLITE_OK)
+			rc = sqlite_int(db, "SELECT count(*) FROM sqlite_schema", &busy);
+		if (rc == SQLITE_OK)
+			rc = journal_mode(db, "delete");
+	}
 	if (rc != SQLITE_OK) {
 		rc = sqlite_fail(db, object, "cannot put the old database in order", rc);
 		sqlite3_close(db);

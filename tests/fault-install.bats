@@ -1,0 +1,161 @@
+# db-install at every call that may be its last or may fail: the live name is at every instant a whole database,
+# the old one with all that was committed or the new one.
+
+load helper
+load sqlite
+load fault/crash
+
+setup() {
+	crash_setup
+	documented db-install.1
+	command=(db-install "$ARENA/new" "$ARENA/live")
+	make_new new
+}
+
+teardown() {
+	app_dies
+	crash_teardown
+}
+
+# make_new NAME: a candidate
+make_new() {
+	make_db "$ARENA/$1"
+	sqlite3 "$ARENA/$1" "UPDATE t SET side='new'"
+}
+
+# make_mine NAME: what was committed to it is in its -wal alone, as an application that was killed left it
+make_mine() {
+	make_db "$ARENA/$1" wal
+	app "$ARENA/$1"
+	sql "PRAGMA wal_autocheckpoint=0; UPDATE t SET side='mine';"
+	app_dies
+}
+
+old='ok mine 300'
+broken() {
+	local now
+	now=$(whole live)
+	if [ "$now" = 'ok new 300' ]; then
+		[ "$(whole live.prev)" = "$old" ]
+		only live live.prev .live.install
+	else
+		[ "$status" -ne 0 ]
+		[ "$now" = "$old" ]
+		cmp "$ARENA/new" saved/new
+		only live live-wal live-shm live-journal live.prev .live.prev .live.install new
+	fi
+	# what ends by itself takes its own with it, unless it is that which failed
+	[ "$status" -eq 137 ] || [[ $point =~ unlink|stat|flock ]] || [ ! -e "$ARENA/.live.install" ]
+}
+
+# the candidate comes again, as the next download brings it
+again() {
+	[ -e "$ARENA/new" ] || cp -p saved/new "$ARENA/new"
+	"${command[@]}"
+}
+
+mended() {
+	[ "$(ls -A "$ARENA")" = $'live\nlive.prev' ]
+	[ "$(whole live live.prev)" = $'ok new 300\n'"$old" ]
+}
+
+@test "killed at any call, with rows of a killed application in the -wal" {
+	make_mine live
+	crash_saved
+	crash_matrix kill
+}
+
+@test "any call fails, with rows of a killed application in the -wal" {
+	make_mine live
+	crash_saved
+	most=2
+	crash_matrix error
+}
+
+@test "killed at any call, with half a transaction in the -journal" {
+	old='ok old 300'
+	make_hot_journal "$ARENA/live"
+	crash_saved
+	most=2
+	crash_matrix kill
+}
+
+@test "the first database: killed at any call, and any call fails" {
+	old=
+	broken() {
+		if [ -e "$ARENA/live" ]; then
+			[ "$(whole live)" = 'ok new 300' ]
+		else
+			[ "$status" -ne 0 ]
+			cmp "$ARENA/new" saved/new
+		fi
+		only live .live.install new
+	}
+	mended() {
+		[ "$(ls -A "$ARENA")" = live ]
+		[ "$(whole live)" = 'ok new 300' ]
+	}
+	crash_saved
+	most=1
+	crash_matrix kill
+	crash_matrix error
+}
+
+@test "a candidate that is kept: killed at any call" {
+	command=(db-install --keep "$ARENA/new" "$ARENA/live")
+	broken() {
+		cmp "$ARENA/new" saved/new
+		if [ "$(whole live)" = 'ok new 300' ]; then
+			[ "$(whole live.prev)" = 'ok old 300' ]
+		else
+			[ "$status" -ne 0 ]
+			[ "$(whole live)" = 'ok old 300' ]
+		fi
+		only live live-journal live.prev .live.prev .live.install new
+		[ "$status" -eq 137 ] || [[ $point =~ unlink|stat|flock ]] || [ ! -e "$ARENA/.live.install" ]
+	}
+	mended() {
+		[ "$(ls -A "$ARENA")" = $'live\nlive.prev\nnew' ]
+		[ "$(whole live live.prev)" = $'ok new 300\nok old 300' ]
+	}
+	make_db "$ARENA/live"
+	crash_saved
+	most=2
+	crash_matrix kill
+}
+
+@test "the one before comes back: killed at any call" {
+	command=(db-install "$ARENA/live.prev" "$ARENA/live")
+	broken() {
+		case $(whole live live.prev | paste -sd ,) in
+		'ok old 300,ok new 300') back=yes ;;
+		'ok new 300,ok old 300') back=''; [ "$status" -ne 0 ] ;;
+		*) false ;;
+		esac
+		only live live-journal live.prev .live.install
+	}
+	# not a third time: that would bring the new one again
+	again() {
+		[ -n "$back" ] || "${command[@]}"
+		db-install "$ARENA/live" "$ARENA/live"
+	}
+	mended() {
+		[ "$(ls -A "$ARENA")" = $'live\nlive.prev' ]
+		[ "$(whole live live.prev)" = $'ok old 300\nok new 300' ]
+	}
+	mv "$ARENA/new" "$ARENA/live"
+	make_db "$ARENA/live.prev"
+	crash_saved
+	most=2
+	crash_matrix kill
+}
+
+@test "a matrix that misses its point fails" {
+	crash_saved
+	crash_points kill
+	run crash_point KILL rename 99
+	[ "$status" -ne 0 ]
+	crash_points error
+	run crash_point EIO fsync 99
+	[ "$status" -ne 0 ]
+}
