@@ -18,7 +18,7 @@ teardown_file() {
 setup() {
 	mkdir "$BATS_TEST_TMPDIR/w"	# bats puts files of its own beside it
 	cd "$BATS_TEST_TMPDIR/w"
-	export CTV_BACKOFF=2ms CTV_STALL=2s CTV_ENV_FILE="$PWD/none.env"
+	export CTV_BACKOFF=2ms CTV_ENV_FILE="$PWD/none.env"
 	dropbox_control reset '{"data":true}' >/dev/null
 	dropbox_control option '{"rate":0,"latency_ms":0}' >/dev/null
 }
@@ -572,7 +572,8 @@ ROWS
 	local fault
 	for fault in 408 500 500-json 502-html 503-empty 504-html 409-too-many-writes reset-before close-before \
 		stall html-200 cut-json empty-200 garbage; do
-		[ "$fault" != stall ] || export CTV_STALL=300ms
+		export CTV_STALL=60s
+		[ "$fault" != stall ] || CTV_STALL=300ms
 		[ "$fault" != garbage ] || continue
 		dropbox_fault '{"route":"files/get_metadata","kind":"'$fault'","count":2}'
 		dbx-fetch -o out /a.bin || { echo "fault: $fault" >&2; return 1; }
@@ -590,7 +591,8 @@ ROWS
 	for fault in 408 500 503-empty 502-html reset-before reset-mid close-before close-mid short-body truncate \
 		stall stall-mid chunked-cut no-api-result html-200 wrong-content-range wrong-total no-content-range; do
 		dropbox_control reset >/dev/null
-		[ "${fault%-mid}" != stall ] || export CTV_STALL=300ms
+		export CTV_STALL=60s
+		[ "${fault%-mid}" != stall ] || CTV_STALL=300ms
 		dropbox_fault '{"route":"files/download","kind":"'$fault'","count":2}'
 		run dbx-fetch -v -j 1 -o out /a.bin
 		expect 0 'trying again' || { echo "fault: $fault" >&2; return 1; }

@@ -18,7 +18,7 @@ teardown_file() {
 setup() {
 	mkdir "$BATS_TEST_TMPDIR/w"	# bats puts files of its own beside it
 	cd "$BATS_TEST_TMPDIR/w"
-	export CTV_BACKOFF=2ms CTV_STALL=2s CTV_ENV_FILE="$PWD/none.env"
+	export CTV_BACKOFF=2ms CTV_ENV_FILE="$PWD/none.env"
 	dropbox_control reset '{"data":true}' >/dev/null
 	dropbox_control option '{"rate":0,"latency_ms":0,"quota":2199023255552}' >/dev/null
 }
@@ -473,7 +473,8 @@ ROWS
 	local kind route size
 	for kind in 408 500 502-html 503-empty 409-too-many-writes reset-before close-before reset-mid close-mid \
 		early-error stall; do
-		[ "$kind" != stall ] || export CTV_STALL=300ms
+		export CTV_STALL=60s
+		[ "$kind" != stall ] || CTV_STALL=300ms
 		for route in upload start append_v2 finish; do
 			[ "$route" = upload ] || [ "$route" = finish ] || [ "$kind" != 409-too-many-writes ] || continue
 			# neither a start nor a finish has a body to break in
