@@ -30,6 +30,7 @@ primary)
 	;;
 *) die 64 "ROLE=$ROLE: neither standby nor primary" ;;
 esac
+own="$own ctv-alert@.service ctv-resolve@.service"
 tools=$(for tool in tools/*.c; do [ ! -e "$tool" ] || basename "$tool" .c; done)
 scripts=$(cd scripts && for script in *.sh; do case $script in deps.sh | demo.sh) ;; *) echo "$script" ;; esac; done)
 pages=$(cd man && echo *.[1-8])
@@ -57,6 +58,10 @@ put() {
 config_files() {
 	for unit in $own; do
 		echo "systemd/$unit $units/$unit"
+		case $unit in
+		*@.service) ;;
+		*.service) echo "systemd/alert.conf $units/$unit.d/alert.conf" ;;
+		esac
 	done
 	echo "systemd/hardening.conf $units/ctv-.service.d/hardening.conf"
 	[ "$ROLE" = primary ] || {
@@ -169,7 +174,7 @@ uninstall() {
 		ours "$DESTDIR$to" || continue
 		rm -f "$DESTDIR$to"
 	done
-	rmdir "$DESTDIR$units/ctv-.service.d" "$DESTDIR$units/flaskapp.service.d" 2>/dev/null || :
+	rmdir "$DESTDIR$units"/ctv-*.d "$DESTDIR$units"/flaskapp.service.d 2>/dev/null || :
 	[ -n "$DESTDIR" ] || systemctl daemon-reload
 	echo "Removed. Left: /etc/ctv-db-sync.env, $state, the logs, the database, the user ctvapps."
 }

@@ -37,6 +37,25 @@ exposure() {
 	done
 }
 
+@test "no service can fail or work again in silence, but for the alarm itself" {
+	for role in standby primary; do
+		rm -rf "$D"
+		installed $role
+		for unit in $(units); do
+			case $unit in *@.service) continue ;; esac
+			grep -qx 'OnFailure=ctv-alert@%n.service' "$D/etc/systemd/system/$unit.d/alert.conf"
+			grep -qx 'Wants=ctv-resolve@%N.service' "$D/etc/systemd/system/$unit.d/alert.conf"
+			# one that is started again without a limit never counts as failed
+			if grep -qx StartLimitIntervalSec=0 "$D/etc/systemd/system/$unit"; then
+				grep -qx 'ExecStopPost=-/usr/local/lib/ctv-mirror/unit-alert.sh %n' "$D/etc/systemd/system/$unit"
+			fi
+		done
+		[ -e "$D/etc/systemd/system/ctv-alert@.service" ]
+		run grep -rl '^OnFailure=' "$D/etc/systemd/system/ctv-alert@.service" "$D/etc/systemd/system/ctv-.service.d"
+		expect 1
+	done
+}
+
 @test "systemd finds no fault in any unit" {
 	for role in standby primary; do
 		rm -rf "$D"

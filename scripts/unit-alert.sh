@@ -1,0 +1,67 @@
+#!/bin/sh
+# unit-alert.sh UNIT - a unit failed: tell people, with its result and its last words
+#
+# By OnFailure= through ctv-alert@.service, where systemd says MONITOR_...; by ExecStopPost= of a unit that is started
+# again for ever and so never counts as failed, where it says SERVICE_RESULT.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+usage() {
+	cat <<'END'
+usage: unit-alert.sh UNIT
+
+Tells by alert-post that a systemd unit failed. systemd runs it.
+
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+case ${1-} in
+'') usage_error "a unit is needed" ;;
+-h | --help) usage; exit 0 ;;
+-V | --version) echo "$program $version"; exit 0 ;;
+-*) usage_error "$1: unknown option" ;;
+esac
+[ $# -eq 1 ] || usage_error "$2: one unit is taken"
+unit=$1
+
+# a configuration that is not in order is one more thing to be loud about: alert-post says so
+node=$(conf CTV_NODE 2>/dev/null) || node=
+node=${node:-$(uname -n)}
+if [ -n "${MONITOR_SERVICE_RESULT-}" ]; then
+	result=$MONITOR_SERVICE_RESULT
+	ended="${MONITOR_EXIT_CODE-} ${MONITOR_EXIT_STATUS-}" run=${MONITOR_INVOCATION_ID-}
+elif [ -n "${SERVICE_RESULT-}" ]; then
+	[ "$SERVICE_RESULT" != success ] || exit 0
+	result=$SERVICE_RESULT
+	ended="${EXIT_CODE-} ${EXIT_STATUS-}" run=${INVOCATION_ID-}
+else
+	result='' ended='' run=
+fi
+ended=${ended# } ended=${ended% }
+
+# last_words: of this run, from the program and from systemd; else of the unit
+last_words() {
+	if [ -n "$run" ]; then
+		set -- "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
+	else
+		set -- -u "$unit"
+	fi
+	timeout 10 journalctl -q --no-pager -o cat -n 5 "$@" 2>/dev/null || :
+}
+
+# A nightly job tells each failed run, unless the primary's end explains it; what runs every few minutes or is started
+# again and again tells at times. Without the application nobody is served.
+severity=warning
+case $unit in
+ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 0 --inhibited-by primary-down ;;
+flaskapp.service | ctv-resume.service) severity=critical; set -- --repeat 4h ;;
+*) set -- --repeat 4h ;;
+esac
+exec alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \
+	"$node: $unit failed${result:+: $result}${ended:+ ($ended)}
+$(last_words)"
