@@ -234,7 +234,8 @@ static void summarize(json *j, enum state primary, enum state standby, enum stat
 	const char *text;
 
 	if (active)
-		text = "Failover is active: this host is serving";
+		text = ready ? "Failover is active: this host is serving" :
+		       "Failover is active, and this host does not serve as it should";
 	else if (primary == STATE_CRITICAL)
 		text = ready ? "The primary is down; the standby is ready to take over" :
 		       "The primary is down, and the standby cannot take over";
@@ -251,7 +252,7 @@ static void summarize(json *j, enum state primary, enum state standby, enum stat
 		text = overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
 	/* while it serves, its copy's age and the primary's silence are no news */
 	if (active)
-		overall = STATE_WARNING;
+		overall = ready ? STATE_WARNING : STATE_CRITICAL;
 	json_put_str(j, "overall", word(overall));
 	json_put_str(j, "summary", text);
 }

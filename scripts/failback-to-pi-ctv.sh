@@ -42,7 +42,6 @@ done
 
 settings
 node=${node:-pi2}
-primary_url=$(conf CTV_PRIMARY_URL http://100.81.73.46:8000)
 
 # healthy: it answers, and reaches its database
 healthy() {
@@ -50,10 +49,6 @@ healthy() {
 	seen=$(text_of "$out")
 	# an application without this page says 404
 	run http-probe --connect-timeout 2s -t 10s --status 200,404 "$primary_url/health/database"
-}
-
-text_of() {
-	sed 's/ *|.*//; q' "$1"
 }
 
 # there is nothing to give back, but an earlier run may have been killed on its way

@@ -51,8 +51,6 @@ done
 
 settings
 node=${node:-pi2}
-primary_url=$(conf CTV_PRIMARY_URL http://100.81.73.46:8000)
-own_url=$(conf CTV_STANDBY_URL http://100.96.96.109:8000)
 patience=$(conf CTV_START_TIMEOUT 60s)
 here=$(dirname "$(readlink -f "$0")")
 before_drill=${live%/*}/.${live##*/}.drill
@@ -67,25 +65,15 @@ problem() {
 	more "not ready: $2${3:+; $3}"
 }
 
-# text_of FILE: what a check says in it, without its figures
-text_of() {
-	sed 's/ *|.*//; q' "$1"
-}
-
 # ---- before the first step ------------------------------------------------------------------
 
 # the role this run began with, and what it means
 look_around() {
-	already='' role_was=$(role) unit_was=$(unit_state "$unit")
-	case $role_was in
-	standby | '') ;;
-	active)
-		already=yes
-		[ -z "$drill" ] || die 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
-		;;
-	primary) die 77 "$state/role: this is the primary; a failover is for the standby" ;;
-	*) die 78 "$state/role: $role_was: neither standby nor active" ;;
-	esac
+	already=
+	role_clear || die "$status" "$why"
+	[ "$role_was" = active ] || return 0
+	already=yes
+	[ -z "$drill" ] || die 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
 }
 
 # The two that wait for the network run side by side from the first moment. A healthy primary takes a connection
@@ -144,15 +132,6 @@ update_code() {
 	fetcher=
 }
 
-# git_now GIT-ARGUMENTS: something quick
-git_now() {
-	(git_app 5 "$@") 2>/dev/null
-}
-
-version_of() {
-	git_now log -1 --format='%h of %cs'
-}
-
 # ---- step 2: the database ---------------------------------------------------------------------
 
 check_database() {
@@ -165,8 +144,8 @@ check_database() {
 		say "   $live: not there; downloading"
 		download || :
 	fi
-	if [ ! -e "$live" ]; then
-		problem 66 "$live: no such file" "cli-db-sync download"
+	if ! db_present; then
+		problem "$status" "$why" "$hint"
 		return 0
 	fi
 	check_content
@@ -191,13 +170,6 @@ check_content() {
 		! download || ! verify "$live" quick || return 0
 	fi
 	problem "$refused" "$cause" "db-install can put back ${live##*/}.prev, the one before"
-}
-
-# nothing has been written to it since its installation
-as_installed() {
-	[ -f "$state/installed.json" ] && [ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] &&
-		[ "$(stat -c %s "$live")" = "$(field size <"$state/installed.json")" ] &&
-		[ "$(stat -c %Y "$live")" = "$(date -d "$(field snapshot_at <"$state/installed.json")" +%s)" ]
 }
 
 check_age() {
@@ -227,8 +199,7 @@ check_age() {
 
 is_fresh() {
 	fresh=yes
-	run age-check -w "$max_age" -c "$max_age" "$(data_of)" || fresh=
-	age=$(text_of "$out" | sed "s|$state/data-of\(.*\), 0 B|$live\1|")
+	db_fresh || fresh=
 	[ -n "$fresh" ]
 }
 
@@ -237,18 +208,14 @@ is_fresh() {
 # what would keep the application from starting or from writing
 check_service() {
 	step service
-	run svc-ctl status "$unit" || :
-	case $status in
-	0 | 3) note "$unit is $unit_was" ;;
-	4) problem 66 "$unit: no such unit" "make install ROLE=standby" ;;
-	*) problem "$(ended "$status")" "$why" ;;
-	esac
-	room=$(df --output=avail -k "${live%/*}" 2>/dev/null | tail -n 1)
-	[ "${room:-0}" -ge 65536 ] ||
-		problem 74 "${live%/*}: $((${room:-0} / 1024)) MiB free: the application could not write" "make room"
-	[ -w "${live%/*}" ] || problem 74 "${live%/*}: cannot write, so the application could not either" \
-		"mount -o remount,rw $(stat -c %m "${live%/*}")"
-	[ -z "$dry" ] || [ -w "$state" ] || problem 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"
+	if unit_startable; then
+		note "$fact"
+	else
+		problem "$status" "$why" "$hint"
+	fi
+	disk_free || problem "$status" "$why" "$hint"
+	data_writable || problem "$status" "$why" "$hint"
+	[ -z "$dry" ] || state_writable || problem "$status" "$why" "$hint"
 }
 
 # the role first, then the application: whoever comes by in between finds a host that serves
@@ -335,10 +302,10 @@ dry_end() {
 	if [ -n "$already" ]; then
 		run http-probe -t 10s "$own_url/api/system-stats" || problem 69 "$(text_of "$out")"
 		note "$(text_of "$out")"
-	elif run http-probe --connect-timeout 600ms -t 4s "$own_url/api/system-stats"; then
-		problem 73 "$own_url: somebody answers there, while $unit is $unit_was"
+	elif port_free; then
+		note "$fact"
 	else
-		note "nobody else answers at $own_url"
+		problem "$status" "$why"
 	fi
 	step confirm
 	if run mirror-head show --field owner --timeout 5s || [ "$status" -eq 66 ]; then

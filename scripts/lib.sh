@@ -23,16 +23,23 @@ conf() {
 # settings: what every script knows about its host
 # shellcheck disable=SC2034  # used by the scripts
 settings() {
-	state=$(conf CTV_STATE_DIR /var/lib/ctv-mirror)
-	node=$(conf CTV_NODE)
-	primary=$(conf CTV_PRIMARY_NODE pi-ctv)
-	app=$(conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db)
-	unit=$(conf CTV_SERVICE flaskapp.service)
-	live=$(conf DATABASE_PATH "$app/data/database/production.db")
-	remote=$(conf DROPBOX_DB_PATH /database.db)
-	max_age=$(conf CTV_MAX_AGE 36h)
-	min_size=$(conf CTV_MIN_SIZE 100M)
-	tables=$(conf CTV_REQUIRE_TABLES | tr ',' ' ')
+	# one look at the file for all of them: each program that is started costs a small machine its time
+	values=$(ctv-conf CTV_NODE '' CTV_PRIMARY_NODE pi-ctv \
+		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
+		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
+		CTV_STANDBY_URL http://100.96.96.109:8000 CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
+		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror)
+	{
+		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
+			read -r remote && read -r primary_url && read -r own_url && read -r max_age && read -r min_size &&
+			read -r tables && read -r state
+	} <<-END
+		$values
+	END
+	live=${live:-$app/data/database/production.db}
+	while case $tables in *,*) ;; *) false ;; esac; do
+		tables="${tables%%,*} ${tables#*,}"
+	done
 	case $live in /*) ;; *) die 78 "DATABASE_PATH: $live: not an absolute path" ;; esac
 	case $state in /*) ;; *) die 78 "CTV_STATE_DIR: $state: not an absolute path" ;; esac
 }
@@ -224,7 +231,7 @@ ended() {
 # field NAME: a member of the JSON line on standard input: a number, a hash, a rev, a time, a word;
 # empty when it is not there. Text inside a string cannot pass for one: its quotes are escaped.
 field() {
-	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/p' | sed '/^null$/d'
+	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/; T; /^null$/d; p'
 }
 
 # text: the "text" of a check's JSON line on standard input
@@ -271,7 +278,11 @@ has_content() {
 # role: standby, active, primary, or nothing when the file is not there
 role() {
 	[ -e "$state/role" ] || return 0
-	head -n 1 "$state/role" || echo unreadable
+	word=unreadable
+	if [ -f "$state/role" ] && [ -r "$state/role" ]; then
+		read -r word <"$state/role" || :
+	fi
+	echo "$word"
 }
 
 # unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
@@ -344,6 +355,7 @@ set_role() {
 	echo "$1" | replace "$state/role" 2>"$scratch/err" ||
 		die 74 "$state/role: cannot write: $(sed -n '$s/^.*: //p' "$scratch/err")"
 	role_unlock
+	news
 	log "role is $1"
 }
 
@@ -381,6 +393,86 @@ settle_backup() {
 	rm -f "$state/wanted/$1"
 }
 
+# ---- readiness ------------------------------------------------------------------------------
+# The conditions of a failover, for its dry run and for the status page. Each leaves what it found in $fact, with its
+# number; one that is not met returns our code, with $why and $hint.
+
+unmet() {
+	status=$1 why=$2 hint=${3-} fact=$2
+	return "$status"
+}
+
+# text_of FILE: what a check says in it, without its figures
+text_of() {
+	sed 's/ *|.*//; q' "$1"
+}
+
+role_clear() {
+	role_was=$(role)
+	fact="the role is ${role_was:-standby}"
+	case $role_was in
+	standby | active | '') ;;
+	primary) unmet 77 "$state/role: this is the primary; a failover is for the standby" ;;
+	*) unmet 78 "$state/role: $role_was: neither standby nor active" ;;
+	esac
+}
+
+db_present() {
+	[ -e "$live" ] || { unmet 66 "$live: no such file" "cli-db-sync download"; return; }
+	fact="$(mib "$(stat -Lc %s "$live")"), at least $min_size"
+}
+
+# as_installed: nothing has been written to it since its installation, for which every page was read
+as_installed() {
+	[ -f "$state/installed.json" ] && [ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] &&
+		[ "$(stat -c %s "$live")" = "$(field size <"$state/installed.json")" ] &&
+		[ "$(stat -c %Y "$live")" = "$(date -d "$(field snapshot_at <"$state/installed.json")" +%s)" ]
+}
+
+db_fresh() {
+	run age-check -w "$max_age" -c "$max_age" "$(data_of)" || :
+	age=$(sed "s/ *|.*//; s|$state/data-of\(.*\), 0 B|$live\1|; q" "$out")
+	fact="${age##*"$live is "}, at most $max_age"
+	[ "$status" -eq 0 ] || unmet 65 "$age"
+}
+
+unit_startable() {
+	run svc-ctl status "$unit" || :
+	read -r fact <"$out" || fact="$unit: not known"
+	unit_was=${fact#*: }
+	fact="$unit is $unit_was"
+	case $status in
+	0 | 3) ;;
+	4) unmet 66 "$unit: no such unit" "make install ROLE=standby" ;;
+	*) unmet "$(ended "$status")" "$why" ;;
+	esac
+}
+
+disk_free() {
+	room=$(df --output=avail -k "${live%/*}" 2>/dev/null) room=${room##*[!0-9]}
+	fact="$((${room:-0} / 1024)) MiB, at least 64"
+	[ "${room:-0}" -ge 65536 ] ||
+		unmet 74 "${live%/*}: $((${room:-0} / 1024)) MiB free: the application could not write" "make room"
+}
+
+data_writable() {
+	fact=${live%/*}
+	[ -w "$fact" ] || unmet 74 "${live%/*}: cannot write, so the application could not either" \
+		"mount -o remount,rw $(stat -c %m "${live%/*}")"
+}
+
+state_writable() {
+	fact=$state
+	[ -w "$state" ] || unmet 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"
+}
+
+port_free() {
+	# shellcheck disable=SC2034  # used by the scripts
+	fact="nobody else answers at $own_url"
+	! run http-probe --connect-timeout 600ms -t 4s "$own_url/api/system-stats" ||
+		unmet 73 "$own_url: somebody answers there, while $unit is $unit_was"
+}
+
 # ---- the application's code ------------------------------------------------------------------
 
 # git_app SECONDS GIT-ARGUMENTS, by `run` or in the background: nobody can be asked, nothing stays behind that
@@ -391,6 +483,15 @@ git_app() {
 	exec timeout -k 5 "$limit" env GIT_TERMINAL_PROMPT=0 \
 		GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10' \
 		git -C "$app" -c safe.directory="$app" -c gc.auto=0 -c maintenance.auto=false "$@"
+}
+
+# git_now GIT-ARGUMENTS: something quick
+git_now() {
+	(git_app 5 "$@") 2>/dev/null
+}
+
+version_of() {
+	git_now log -1 --format='%h of %cs'
 }
 
 # ---- a run ----------------------------------------------------------------------------------
@@ -422,7 +523,12 @@ record() {
 	printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s%s,"steps":[%s]}\n' \
 		"$started" "${finished:+\"}${finished:-null}${finished:+\"}" "$seconds" \
 		"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "${outcome:+,$outcome}" "$steps_json" >>"$scratch/record"
-	replace "$state/last-$task.json" <"$scratch/record"
+	replace "$state/last-$task.json" <"$scratch/record" && news
+}
+
+# news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always
+news() {
+	[ ! -e "$state/news" ] || : >"$state/news" || :
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.

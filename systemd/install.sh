@@ -19,14 +19,16 @@ die() {
 
 case $ROLE in
 standby)
-	timers='ctv-pi2-download.timer ctv-resume.service ctv-settle.path'
+	timers='ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path
+		control-station.service'
 	own='ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path
-		ctv-settle.service flaskapp.service' node=pi2
+		ctv-settle.service ctv-status.service ctv-status.timer ctv-status.path control-station.service
+		flaskapp.service' node=pi2
 	;;
 primary)
 	# its application is there already, with a unit of its own
-	timers='ctv-db-sync.timer'
-	own='ctv-db-sync.service ctv-db-sync.timer' node=pi-ctv
+	timers='ctv-db-sync.timer ctv-status.timer'
+	own='ctv-db-sync.service ctv-db-sync.timer ctv-status.service ctv-status.timer' node=pi-ctv
 	;;
 *) die 64 "ROLE=$ROLE: neither standby nor primary" ;;
 esac
@@ -66,6 +68,8 @@ config_files() {
 	echo "systemd/hardening.conf $units/ctv-.service.d/hardening.conf"
 	[ "$ROLE" = primary ] || {
 		echo "systemd/hardening.conf $units/flaskapp.service.d/hardening.conf"
+		echo "systemd/hardening.conf $units/control-station.service.d/hardening.conf"
+		echo "systemd/control-station.conf $lib/control-station.conf"
 		echo "systemd/setuid.conf $units/flaskapp.service.d/setuid.conf"
 		echo "systemd/polkit.rules /etc/polkit-1/rules.d/60-ctv-mirror.rules"
 	}
@@ -135,6 +139,8 @@ activate() {
 	for unit in $timers; do
 		systemctl enable --quiet --now "$unit"
 	done
+	[ "$ROLE" = primary ] || [ -x /usr/sbin/lighttpd ] ||
+		echo "install.sh: lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"
 	cat <<-EOF
 		Installed as $ROLE. Next: the token in /etc/ctv-db-sync.env (dbx-auth login), operators into the group
 		(usermod -aG ctvapps NAME), and a look: cli-db-sync test
@@ -157,7 +163,8 @@ uninstall() {
 		[ "$(id -u)" -eq 0 ] || die 77 "needs root, or DESTDIR"
 		ROLE=$(head -n 1 $state/role 2>/dev/null) || ROLE=standby
 		[ "$ROLE" != active ] || die 73 "this host serves in place of the primary: fail back first"
-		for unit in ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-db-sync.timer; do
+		for unit in ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-db-sync.timer ctv-status.timer \
+			ctv-status.path control-station.service; do
 			[ ! -e "$units/$unit" ] || systemctl disable --quiet --now "$unit"
 		done
 	fi
@@ -174,7 +181,8 @@ uninstall() {
 		ours "$DESTDIR$to" || continue
 		rm -f "$DESTDIR$to"
 	done
-	rmdir "$DESTDIR$units"/ctv-*.d "$DESTDIR$units"/flaskapp.service.d 2>/dev/null || :
+	rmdir "$DESTDIR$units"/ctv-*.d "$DESTDIR$units"/flaskapp.service.d \
+		"$DESTDIR$units"/control-station.service.d 2>/dev/null || :
 	[ -n "$DESTDIR" ] || systemctl daemon-reload
 	echo "Removed. Left: /etc/ctv-db-sync.env, $state, the logs, the database, the user ctvapps."
 }

@@ -42,6 +42,20 @@ setup() {
 	[ -z "$output" ]
 }
 
+@test "several names, each with its default: a line each; a value of two lines would shift the others" {
+	umask 077
+	echo CTV_NODE=pi2 >"$CTV_ENV_FILE"
+	run ctv-conf CTV_NODE other CTV_SERVICE '' DATABASE_PATH /db
+	expect 0
+	[ "$output" = "pi2
+
+/db" ]
+	CTV_SERVICE=$'a\nb' run ctv-conf CTV_NODE other CTV_SERVICE ''
+	expect 78 'CTV_SERVICE: has more than one line'
+	run ctv-conf CTV_NODE a CTV_SERVICE
+	expect 64
+}
+
 @test "what the file says is never run" {
 	umask 077
 	# shellcheck disable=SC2016  # it is the file's text

@@ -65,8 +65,10 @@ shows() {
 }
 
 @test "failover active" {
-	page active critical ok 0 critical
+	page active critical ok 0 ok
 	shows 'Failover is active: this host is serving' 'ACTIVE'
+	page active critical ok 0 critical
+	shows '✗ CRITICAL' 'ACTIVE'
 }
 
 @test "unknown" {

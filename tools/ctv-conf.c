@@ -1,5 +1,5 @@
 /*
- * ctv-conf NAME [DEFAULT] - one setting, as every tool of the suite reads it
+ * ctv-conf NAME [DEFAULT [NAME DEFAULT]...] - settings, as every tool of the suite reads them
  *
  * For the scripts: the environment first, then the configuration file, by the one parser that we have
  * (lib/config), so that a script and a tool never read one file in two ways.
@@ -14,26 +14,34 @@
 #include "lib/msg.h"
 
 static const char help[] =
-"usage: ctv-conf NAME [DEFAULT]\n"
-"Print the value of the setting NAME, or DEFAULT when it is absent or empty.\n"
+"usage: ctv-conf NAME [DEFAULT [NAME DEFAULT]...]\n"
+"Print the value of the setting NAME, or DEFAULT when it is absent or empty; of\n"
+"several, each on a line.\n"
 "\n"
 "  -h, --help           this text\n"
 "  -V, --version        the version\n";
 
-static int print_setting(const char *name, const char *fallback)
+/* words is a list of pairs that ends with NULL; of the last the default may be missing */
+static int print_settings(char **words, bool several)
 {
 	int rc = config_load();
-	const char *value;
 
 	if (rc != EX_OK)
 		return rc;
-	value = config_get(name);
-	if (value == NULL)
-		value = fallback;
-	if (value == NULL)
-		rc = EX_NOINPUT;
-	else
-		puts(value);
+	for (; rc == EX_OK && *words != NULL; words += words[1] != NULL ? 2 : 1) {
+		const char *value = config_get(words[0]);
+
+		if (value == NULL)
+			value = words[1];
+		if (value == NULL) {
+			rc = EX_NOINPUT;
+		} else if (several && strchr(value, '\n') != NULL) {
+			msg_err(words[0], "has more than one line");
+			rc = EX_CONFIG;
+		} else {
+			puts(value);
+		}
+	}
 	config_free();
 	return rc;
 }
@@ -54,7 +62,7 @@ int main(int argc, char **argv)
 		default: return cli_bad_option(opt, argv);
 		}
 	}
-	if (argc - optind < 1 || argc - optind > 2)
-		return cli_usage("NAME is needed, and at most one DEFAULT");
-	return cli_close(print_setting(argv[optind], argv[optind + 1]));
+	if (argc == optind || (argc - optind > 2 && (argc - optind) % 2 != 0))
+		return cli_usage("NAME is needed, and with several names a DEFAULT for each");
+	return cli_close(print_settings(argv + optind, argc - optind > 2));
 }

@@ -1,0 +1,390 @@
+#!/bin/sh
+# mirror-status.sh [-n] - how it stands with this host: the status page, the alerts, the pulse
+#
+# What always holds: what could not be looked at is unknown, never OK; the conditions of a failover are judged by the
+# code of its dry run; the page comes before anybody is told, and telling nobody is no reason for no page; with
+# nothing new, nothing is written to a disk: the page lives in /run, and is to be gone after a boot.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+usage() {
+	cat <<'END'
+usage: mirror-status.sh [-n]
+
+On the standby: looks at the primary, the copy, the nightly job, the readiness;
+writes the status page, raises and resolves the alerts, pushes the state to
+Uptime Kuma and to the dead-man's switch. On the primary: watches the standby.
+
+  -n, --dry-run    print what was found, write and tell nothing
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	-n | --dry-run) dry=yes ;;
+	-h | --help) usage; exit 0 ;;
+	-V | --version) echo "$program $version"; exit 0 ;;
+	*) usage_error "$1: nothing is taken" ;;
+	esac
+	shift
+done
+
+settings
+values=$(ctv-conf CTV_STATION_URL "${own_url%:*}:5001" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
+	CTV_RUN_DIR /run/ctv-mirror)
+{
+	read -r station && read -r kuma && read -r kuma_sync && read -r switch && read -r run_dir
+} <<END
+$values
+END
+www=$run_dir/www
+
+# ---- what is found, a JSON line each, as status-render wants them -----------------------------
+
+# as ID FILE: a check's line, marked
+as() {
+	read -r line 2>/dev/null <"$2" || return 0
+	printf '{"id":"%s",%s\n' "$1" "${line#?}"
+}
+
+# It serves when it answers and reaches its database; an application without that page says 404. Once is no proof of
+# the contrary: the second look is 30 seconds later.
+look_at_primary() {
+	look_once && return
+	sleep 30
+	look_once || :
+}
+
+look_once() {
+	http-probe --json --connect-timeout 5s -t 10s "$primary_url/health/database" >"$scratch/primary" && return
+	pick http_status "$scratch/primary"
+	[ "$value" = 404 ] || return 1
+	http-probe --json --connect-timeout 5s -t 10s "$primary_url/api/system-stats" >"$scratch/primary"
+}
+
+# Only told by its size and time: a check that has the file open would make the nightly job refuse to replace it. Every
+# page was read when it was installed; the dry run reads them all again.
+look_at_copy() {
+	[ -e "$live" ] && [ "$role_was" != active ] || return 0
+	if as_installed; then
+		printf '{"state":"ok","level":"at installation","text":"as it was installed","at":"%s"}\n' \
+			"$(field installed_at <"$state/installed.json")"
+	else
+		echo '{"state":"warning","level":"not since it was written to","text":"written to since it was installed"}'
+	fi
+}
+
+# pick NAME FILE: sets $value to a member without an escape (a word, a number, a time) of the JSON line in the file, by
+# the shell itself: a round may cost 300 ms of the processor's time, and each program that is started 4
+pick() {
+	read -r value 2>/dev/null <"$2" || :
+	case $value in *\"$1\":*) value=${value#*\""$1"\":} value=${value#\"} value=${value%%[\",\}]*} ;; *) value= ;; esac
+	[ "$value" != null ] || value=
+}
+
+# member NAME: a string member of the JSON line on standard input, as people read it
+member() {
+	sed -n 's/^.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*$/\1/; t found
+		d; :found; s/\\\(.\)/\1/g; p'
+}
+
+# printable TEXT: json_text, without a program for a plain word
+printable() {
+	case $1 in
+	*[!A-Za-z0-9._-]*) json_text "$1" ;;
+	*) echo "\"$1\"" ;;
+	esac
+}
+
+# quiet_replace FILE: in /run, where nothing has to outlive a crash
+quiet_replace() {
+	cat >"$1.tmp" && mv -fT "$1.tmp" "$1"
+}
+
+# condition NAME FUNCTION [warning]: one of the readiness; with `warning` it stands in no failover's way
+condition() {
+	word=ok
+	"$2" || word=${3:-critical}
+	printf '%s\t%s\t%s\n' "$1" "$word" "$fact" >>"$scratch/conditions"
+	# old data has an alert of its own
+	[ "$word" = ok ] || [ "$1" = db_fresh ] || problem=${problem:-"$1: $fact"}
+}
+
+# ---- conditions that only this page knows ----------------------------------------------------
+
+# what look_at_copy found
+db_verified() {
+	pick text "$scratch/copy"
+	fact=$value
+	pick state "$scratch/copy"
+	[ "$value" = ok ] || unmet 65 "${fact:-nothing to verify}"
+}
+
+code_present() {
+	[ -d "$app" ] || { unmet 66 "$app: no such directory"; return; }
+	read -r fact 2>/dev/null <"$app/.git/HEAD" || { fact="no git repository"; return; }
+	[ ! -e "$app/.git/${fact#ref: }" ] || read -r fact <"$app/.git/${fact#ref: }"
+	fact="at ${fact%????????????????????????????????}"
+}
+
+# the nightly download needs room for a second copy
+room_for_next() {
+	pick size_bytes "$scratch/age"
+	size=$((${value:-0} / 1024))
+	fact="$((${room:-0} / 1024)) MiB, the next download needs $((size / 1024))"
+	[ "${room:-0}" -gt "$size" ] || unmet 74 "$fact"
+}
+
+timer_armed() {
+	run svc-ctl is-active ctv-pi2-download.timer || :
+	read -r fact <"$out" || fact=unknown
+	fact="ctv-pi2-download.timer is $fact"
+	[ "$status" -eq 0 ] || unmet 69 "$fact"
+}
+
+app_serves() {
+	run http-probe -t 10s --status 200,404 "$own_url/health/database" || :
+	fact=$(text_of "$out")
+	[ "$status" -eq 0 ] || unmet 69 "$fact"
+}
+
+look_at_readiness() {
+	problem=
+	condition role_clear role_clear
+	if [ "$role_was" = active ]; then
+		condition app_serves app_serves
+		condition disk_free disk_free
+		return 0
+	fi
+	condition db_present db_present
+	condition db_fresh db_fresh
+	condition db_verified db_verified warning
+	condition code_present code_present
+	condition unit_startable unit_startable
+	condition port_free port_free
+	condition disk_free disk_free
+	condition room_for_next room_for_next warning
+	condition data_writable data_writable
+	condition state_writable state_writable
+	condition timer_armed timer_armed warning
+}
+
+# what may come from systemd only is asked after each run
+record_of() {
+	[ -e "$state/last-$1.json" ] || return 0
+	pick finished_at "$state/last-$1.json"
+	finished=$value
+	read -r known next 2>/dev/null <"$run_dir/next.$1" || known=
+	if [ "$known" != "$finished" ]; then
+		next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
+		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ)
+		echo "$finished $next" | quiet_replace "$run_dir/next.$1"
+	fi
+	read -r record <"$state/last-$1.json" || return 0
+	record=${record#?}
+	printf '{"id":"%s",%s,"next_run_at":%s}\n' "$1" "${record%?}" "${next:+\"}${next:-null}${next:+\"}"
+}
+
+# look: all of it, in $scratch/lines
+look() {
+	role_was=$(role)
+	look_at_primary
+	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" || :
+	# it has the time only
+	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live")|" \
+		"$scratch/age"
+	look_at_copy >"$scratch/copy"
+	look_at_readiness
+	{
+		printf '{"id":"host","node":%s,"role":"%s","version":"%s"}\n' "$(printable "$node")" \
+			"$([ "$role_was" = active ] && echo active || echo standby)" "$version"
+		as primary "$scratch/primary"
+		as standby "$scratch/age"
+		as verify "$scratch/copy"
+		record_of upload ctv-db-sync.timer
+		record_of download ctv-pi2-download.timer
+		[ -z "$alerts" ] || alert-post --list --json || :
+		LC_ALL=C sed 's/\t/\n/; s/\t/\n/; s/\t/ /g; s/[^ -~\n]/?/g; s/[\\"]/\\&/g
+			s/^\(.*\)\n\(.*\)\n\(.*\)$/{"id":"ready","check":"\1","state":"\2","text":"\3"}/' "$scratch/conditions"
+	} >"$scratch/lines"
+}
+
+# ---- the page --------------------------------------------------------------------------------
+
+# memory FILE: of the document what the next boot must not forget
+memory() {
+	read -r document 2>/dev/null <"$1" || document=
+	failed=${document#*\"last_fail_at\":}
+	echo "${failed%%,*} ${document##*\"days\":}"
+}
+
+render() {
+	[ -e "$www/status.json" ] || [ ! -e "$state/status.json" ] || cp "$state/status.json" "$www/status.json"
+	input=$scratch/lines
+	run status-render -o "$www" || die "$(ended "$status")" "$why" "$hint"
+	input=/dev/null
+	[ "$(memory "$www/status.json")" = "$(memory "$state/status.json")" ] ||
+		replace "$state/status.json" <"$www/status.json" || die 74 "$state/status.json: cannot write"
+}
+
+# ---- the alerts ------------------------------------------------------------------------------
+
+# alert KEY STATE [OPTION...] TEXT: what is well and was well at the last round is no news
+alert() {
+	key=$1 is=$2
+	shift 2
+	read -r said 2>/dev/null <"$run_dir/said.$key" || said=
+	[ "$is" != ok ] || [ "$said" != ok ] || return 0
+	run alert-post --key "$key" --state "$is" "$@" || complain "$why"
+	# without a channel it is on record all the same
+	case $status in
+	0 | 78) echo "$is" | quiet_replace "$run_dir/said.$key" ;;
+	esac
+}
+
+# what could not be told is no reason to fail: whoever is not told hears the silence
+complain() {
+	printf '%s: %s\n' "$program" "$1" >&2
+}
+
+# lasting: does the problem last for 15 minutes already?
+lasting() {
+	[ -e "$run_dir/problem" ] || : >"$run_dir/problem"
+	[ -n "$(find "$run_dir/problem" -mmin +14)" ]
+}
+
+# in_page PART: the state that the page gives it
+in_page() {
+	sed -n 's/^.*"'"$1"'":{"state":"\([a-z]*\)".*$/\1/p' "$www/status.json"
+}
+
+raise_alerts() {
+	pick state "$scratch/primary"
+	case $value in
+	critical)
+		alert primary-down critical --repeat 30m,2h,4h --do "$app/scripts/failover-to-pi2.sh on $node" "$primary is down
+$(member text <"$scratch/primary"), twice within 30 s"
+		;;
+	ok) alert primary-down ok "$primary answers again" ;;
+	esac
+
+	if [ -z "$problem" ]; then
+		[ ! -e "$run_dir/problem" ] || rm "$run_dir/problem"
+		alert standby-issue ok "$node is in order again"
+	elif [ "$role_was" = active ]; then
+		alert standby-issue critical --repeat 30m,2h,4h "$node serves in place of $primary, and not as it should
+$problem"
+	elif lasting; then
+		alert standby-issue warning --repeat 24h --do "mirror-status.sh -n on $node" "$node has not been in order for 15 minutes
+$problem"
+	fi
+
+	# while this host serves its copy is the newest there is, and nothing is downloaded
+	[ "$role_was" != active ] || return 0
+	pick state "$scratch/age"
+	case $value in
+	critical)
+		alert db-stale warning --repeat 09:00 "the data of $node is older than $max_age
+$(member text <"$scratch/age")"
+		;;
+	ok | warning) alert db-stale ok "the data of $node is younger than $max_age again" ;;
+	esac
+	sync=$(in_page sync)
+	if [ "$sync" = ok ]; then
+		alert sync-failed ok "the nightly download works again"
+	else
+		message=$(member message <"$state/last-download.json" 2>/dev/null) || message=
+		alert sync-failed "${sync:-unknown}" --repeat 24h --inhibited-by primary-down \
+			--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service" \
+			"the nightly download of $node failed or is late
+${message:-no run is on record}"
+	fi
+}
+
+# ---- the pulse: the state, every round; whoever misses it or hears that it is bad raises the alarm ----
+
+# pulse CHANNEL ADDRESS STATE TEXT: if there is an address; the messenger reads it for itself
+pulse() {
+	[ -z "$2" ] || run alert-post --to "$1" --state "$3" "$4" || complain "$why"
+}
+
+pulse_of_host() {
+	pulse kuma "$kuma" "$1" "$2"
+	pulse healthchecks "$switch" "$1" "$2"
+}
+
+pulse_of_sync() {
+	case $(in_page sync)/$(in_page standby) in
+	ok/ok | ok/warning | warning/ok | warning/warning) is=ok ;;
+	*) is=critical ;;
+	esac
+	pulse kuma-sync "$kuma_sync" $is "$(member text <"$scratch/age")"
+}
+
+# ---- on the primary: is the standby, which watches us, alive? -----------------------------------
+
+watch_standby() {
+	seen=$run_dir/standby-seen
+	[ -e "$seen" ] || date -u +%Y-%m-%dT%H:%M:%SZ | quiet_replace "$seen"
+	why=
+	if run curl -fsS -m 10 --max-filesize 1048576 "$station/status.json"; then
+		at=$(field generated_at <"$out")
+		! date -d "${at:-none}" >/dev/null 2>&1 || echo "$at" | quiet_replace "$seen"
+	fi
+	silent=$((($(date +%s) - $(date -d "$(cat "$seen")" +%s)) / 60))
+	if [ "$silent" -ge 15 ]; then
+		standby_is=critical standby_text="the standby has not reported for $silent min
+${why:-its page is there, and old}"
+	else
+		standby_is=ok standby_text="the standby reported $silent min ago"
+	fi
+}
+
+# ---- a round ---------------------------------------------------------------------------------
+
+# shellcheck disable=SC2317  # by the trap
+leave() {
+	rm -rf "$scratch"
+}
+if [ -n "$dry" ]; then
+	scratch=$(mktemp -d)
+	cp "$run_dir/standby-seen" "$scratch/" 2>/dev/null || :
+	run_dir=$scratch
+else
+	[ -d "$www" ] || mkdir -p "$www" 2>/dev/null || die 73 "$www: cannot create"
+	exec 9<>"$run_dir/lock"
+	flock -w 300 9 || die 73 "$run_dir/lock: held for five minutes"
+	scratch=$run_dir/scratch
+	[ ! -e "$scratch" ] || rm -rf "$scratch"
+	mkdir "$scratch" || die 73 "$scratch: cannot create"
+fi
+trap leave EXIT
+trap 'exit 75' INT TERM HUP
+
+alerts=
+for entry in "$state"/alerts/*; do
+	[ ! -e "$entry" ] || alerts=yes
+done
+if [ "$(role)" = primary ]; then
+	watch_standby
+	[ -z "$dry" ] || { say "$standby_is: $standby_text"; exit 0; }
+	alert checker-dead "$standby_is" --repeat 4h "$standby_text"
+	pulse_of_host "$standby_is" "$standby_text"
+else
+	node=${node:-pi2}
+	look
+	[ -z "$dry" ] || { cat "$scratch/lines"; exit 0; }
+	render
+	raise_alerts
+	if [ -n "$kuma$kuma_sync$switch" ]; then
+		pick overall "$www/status.json"
+		pulse_of_host "$value" "$(member summary <"$www/status.json")"
+		pulse_of_sync
+	fi
+fi
+[ -z "$alerts" ] || run alert-post --flush || complain "$why"

@@ -1,0 +1,370 @@
+#!/usr/bin/env bats
+# mirror-status.sh: what it finds, whom it tells, and what it writes. The rounds of a real host: station.bats.
+
+load helper
+load hosts
+
+setup() {
+	hosts_start
+	upload >log
+	download >>log
+	web_start
+	# systemd as this test has it, no waiting between two looks, and a messenger that notes what it was told
+	stub svc-ctl <<-'END'
+		case $1-$2 in
+		*-flaskapp.service) exit 3 ;;
+		*) cat "$BATS_TEST_TMPDIR/timer" 2>/dev/null || echo active ;;
+		esac
+		[ ! -e "$BATS_TEST_TMPDIR/timer" ] || exit 3
+	END
+	stub sleep <<-'END'
+		echo "$1" >>"$BATS_TEST_TMPDIR/slept"
+	END
+	stub alert-post <<-'END'
+		case $1 in
+		--list) cat "$BATS_TEST_TMPDIR/standing" 2>/dev/null; exit 0 ;;
+		--flush) exit 0 ;;
+		esac
+		echo "$*" | tr '\n' ' ' >>"$BATS_TEST_TMPDIR/told"
+		echo >>"$BATS_TEST_TMPDIR/told"
+		[ ! -e "$BATS_TEST_TMPDIR/mute" ] || { echo "alert-post: refused" >&2; exit 75; }
+	END
+	mkdir pi2/app
+	: >told
+}
+
+teardown() {
+	kill "$web" 2>/dev/null || true
+	dropbox_stop
+}
+
+# web_start: on a free port the primary's application (it answers the status that stands in app or pages), and the
+# standby's page
+web_start() {
+	cat >server.py <<'END'
+import http.server, os, sys
+def said(name): return open(name).read().strip() if os.path.exists(name) else "200"
+class H(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *a): pass
+    def do_GET(self):
+        answer = b"{}"
+        if self.path == "/api/system-stats": status = said("app")
+        elif self.path == "/health/database": status = said("pages")
+        elif self.path == "/status.json":
+            status = said("station")
+            answer = open("station.json", "rb").read() if status == "200" else b""
+        else: status = "404"
+        self.send_response(int(status)); self.send_header("Content-Length", str(len(answer))); self.end_headers()
+        self.wfile.write(answer)
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+print(s.server_port, flush=True)
+s.serve_forever()
+END
+	mkfifo port
+	setpriv --pdeathsig TERM python3 server.py >port 3>&- &
+	web=$!
+	read -r -t 20 at <port
+	export CTV_PRIMARY_URL=http://127.0.0.1:$at
+	# nobody answers at port 9
+	export CTV_STANDBY_URL=http://127.0.0.1:9
+}
+
+status_on() {
+	local host=$1
+	shift
+	on "$host" env CTV_RUN_DIR="$PWD/$host/run" "$@" mirror-status.sh
+}
+round() { status_on pi2 "$@"; }
+page() { jq -r "$1" pi2/run/www/status.json; }
+told() { grep -c -- "$1" told; }
+
+@test "all is well: the page says so, condition by condition with its number, and nobody is told" {
+	run round
+	expect 0
+	[ -z "$output" ]
+	[ "$(page '.overall, .failover.ready, .summary' | paste -sd' ')" = 'ok true Standby ready. The primary is serving.' ]
+	[ "$(page '.failover.checks | map(.id) | join(" ")')" = 'role_clear db_present db_fresh db_verified code_present unit_startable port_free disk_free room_for_next data_writable state_writable timer_armed' ]
+	page '.failover.checks[] | select(.id == "db_fresh") | .detail' | grep -Eq '^[0-9]+.*s old .*, at most 36h$'
+	[ "$(page '.failover.checks[] | select(.id == "db_verified") | .detail')" = 'as it was installed' ]
+	[ "$(page '.standby.verify.level, .sync.download.result' | paste -sd' ')" = 'at installation ok' ]
+	[ -e pi2/run/www/ready ]
+	[ -z "$(ls pi2/run/scratch 2>/dev/null)" ]
+	run told 'state \(warning\|critical\|unknown\)'
+	expect 1 0
+}
+
+@test "with nothing new, the second round touches no file outside /run" {
+	round
+	tree pi2/state >before
+	on pi2 env CTV_RUN_DIR="$PWD/pi2/run" strace -f -qq -o trace -e trace=%file,ftruncate,fsync mirror-status.sh
+	tree pi2/state | diff before -
+	# opened for writing, or named to be changed, anywhere but in /run, /dev and /proc
+	run grep -E '(O_WRONLY|O_RDWR|O_CREAT)|rename|unlink|mkdir\(|truncate|link\(' trace
+	printf '%s\n' "${lines[@]}" | grep -vE "= -1 |\"($PWD/pi2/run|/dev|/proc)/|unlinkat\([0-9]|readlink" >wrote || true
+	run cat wrote
+	[ -z "$output" ]
+}
+
+@test "the next boot has the history, and no page before its first round" {
+	round
+	jq -c '.days[0].sync = "failed"' pi2/state/status.json >edited
+	mv edited pi2/state/status.json
+	rm -r pi2/run
+	round
+	[ "$(page '.days[0].sync')" = failed ]
+}
+
+@test "a primary that is down is looked at twice, 30 seconds apart, and told at once, with the next command" {
+	echo 503 >pages
+	round
+	[ "$(cat slept)" = 30 ]
+	[ "$(page '.overall, .primary.state' | paste -sd' ')" = 'critical critical' ]
+	grep -E -- '--key primary-down --state critical --repeat 30m,2h,4h .*failover-to-pi2.sh on pi2 pi-ctv is down .*503' told
+	rm pages
+	: >told
+	round
+	[ "$(page .overall)" = ok ]
+	grep -- '--key primary-down --state ok' told
+	: >told
+	round
+	run told primary-down
+	expect 1 0
+}
+
+@test "a primary that fails once and answers 30 seconds later is up" {
+	echo 503 >pages
+	stub sleep <<-'END'
+		rm "$BATS_TEST_TMPDIR/pages"
+	END
+	round
+	[ "$(page .primary.state)" = ok ]
+	run told 'primary-down --state critical'
+	expect 1 0
+}
+
+@test "a primary that answers but cannot reach its database is down; one without that page is not" {
+	echo 503 >pages
+	round
+	[ "$(page .primary.state)" = critical ]
+	page .primary.url | grep -q '/health/database$'
+	echo 404 >pages
+	round
+	[ "$(page .primary.state)" = ok ]
+	echo 500 >app
+	round
+	[ "$(page .primary.state)" = critical ]
+}
+
+@test "a nightly run that failed is told with its message, and inhibited by the primary's end" {
+	jq -c '.result = "failed" | .exit = 69 | .message = "no \"answer\""' pi2/state/last-download.json >edited
+	mv edited pi2/state/last-download.json
+	round
+	[ "$(page .sync.state)" = warning ]
+	grep -F -- '--key sync-failed --state warning --repeat 24h --inhibited-by primary-down' told
+	grep -F 'no "answer"' told
+}
+
+@test "data older than 36 hours is told once a day, and is not ready" {
+	was=$(date -u -d '-40 hours' +%Y-%m-%dT%H:%M:%SZ)
+	touch -d "$was" pi2/data/production.db
+	sed -i "s/\"snapshot_at\":\"[^\"]*\"/\"snapshot_at\":\"$was\"/" pi2/state/installed.json
+	round
+	[ "$(page .failover.ready)" = false ]
+	[ ! -e pi2/run/www/ready ]
+	grep -E -- '--key db-stale --state warning --repeat 09:00 .*older than 36h' told
+	# not as another problem as well
+	[ ! -e pi2/run/problem ]
+}
+
+@test "a problem of the standby is told when it has lasted for 15 minutes, not before" {
+	echo inactive >timer
+	round
+	[ "$(page .failover.ready)" = true ]
+	[ "$(page .overall)" = warning ]
+	run told 'standby-issue --state warning'
+	expect 1 0
+	touch -d '-20 minutes' pi2/run/problem
+	round
+	grep -E -- '--key standby-issue --state warning --repeat 24h .*timer_armed: .*is inactive' told
+	rm timer
+	round
+	grep -- '--key standby-issue --state ok' told
+	[ ! -e pi2/run/problem ]
+}
+
+@test "each condition that is not met is seen" {
+	round
+	mv pi2/app pi2/gone
+	round
+	[ "$(page '.failover.checks[] | select(.ok | not) | .id')" = code_present ]
+	mv pi2/gone pi2/app
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	[ "$(page '.failover.checks[] | select(.ok | not) | .id')" = port_free ]
+	mv pi2/data/production.db kept
+	round
+	[ "$(page '.failover.checks[] | select(.ok | not) | .id' | paste -sd' ')" = 'db_present db_fresh' ]
+	mv kept pi2/data/production.db
+	round
+	[ "$(page .failover.ready)" = true ]
+}
+
+@test "a copy that was written to since its installation is a warning" {
+	sql "$copy" 'UPDATE spots SET note = 1 WHERE id = 1'
+	round
+	[ "$(page '.failover.ready, .overall' | paste -sd' ')" = 'true warning' ]
+	[ "$(page '.failover.checks[] | select(.id == "db_verified") | .detail')" = 'written to since it was installed' ]
+}
+
+@test "no round opens the database: the nightly job would find it in use" {
+	on pi2 env CTV_RUN_DIR="$PWD/pi2/run" strace -f -qq -o trace -e trace=open,openat mirror-status.sh
+	run grep -c 'production.db' trace
+	expect 1 0
+}
+
+@test "while this host serves its own application is looked at, and its age is no news" {
+	echo active >pi2/state/role
+	export CTV_PRIMARY_URL=http://127.0.0.1:9
+	touch -d '-40 hours' pi2/data/production.db
+	round
+	[ "$(page '.failover.active, .overall' | paste -sd' ')" = 'true critical' ]
+	grep -E -- '--key standby-issue --state critical .*app_serves' told
+	run told db-stale
+	expect 1 0
+	: >told
+	# now its application is there
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	[ "$(page '.failover.active, .overall' | paste -sd' ')" = 'true warning' ]
+	grep -- '--key standby-issue --state ok' told
+}
+
+@test "the pulse: Uptime Kuma and the dead-man's switch are told the state, every round, if there are any" {
+	pulse=(CTV_KUMA_URL=http://x CTV_KUMA_SYNC_URL=http://x CTV_HEALTHCHECKS_URL=http://x)
+	round "${pulse[@]}"
+	: >told
+	round "${pulse[@]}"
+	grep -- '--to kuma --state ok Standby ready.' told
+	grep -- '--to healthchecks --state ok Standby ready.' told
+	grep -- '--to kuma-sync --state ok .* old' told
+	: >told
+	echo 503 >pages
+	touch -d '-40 hours' pi2/data/production.db
+	round "${pulse[@]}"
+	grep -- '--to kuma --state critical The primary is down' told
+	grep -- '--to kuma-sync --state critical ' told
+	: >told
+	round
+	run told '--to'
+	expect 1 0
+}
+
+@test "nobody can be told: the page is there all the same, and what cannot be told is named" {
+	: >mute
+	run round CTV_HEALTHCHECKS_URL=http://x
+	expect 0 'mirror-status.sh: alert-post: refused'
+	[ "$(page .overall)" = ok ]
+}
+
+@test "the alerts that stand are on the page" {
+	echo '{"id":"alert","key":"k","severity":"warning","text":"it is <so>","since":"2026-11-24T00:00:00Z"}' >standing
+	mkdir pi2/state/alerts
+	: >pi2/state/alerts/k
+	round
+	[ "$(page '.alerts[0].text')" = 'it is <so>' ]
+}
+
+@test "an alert that could not be handed over is handed over in the next round" {
+	round
+	: >mute
+	echo 503 >pages
+	run round
+	expect 0 'alert-post: refused'
+	rm mute pages
+	: >told
+	round
+	# it was never said that it is down, but nobody knows whether it was heard
+	[ "$(cat pi2/run/said.primary-down)" = ok ]
+}
+
+@test "on the primary: a standby that has not reported for 15 minutes is told" {
+	export CTV_STATION_URL=http://127.0.0.1:$at
+	fresh() { printf '{"schema":1,"generated_at":"%s"}\n' "$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)" >station.json; }
+	fresh now
+	status_on pi-ctv CTV_HEALTHCHECKS_URL=http://x
+	grep -- '--to healthchecks --state ok the standby reported 0 min ago' told
+	run told checker-dead.*critical
+	expect 1 0
+	# its web server lives, its rounds do not
+	fresh '-20 minutes'
+	status_on pi-ctv CTV_HEALTHCHECKS_URL=http://x
+	grep -E -- '--key checker-dead --state critical --repeat 4h .*has not reported for 20 min' told
+	grep -- '--to healthchecks --state critical the standby has not' told
+	fresh now
+	status_on pi-ctv
+	grep -- '--key checker-dead --state ok' told
+	# it is gone: alarm 15 minutes after its last word, not at the first refusal
+	: >told
+	echo 500 >station
+	status_on pi-ctv
+	run told checker-dead.*critical
+	expect 1 0
+	date -u -d '-16 minutes' +%Y-%m-%dT%H:%M:%SZ >pi-ctv/run/standby-seen
+	status_on pi-ctv
+	grep -E -- 'checker-dead --state critical .*16 min curl: ' told
+	[ ! -e pi-ctv/run/www/index.html ]
+}
+
+@test "what the standby's page says is data: a bad time is no time" {
+	export CTV_STATION_URL=http://127.0.0.1:$at
+	for bad in '{"generated_at":"now; reboot"}' '{}' '<html>' '{"generated_at":"99"}'; do
+		rm -rf pi-ctv/run
+		echo "$bad" >station.json
+		status_on pi-ctv
+		date -u -d '-16 minutes' +%Y-%m-%dT%H:%M:%SZ >pi-ctv/run/standby-seen
+		status_on pi-ctv
+	done
+	[ "$(told checker-dead.*critical)" -ge 3 ]
+}
+
+@test "a dry run prints what it found and writes and tells nothing" {
+	tree pi2 >before
+	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" CTV_HEALTHCHECKS_URL=http://x mirror-status.sh -n
+	expect 0 '"id":"ready","check":"db_fresh","state":"ok"'
+	jq -c . <<<"$output" >lines
+	tree pi2 | diff before -
+	[ ! -s told ]
+}
+
+@test "two rounds at once wait for each other" {
+	mkdir -p pi2/run
+	stub flock <<-'END'
+		: >"$BATS_TEST_TMPDIR/waits"
+		exec "$real" "$@"
+	END
+	exec 9>pi2/run/lock
+	flock 9
+	rm waits
+	round 9>&- &
+	pid=$!
+	eventually test -e waits
+	kill -0 $pid
+	[ ! -e pi2/run/www/status.json ]
+	exec 9>&-
+	wait $pid
+	[ -e pi2/run/www/status.json ]
+}
+
+@test "what is said is escaped: JSON stays JSON, whatever a server answers" {
+	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" CTV_APP_DIR='/none "\	é' mirror-status.sh -n
+	expect 0
+	jq -c . <<<"$output" >lines
+	[ "$(wc -l <lines)" -ge 15 ]
+	grep -F '/none \"\\ ??: no such directory' lines
+}
+
+@test "bad command lines end with 64" {
+	for args in x --bogus -z '-n x'; do
+		# shellcheck disable=SC2086
+		run mirror-status.sh $args
+		expect 64 'hint: mirror-status.sh --help'
+	done
+}
