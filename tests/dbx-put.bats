@@ -897,10 +897,10 @@ killed_after() {
 @test "a stall ends after CTV_STALL, --timeout ends everything with 75, and the next run goes on" {
 	local_file f $((40 * M))
 	fault append_v2 stall-mid '{"after":1,"count":-1}'
-	CTV_STALL=300ms run timeout 60 dbx-put -j 1 f /f
+	CTV_STALL=1500ms run timeout 60 dbx-put -j 1 f /f
 	expect 69 'moved for too long'
 	expect 69 '^hint: what was sent is kept'
-	CTV_STALL=60s run timeout 60 dbx-put -j 1 --timeout 500ms f /f
+	CTV_STALL=60s run timeout 60 dbx-put -j 1 --timeout 2s f /f
 	expect 75 'out of time'
 	dropbox_control reset >/dev/null
 	dbx-put f /f

@@ -492,8 +492,11 @@ void stall(struct call *c)
 		if (gone > 0)
 			break;
 	}
-	stalled_n--;
-	log_stalled(-1);
+	/* a release has counted us out already */
+	if (release_count == seen) {
+		stalled_n--;
+		log_stalled(-1);
+	}
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -501,6 +504,9 @@ void stalls_release(void)
 {
 	pthread_mutex_lock(&mutex);
 	release_count++;
+	/* from now on they are under way: a reset must wait for what they still do */
+	log_stalled(-(int)stalled_n);
+	stalled_n = 0;
 	pthread_mutex_unlock(&mutex);
 }
 
