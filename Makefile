@@ -112,7 +112,7 @@ bench: all
 
 # The whole suite of the tools under the address and undefined-behaviour sanitizers; without the lab, whose
 # hosts have the ordinary binaries, and the crash matrices, whose tracer excludes the leak check.
-ASAN_TESTS = $(filter-out tests/lab% tests/page% tests/interop% tests/systemd% tests/fault% tests/svc-ctl%,$(wildcard tests/*.bats))
+ASAN_TESTS = $(filter-out tests/lab% tests/page% tests/interop% tests/systemd% tests/fault% tests/svc-ctl% tests/alert-units%,$(wildcard tests/*.bats))
 asan:
 	FILE_LIMIT=7200 B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
 

@@ -65,9 +65,8 @@ int retire_database(const char *path, const char *object)
 	}
 	/* and a -shm that the disk did not let go when WAL mode was left goes when it is left again */
 	if (rc == SQLITE_OK && retire_has_side_files(path)) {
-		rc = journal_mode(db, "wal");
-		/* it is the first look that attaches it */
-		if (rc == SQLITE_OK)
+		/* it is the first look that attaches it; where there can be no WAL, the file that stays is named later */
+		if (journal_mode(db, "wal") == SQLITE_OK)
 			rc = sqlite_int(db, "SELECT count(*) FROM sqlite_schema", &busy);
 		if (rc == SQLITE_OK)
 			rc = journal_mode(db, "delete");

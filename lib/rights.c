@@ -66,19 +66,20 @@ static int copy_attributes(int fd, const char *like)
 {
 	char names[16 << 10], value[64 << 10];
 	ssize_t len = llistxattr(like, names, sizeof names), n;
+	bool acl = false;
 
-	if (fremovexattr(fd, ACL) != 0 && !unsupported(errno))
+	if (len < 0 && !unsupported(errno))
 		return -1;
-	if (len < 0)
-		return unsupported(errno) ? 0 : -1;
 	for (const char *name = names; name < names + len; name += strlen(name) + 1) {
 		if (!is_ours(name))
 			continue;
+		acl = acl || strcmp(name, ACL) == 0;
 		n = lgetxattr(like, name, value, sizeof value);
 		if (n < 0 || fsetxattr(fd, name, value, (size_t)n, 0) != 0)
 			return -1;
 	}
-	return 0;
+	/* not before: like may be the same file */
+	return acl || fremovexattr(fd, ACL) == 0 || unsupported(errno) ? 0 : -1;
 }
 
 static bool is_member(uid_t uid, gid_t gid)
@@ -95,14 +96,20 @@ static bool is_member(uid_t uid, gid_t gid)
 	return false;
 }
 
+/* With an access control list the group's rights are those of an entry in it. */
+static bool may_share(const struct rights *r)
+{
+	return r->share && is_member(r->uid, r->gid) && (r->like == NULL || lgetxattr(r->like, ACL, NULL, 0) < 0);
+}
+
 /* Only root gives files away. Whom uid shares a group with can let the whole group do what uid could. */
-static int give(int fd, const char *path, const struct rights *r, mode_t *m)
+static int give(int fd, const char *path, const struct rights *r, gid_t now, mode_t *m)
 {
 	if (fchown(fd, r->uid, r->gid) == 0)
 		return 0;
 	if (errno != EPERM)
 		return -1;
-	if (!r->share || !is_member(r->uid, r->gid) || fchown(fd, (uid_t)-1, r->gid) != 0) {
+	if (!may_share(r) || (now != r->gid && fchown(fd, (uid_t)-1, r->gid) != 0)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -120,7 +127,7 @@ int rights_apply(int fd, const char *path, const struct rights *r)
 	if (fstat(fd, &st) != 0)
 		goto fail;
 	if (((r->uid != RIGHTS_UID_KEEP && r->uid != st.st_uid) || (r->gid != RIGHTS_GID_KEEP && r->gid != st.st_gid)) &&
-	    give(fd, path, r, &m) != 0)
+	    give(fd, path, r, st.st_gid, &m) != 0)
 		goto fail;
 	if (r->like != NULL ? copy_attributes(fd, r->like) != 0 :
 			      fremovexattr(fd, ACL) != 0 && !unsupported(errno))

@@ -269,6 +269,16 @@ condition() {
 	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
 }
 
+# set_time: only its owner can set a file's time; another member of the group has a copy take its place
+set_time() {
+	if [ -O "$live" ] || [ "$(id -u)" -eq 0 ]; then
+		touch -d "$taken" "$live"
+		return
+	fi
+	cp -p --reflink=auto "$live" "$candidate" && touch -d "$taken" "$candidate" && sync "$candidate" &&
+		mv -fT "$candidate" "$live" && sync "${live%/*}"
+}
+
 install_candidate() {
 	if [ -n "$dry" ]; then
 		if [ -n "$unchanged" ]; then
@@ -282,8 +292,7 @@ install_candidate() {
 		skip install "nothing to do"
 		still_standby
 		# the same content may have been confirmed by a later snapshot: its age is that one's
-		[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ] || touch -d "$taken" "$live" ||
-			die 74 "$live: cannot set its time"
+		[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ] || set_time || die 74 "$live: cannot set its time"
 	else
 		step install
 		keep_local
@@ -350,7 +359,7 @@ pull() {
 	run git_app 10 rev-parse --verify --quiet HEAD:requirements.txt || :
 	before=$(cat "$out")
 	run git_app 10 rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
-	[ "$before" = "$(cat "$out")" ] || : >"$state/requirements-changed"
+	[ "$before" = "$(cat "$out")" ] || true >"$state/requirements-changed"
 	run git_app 60 merge --quiet --ff-only '@{upstream}' || return 1
 	[ -e "$state/requirements-changed" ] || return 0
 	run timeout -k 5 300 env VIRTUAL_ENV="$app/.venv" uv pip install --quiet -r "$app/requirements.txt" || return 1

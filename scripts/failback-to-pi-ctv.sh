@@ -130,7 +130,7 @@ verify_primary() {
 	note "$seen"
 	[ -z "$dry" ] || return 0
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 74 "$state/wanted: cannot create"
-	: >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
+	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
 	[ -z "$upload" ] || echo "$copy" | replace "$state/wanted/$name" || die 74 "$state/wanted/$name: cannot write"
 	set_role standby
 	undo=

@@ -118,10 +118,12 @@ update_code() {
 		warn "GitHub gives no answer; the code here: $(version_of)"
 	elif [ -n "$dry" ]; then
 		note "GitHub answers; the code here: $(version_of)"
+	elif heads=$(git_now rev-parse HEAD '@{upstream}') && [ "${heads#*[!0-9a-f]}" = "${heads%[!0-9a-f]*}" ]; then
+		note "$(version_of), the newest"
 	elif ! git_now diff --quiet HEAD '@{upstream}' -- requirements.txt; then
 		warn "the new code needs other requirements, that is left to the nightly job; the code here: $(version_of)"
 	else
-		was=$(git_now rev-parse HEAD) || was=
+		was=${heads%%[!0-9a-f]*}
 		if run git_app 5 merge --quiet --ff-only '@{upstream}'; then
 			[ "$(git_now rev-parse HEAD)" = "$was" ] || code_was=$was
 			note "$(version_of)"
@@ -169,7 +171,7 @@ check_content() {
 	elif [ -z "$dry$drill" ] && ask "   $cause. Download a fresh copy? [y/N]"; then
 		! download || ! verify "$live" quick || return 0
 	fi
-	problem "$refused" "$cause" "db-install can put back ${live##*/}.prev, the one before"
+	problem "$refused" "$cause" "sudo db-install $live.prev $live puts back the one before"
 }
 
 check_age() {
@@ -218,6 +220,15 @@ check_service() {
 	[ -z "$dry" ] || state_writable || problem "$status" "$why" "$hint"
 }
 
+# the application gives the database a new time, but no newer data
+marked=
+mark_data_of() {
+	[ ! -e "$state/data-of" ] || return 0
+	touch -r "$live" "$state/data-of.tmp" || die 74 "$state/data-of: cannot write"
+	mv -fT "$state/data-of.tmp" "$state/data-of" || die 74 "$state/data-of: cannot write"
+	marked=yes
+}
+
 # the role first, then the application: whoever comes by in between finds a host that serves
 take_role() {
 	if [ -n "$drill" ]; then
@@ -227,14 +238,14 @@ take_role() {
 		# a nightly job must not find the database open
 		exec 7<>"$state/lock"
 		flock -n 7 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")" "a drill can wait"
+		mark_data_of
 		run cp -p --reflink=auto "$live" "$before_drill" || die 74 "$why"
 		undo=end_drill
 		return 0
 	fi
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 73 "$state/wanted: cannot create"
-	: >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
-	[ -n "$already" ] || [ -e "$state/data-of" ] || touch -r "$live" "$state/data-of" ||
-		die 74 "$state/data-of: cannot write"
+	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
+	[ -n "$already" ] || mark_data_of
 	[ -n "$already" ] || undo=roll_back
 	set_role active
 }
@@ -349,7 +360,11 @@ end_drill() {
 	if [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] &&
 		cmp -s -i 100 "$live" "$before_drill"; then
 		taken=$(date -u -d "@$(stat -c %Y "$before_drill")" +%Y-%m-%dT%H:%M:%SZ)
-		run db-install --as-of "$taken" "$before_drill" "$live" || say "   $why"
+		if run db-install --as-of "$taken" "$before_drill" "$live"; then
+			[ -z "$marked" ] || rm -f "$state/data-of"
+		else
+			say "   $why"
+		fi
 	else
 		say "   somebody wrote during the drill: the next download keeps that copy before it replaces it"
 	fi

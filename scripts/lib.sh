@@ -526,9 +526,10 @@ record() {
 	replace "$state/last-$task.json" <"$scratch/record" && news
 }
 
-# news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always
+# news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always.
+# Not `:`, whose failed redirection would end the script (POSIX 2.8.1: a special built-in).
 news() {
-	[ ! -e "$state/news" ] || : >"$state/news" || :
+	[ ! -e "$state/news" ] || true >"$state/news" || :
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.

@@ -51,7 +51,8 @@ last_words() {
 	else
 		set -- -u "$unit"
 	fi
-	timeout 10 journalctl -q --no-pager -o cat -n 5 "$@" 2>/dev/null || :
+	# a line may have 48 KiB, an argument 128
+	timeout 10 journalctl -q --no-pager -o cat -n 5 "$@" 2>/dev/null | tail -c 4000 || :
 }
 
 # A nightly job tells each failed run, unless the primary's end explains it; what runs every few minutes or is started

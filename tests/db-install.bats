@@ -108,6 +108,11 @@ ACL=0200000001000600ffffffff02000400d204000004000400ffffffff10000600ffffffff2000
 	[ "$(xattr live user.note)" = 6869 ]
 	[ "$(xattr live system.posix_acl_access)" = "$ACL" ]
 	[ "$(stat -c %a live)" = "$mode" ]
+	# the same content once more leaves them as they are
+	cp live same
+	run db-install --as-of 2025-01-02T03:04:05Z same live
+	expect 0
+	[ "$(xattr live system.posix_acl_access)" = "$ACL" ]
 	# a candidate brings no rights along
 	make_db plain
 	make_new new

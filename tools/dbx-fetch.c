@@ -89,10 +89,11 @@ static int check_remote(const char *remote, const struct dropbox_meta *m)
 	return EX_OK;
 }
 
-/* Is the revision --rev, which m is, one of REMOTE? */
+/* Is the revision --rev, which m is, one of REMOTE? Without a path in the answer nobody knows. */
 static bool is_of(const char *remote, const struct dropbox_meta *m)
 {
-	return strncmp(remote, "id:", 3) == 0 ? strcmp(m->id, remote) == 0 : dropbox_same_path(m->path, remote);
+	return strncmp(remote, "id:", 3) == 0 ? strcmp(m->id, remote) == 0 :
+						m->path[0] != '/' || dropbox_same_path(m->path, remote);
 }
 
 /* What REMOTE (in revision --rev) is now. */

@@ -91,6 +91,7 @@ teardown() { lab_end; }
 }
 
 @test "a healthy primary stays the only one unless somebody means it" {
+	taken=$(pi2 stat -c %Y $LIVE)
 	run failover
 	expect 77 'pi-ctv answers; nothing was changed'
 	standing_by
@@ -105,7 +106,8 @@ teardown() { lab_end; }
 	expect 0 'FAILBACK COMPLETE'
 	standing_by
 	# what was written here does not make it newer: it lacks the primary's day all the same
-	pi2 touch -d '3 hours ago' $STATE/data-of
+	[ "$(pi2 stat -c %Y $STATE/data-of)" = "$taken" ]
+	pi2 touch -c -d '3 hours ago' $STATE/data-of
 	run failover --dry-run
 	expect 0 'entered since .*: 3 h'
 	[[ $output =~ "when this host served last, is in it" ]]
@@ -339,6 +341,27 @@ teardown() { lab_end; }
 	run grep -qx newer <(notes pi2)
 	expect 1
 	sound pi2
+}
+
+@test "an operator's download and the nightly one take turns, with new content and with the same" {
+	for note in first second; do
+		enter $PRIMARY "$note"
+		lab run pi-ctv systemctl start ctv-db-sync.service
+		run operator cli-db-sync download
+		expect 0 'the newest copy is installed'
+		notes pi2 | grep -qx "$note"
+		# the same content, in a later snapshot
+		lab run pi-ctv systemctl start ctv-db-sync.service
+		pi2 systemctl start ctv-pi2-download.service
+		enter $PRIMARY "after-$note"
+		lab run pi-ctv systemctl start ctv-db-sync.service
+		pi2 systemctl start ctv-pi2-download.service
+		notes pi2 | grep -qx "after-$note"
+		lab run pi-ctv systemctl start ctv-db-sync.service
+		run operator cli-db-sync download
+		expect 0 'already the newest copy'
+	done
+	[ "$(pi2 date -u -r $LIVE +%Y-%m-%dT%H:%M:%SZ)" = "$(pi2 sh -c "jq -r .snapshot_at $STATE/installed.json")" ]
 }
 
 @test "failback refuses while the primary is not healthy, and undoes itself when it stops being so" {
