@@ -68,6 +68,7 @@ static json *build_primary(const json *inputs, const json *before, int64_t now, 
 {
 	static const char *const members[] = { "http_status", "latency_ms", NULL };
 	const json *probe = input(inputs, "primary"), *old = json_get(before, "primary");
+	const char *failed;
 	char at[CLOCK_TEXT];
 	json *j = json_object();
 
@@ -79,7 +80,9 @@ static json *build_primary(const json *inputs, const json *before, int64_t now, 
 	put_text(j, "checked_at", json_str(probe, "at"));
 	clock_text(at, now);
 	put_text(j, "last_ok_at", *state == STATE_OK ? at : json_str(old, "last_ok_at"));
-	put_text(j, "last_fail_at", *state == STATE_CRITICAL ? at : json_str(old, "last_fail_at"));
+	/* when it was first seen to fail: one write of the history in an outage, not one in each round */
+	failed = json_str(old, "last_fail_at");
+	put_text(j, "last_fail_at", *state == STATE_CRITICAL && (failed == NULL || state_of(old) != *state) ? at : failed);
 	return j;
 }
 
@@ -105,9 +108,10 @@ static json *build_standby(const json *inputs, enum state *state)
 	return j;
 }
 
-/* How a nightly job stands: its last run, and how long ago it was last good. */
-static enum state job_state(const json *record, int64_t now)
+/* How a nightly job stands: its last run, and how long ago it was last good. One that runs is as it was before. */
+static enum state job_state(const json *record, enum state before, int64_t now)
 {
+	const char *result = json_str(record, "result");
 	int64_t exit_status, ok_at;
 	enum state s = STATE_OK;
 
@@ -117,6 +121,8 @@ static enum state job_state(const json *record, int64_t now)
 		return STATE_CRITICAL;
 	if (now - ok_at > STATUS_WARN_S)
 		s = STATE_WARNING;
+	if (result != NULL && strcmp(result, "running") == 0)
+		return check_worse(s, before);
 	return exit_status != 0 ? check_worse(s, STATE_WARNING) : s;
 }
 
@@ -130,13 +136,13 @@ static json *build_job(const json *record)
 	return j;
 }
 
-static json *build_sync(const json *inputs, const char *role, int64_t now, enum state *state)
+static json *build_sync(const json *inputs, const json *before, const char *role, int64_t now, enum state *state)
 {
 	const json *up = input(inputs, "upload"), *down = input(inputs, "download");
 	json *j = json_object();
 
 	/* each host judges the job that is its own */
-	*state = job_state(strcmp(role, "primary") == 0 ? up : down, now);
+	*state = job_state(strcmp(role, "primary") == 0 ? up : down, state_of(json_get(before, "sync")), now);
 	json_put_str(j, "state", word(*state));
 	json_put(j, "upload", build_job(up));
 	json_put(j, "download", build_job(down));
@@ -268,7 +274,7 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	role = role != NULL && *role != '\0' ? role : "standby";
 	p = build_primary(inputs, before, now, &primary);
 	s = build_standby(inputs, &standby);
-	y = build_sync(inputs, role, now, &sync);
+	y = build_sync(inputs, before, role, now, &sync);
 	f = build_failover(inputs, role, &failover);
 	json_put_int(j, "schema", 1);
 	json_put_str(j, "generated_at", clock_text(at, now));

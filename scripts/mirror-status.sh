@@ -182,7 +182,7 @@ record_of() {
 	read -r known next 2>/dev/null <"$run_dir/next.$1" || known=
 	if [ "$known" != "$finished" ]; then
 		next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
-		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ)
+		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) || next=
 		echo "$finished $next" | quiet_replace "$run_dir/next.$1"
 	fi
 	read -r record <"$state/last-$1.json" || return 0
@@ -194,7 +194,9 @@ record_of() {
 look() {
 	role_was=$(role)
 	look_at_primary
-	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" || :
+	# a limit below a day and two hours leaves no room for a warning
+	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" 2>/dev/null || [ -s "$scratch/age" ] ||
+		age-check --json -w "$max_age" -c "$max_age" "$(data_of)" >"$scratch/age" || :
 	# it has the time only
 	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live")|" \
 		"$scratch/age"
@@ -219,17 +221,29 @@ look() {
 # memory FILE: of the document what the next boot must not forget
 memory() {
 	read -r document 2>/dev/null <"$1" || document=
-	failed=${document#*\"last_fail_at\":}
-	echo "${failed%%,*} ${document##*\"days\":}"
+	failed=${document#*\"last_fail_at\":} primary_was=${document#*\"primary\":\{\"state\":\"}
+	echo "${primary_was%%\"*} ${failed%%,*} ${document##*\"days\":}"
 }
 
+# A page that cannot be made, a disk that cannot be written: all the more is to be told.
 render() {
-	[ -e "$www/status.json" ] || [ ! -e "$state/status.json" ] || cp "$state/status.json" "$www/status.json"
+	if [ ! -e "$www/status.json" ] && [ -e "$state/status.json" ]; then
+		cp "$state/status.json" "$www/status.json" || :
+	fi
 	input=$scratch/lines
-	run status-render -o "$www" || die "$(ended "$status")" "$why" "$hint"
+	if run status-render -o "$www"; then
+		rendered=yes
+	else
+		rendered='' ending=$(ended "$status")
+		complain "$why"
+	fi
 	input=/dev/null
-	[ "$(memory "$www/status.json")" = "$(memory "$state/status.json")" ] ||
-		replace "$state/status.json" <"$www/status.json" || die 74 "$state/status.json: cannot write"
+	if [ -n "$rendered" ] && [ "$(memory "$www/status.json")" != "$(memory "$state/status.json")" ]; then
+		replace "$state/status.json" <"$www/status.json" || {
+			ending=74
+			complain "$state/status.json: cannot write"
+		}
+	fi
 }
 
 # ---- the alerts ------------------------------------------------------------------------------
@@ -239,12 +253,23 @@ alert() {
 	key=$1 is=$2
 	shift 2
 	read -r said 2>/dev/null <"$run_dir/said.$key" || said=
-	[ "$is" != ok ] || [ "$said" != ok ] || return 0
-	run alert-post --key "$key" --state "$is" "$@" || complain "$why"
-	# without a channel it is on record all the same
-	case $status in
-	0 | 78) echo "$is" | quiet_replace "$run_dir/said.$key" ;;
+	case $said in
+	ok) [ "$is" != ok ] || return 0 ;;
+	"$is unrecorded") [ -z "$(find "$run_dir/said.$key" -mmin -30)" ] || return 0 ;;
 	esac
+	run alert-post --key "$key" --state "$is" "$@" || complain "$why"
+	case $status in
+	# without a channel it is on record all the same
+	0 | 78) echo "$is" ;;
+	# told, and it cannot be recorded: the next call would tell it once more
+	73 | 74) grep -q '; queued$' "$err" || echo "$is unrecorded" ;;
+	esac >"$scratch/said"
+	# who may have heard of it wants to hear of its end
+	if [ -s "$scratch/said" ]; then
+		mv -f "$scratch/said" "$run_dir/said.$key"
+	else
+		rm -f "$run_dir/said.$key"
+	fi
 }
 
 # what could not be told is no reason to fail: whoever is not told hears the silence
@@ -254,12 +279,13 @@ complain() {
 
 # lasting: does the problem last for 15 minutes already?
 lasting() {
-	[ -e "$run_dir/problem" ] || : >"$run_dir/problem"
+	[ -e "$run_dir/problem" ] || true >"$run_dir/problem"
 	[ -n "$(find "$run_dir/problem" -mmin +14)" ]
 }
 
 # in_page PART: the state that the page gives it
 in_page() {
+	[ -n "$rendered" ] || return 0
 	sed -n 's/^.*"'"$1"'":{"state":"\([a-z]*\)".*$/\1/p' "$www/status.json"
 }
 
@@ -270,7 +296,13 @@ raise_alerts() {
 		alert primary-down critical --repeat 30m,2h,4h --do "$app/scripts/failover-to-pi2.sh on $node" "$primary is down
 $(member text <"$scratch/primary"), twice within 30 s"
 		;;
-	ok) alert primary-down ok "$primary answers again" ;;
+	ok | warning) alert primary-down ok "$primary answers again" ;;
+	*) [ "$role_was" = active ] || problem=${problem:-"how it is with $primary is not known"} ;;
+	esac
+	pick state "$scratch/age"
+	case $value in
+	ok | warning | critical) ;;
+	*) [ "$role_was" = active ] || problem=${problem:-"the age of the data is not known"} ;;
 	esac
 
 	if [ -z "$problem" ]; then
@@ -294,15 +326,16 @@ $(member text <"$scratch/age")"
 		;;
 	ok | warning) alert db-stale ok "the data of $node is younger than $max_age again" ;;
 	esac
-	sync=$(in_page sync)
-	if [ "$sync" = ok ]; then
+	# a run that failed is told by its unit; here, that none is good
+	pick last_ok_at "$state/last-download.json"
+	if [ -n "$value" ] && [ $(($(date +%s) - $(date -d "$value" +%s))) -le 93600 ]; then
 		alert sync-failed ok "the nightly download works again"
 	else
 		message=$(member message <"$state/last-download.json" 2>/dev/null) || message=
-		alert sync-failed "${sync:-unknown}" --repeat 24h --inhibited-by primary-down \
+		alert sync-failed warning --repeat 24h --inhibited-by primary-down --inhibited-by ctv-pi2-download.service \
 			--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service" \
-			"the nightly download of $node failed or is late
-${message:-no run is on record}"
+			"no nightly download of $node was good for 26 hours
+${value:+the last was at $value }${message:-no run is on record}"
 	fi
 }
 
@@ -319,11 +352,24 @@ pulse_of_host() {
 }
 
 pulse_of_sync() {
-	case $(in_page sync)/$(in_page standby) in
-	ok/ok | ok/warning | warning/ok | warning/warning) is=ok ;;
+	case $role_was/$(in_page sync)/$(in_page standby) in
+	# while this host serves nothing is downloaded, and that is in order
+	active/* | */ok/ok | */ok/warning | */warning/ok | */warning/warning) is=ok ;;
 	*) is=critical ;;
 	esac
-	pulse kuma-sync "$kuma_sync" $is "$(member text <"$scratch/age")"
+	text=$(member text <"$scratch/age")
+	pulse kuma-sync "$kuma_sync" $is "${text:-the age of the data is not known}"
+}
+
+# before the alerts: a receiver of theirs that is slow is no silence
+tell_pulse() {
+	if [ -n "$rendered" ]; then
+		pick overall "$www/status.json"
+		pulse_of_host "$value" "$(member summary <"$www/status.json")"
+	else
+		pulse_of_host critical "the status page cannot be made"
+	fi
+	pulse_of_sync
 }
 
 # ---- on the primary: is the standby, which watches us, alive? -----------------------------------
@@ -366,6 +412,7 @@ fi
 trap leave EXIT
 trap 'exit 75' INT TERM HUP
 
+ending=0
 alerts=
 for entry in "$state"/alerts/*; do
 	[ ! -e "$entry" ] || alerts=yes
@@ -373,18 +420,17 @@ done
 if [ "$(role)" = primary ]; then
 	watch_standby
 	[ -z "$dry" ] || { say "$standby_is: $standby_text"; exit 0; }
-	alert checker-dead "$standby_is" --repeat 4h "$standby_text"
 	pulse_of_host "$standby_is" "$standby_text"
+	alert checker-dead "$standby_is" --repeat 4h "$standby_text"
 else
 	node=${node:-pi2}
 	look
 	[ -z "$dry" ] || { cat "$scratch/lines"; exit 0; }
 	render
-	raise_alerts
 	if [ -n "$kuma$kuma_sync$switch" ]; then
-		pick overall "$www/status.json"
-		pulse_of_host "$value" "$(member summary <"$www/status.json")"
-		pulse_of_sync
+		tell_pulse
 	fi
+	raise_alerts
 fi
 [ -z "$alerts" ] || run alert-post --flush || complain "$why"
+exit "$ending"

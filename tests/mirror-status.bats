@@ -27,7 +27,7 @@ setup() {
 		esac
 		echo "$*" | tr '\n' ' ' >>"$BATS_TEST_TMPDIR/told"
 		echo >>"$BATS_TEST_TMPDIR/told"
-		[ ! -e "$BATS_TEST_TMPDIR/mute" ] || { echo "alert-post: refused" >&2; exit 75; }
+		[ ! -e "$BATS_TEST_TMPDIR/mute" ] || { echo "alert-post: refused" >&2; exit "$(cat "$BATS_TEST_TMPDIR/mute")"; }
 	END
 	mkdir pi2/app
 	: >told
@@ -155,13 +155,24 @@ told() { grep -c -- "$1" told; }
 	[ "$(page .primary.state)" = critical ]
 }
 
-@test "a nightly run that failed is told with its message, and inhibited by the primary's end" {
+@test "a nightly run that failed is on the page, and told by its unit; no good one for 26 hours is told here" {
 	jq -c '.result = "failed" | .exit = 69 | .message = "no \"answer\""' pi2/state/last-download.json >edited
-	mv edited pi2/state/last-download.json
+	cp edited pi2/state/last-download.json
 	round
 	[ "$(page .sync.state)" = warning ]
-	grep -F -- '--key sync-failed --state warning --repeat 24h --inhibited-by primary-down' told
+	run told 'sync-failed --state warning'
+	expect 1 0
+	jq -c --arg t "$(date -u -d '-27 hours' +%Y-%m-%dT%H:%M:%SZ)" '.last_ok_at = $t' edited >pi2/state/last-download.json
+	round
+	grep -F -- '--key sync-failed --state warning --repeat 24h --inhibited-by primary-down --inhibited-by ctv-pi2-download.service' told
 	grep -F 'no "answer"' told
+	# one that runs is no good one yet
+	: >told
+	jq -c '.result = "running" | .exit = 0' pi2/state/last-download.json >edited
+	mv edited pi2/state/last-download.json
+	round
+	run told 'sync-failed --state ok'
+	expect 1 0
 }
 
 @test "data older than 36 hours is told once a day, and is not ready" {
@@ -258,7 +269,7 @@ told() { grep -c -- "$1" told; }
 }
 
 @test "nobody can be told: the page is there all the same, and what cannot be told is named" {
-	: >mute
+	echo 75 >mute
 	run round CTV_HEALTHCHECKS_URL=http://x
 	expect 0 'mirror-status.sh: alert-post: refused'
 	[ "$(page .overall)" = ok ]
@@ -272,17 +283,124 @@ told() { grep -c -- "$1" told; }
 	[ "$(page '.alerts[0].text')" = 'it is <so>' ]
 }
 
-@test "an alert that could not be handed over is handed over in the next round" {
+@test "the end of an alert that could not be handed over is handed over: somebody may have heard of it" {
 	round
-	: >mute
+	for status in 73 74 75 77; do
+		echo $status >mute
+		echo 503 >pages
+		run round
+		expect 0 'alert-post: refused'
+		rm mute pages
+		: >told
+		round
+		grep -- '--key primary-down --state ok' told
+	done
+}
+
+@test "an alert that cannot be recorded is told again after half an hour, not in each round" {
+	round
+	echo 74 >mute
 	echo 503 >pages
-	run round
-	expect 0 'alert-post: refused'
-	rm mute pages
+	round
 	: >told
 	round
-	# it was never said that it is down, but nobody knows whether it was heard
-	[ "$(cat pi2/run/said.primary-down)" = ok ]
+	run told primary-down
+	expect 1 0
+	touch -d '-31 minutes' pi2/run/said.primary-down
+	round
+	grep -- '--key primary-down --state critical' told
+}
+
+@test "one that was neither recorded nor told is tried again in each round" {
+	stub alert-post <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/told"
+		echo 'alert-post: teams: it answered 503; queued' >&2
+		exit 74
+	END
+	echo 503 >pages
+	round
+	: >told
+	round
+	grep -- '--key primary-down --state critical' told
+}
+
+@test "the disk of the state cannot be written: the page is there, and people and machines are told" {
+	echo 503 >pages
+	# a directory in its place cannot be replaced, not even by root
+	mkdir -p pi2/state/status.json.tmp
+	run round CTV_HEALTHCHECKS_URL=http://x
+	expect 74 'state/status.json: cannot write'
+	[ "$(page .primary.state)" = critical ]
+	grep -- '--key primary-down --state critical' told
+	grep -- '--to healthchecks --state critical' told
+}
+
+@test "the page cannot be made: people and machines are told all the same, and nothing old passes for new" {
+	round
+	stub status-render <<-'END'
+		echo 'status-render: no room' >&2
+		exit 74
+	END
+	echo 503 >pages
+	run round CTV_HEALTHCHECKS_URL=http://x CTV_KUMA_SYNC_URL=http://x
+	expect 74 'no room'
+	grep -- '--key primary-down --state critical' told
+	grep -- '--to healthchecks --state critical the status page cannot be made' told
+	grep -- '--to kuma-sync --state critical' told
+}
+
+@test "a primary that stays down costs one write of the history, not one in each round" {
+	echo 503 >pages
+	round
+	tree pi2/state >before
+	touch -d '-1 hour' pi2/run/www/status.json
+	jq -c '.primary.last_fail_at = "2026-01-01T00:00:00Z"' pi2/state/status.json >edited
+	cp edited pi2/run/www/status.json
+	cat edited >pi2/state/status.json
+	tree pi2/state >before
+	round
+	tree pi2/state | diff before -
+	rm pages
+	round
+	echo 503 >pages
+	# another outage, also after a boot
+	rm -r pi2/run
+	round
+	[ "$(page .primary.last_fail_at)" != 2026-01-01T00:00:00Z ]
+}
+
+@test "what is not known is told when that has lasted for 15 minutes" {
+	round
+	for what in http-probe age-check; do
+		echo 'exit 127' | stub $what
+		round CTV_STANDBY_URL="http://127.0.0.1:9"
+		touch -d '-20 minutes' pi2/run/problem
+		: >told
+		round
+		grep -E -- '--key standby-issue --state warning .*not known' told
+		rm stubs/$what
+	done
+}
+
+@test "a limit for the age below 26 hours is a limit" {
+	for age in 20h 90m 36h; do
+		round CTV_MAX_AGE=$age
+		[ "$(page .standby.state)" = ok ]
+		grep -qF '"age_seconds":' pi2/run/www/status.json
+	done
+	touch -d '-21 hours' pi2/data/production.db
+	round CTV_MAX_AGE=20h
+	[ "$(page .standby.state)" = critical ]
+	grep -- '--key db-stale' told
+}
+
+@test "a time that systemd says in words that nobody knows stops no round" {
+	stub systemctl <<-'END'
+		echo 'Tue 2026-11-24 02:30:00 NOWHERE'
+	END
+	run round
+	expect 0
+	[ "$(page .sync.download.next_run_at)" = null ]
 }
 
 @test "on the primary: a standby that has not reported for 15 minutes is told" {

@@ -110,18 +110,48 @@ static void test_history(void)
 	static const char good[] = "[" HOST "," PRIMARY("ok") "," GOOD_DOWNLOAD "]";
 	json *first = build(failed, NULL, NOW), *second = build(good, first, NOW + 300);
 	json *later = build(good, second, NOW + 86400), *last = build(good, later, NOW + 14 * 86400);
+	json *again = build(failed, first, NOW + 300);
 
 	check(strcmp(day(first, 0), "failed") == 0, "a failed day: %s", day(first, 0));
 	check(strcmp(day(second, 0), "ok") == 0, "a day that failed and then worked: %s", day(second, 0));
 	check(strcmp(day(later, 1), "ok") == 0 && strcmp(day(later, 0), "none") == 0, "the next day");
 	check(strcmp(day(last, 13), "none") == 0, "a day falls out after two weeks");
+	check(strcmp(json_str(json_get(again, "primary"), "last_fail_at"), "2026-11-24T06:00:00Z") == 0,
+	      "an outage has one time");
 	check(json_str(json_get(first, "primary"), "last_ok_at") == NULL, "never ok");
 	check(strcmp(json_str(json_get(later, "primary"), "last_fail_at"), "2026-11-24T06:00:00Z") == 0,
 	      "the last failure is remembered");
+	json_free(again);
 	json_free(first);
 	json_free(second);
 	json_free(later);
 	json_free(last);
+}
+
+static const char *sync_state(const json *status)
+{
+	return json_str(json_get(status, "sync"), "state");
+}
+
+/* A job that runs is neither good nor bad yet. */
+static void test_running(void)
+{
+	static const char failed[] = "[" HOST "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "\"2026-11-23T08:31:14Z\"") "]";
+	static const char good[] = "[" HOST "," GOOD_DOWNLOAD "]";
+	static const char running[] = "[" HOST "," DOWNLOAD("running", "0", "2026-11-24T03:30:00Z", "\"2026-11-23T08:31:14Z\"") "]";
+	json *bad = build(failed, NULL, NOW), *retry = build(running, bad, NOW), *well = build(good, NULL, NOW);
+	json *next = build(running, well, NOW), *late = build(running, well, NOW + 6 * 3600), *none = build(running, NULL, NOW);
+
+	check(strcmp(sync_state(retry), "warning") == 0, "the retry of one that failed: %s", sync_state(retry));
+	check(strcmp(sync_state(next), "ok") == 0, "the run after a good one: %s", sync_state(next));
+	check(strcmp(sync_state(late), "warning") == 0, "one that runs for ever: %s", sync_state(late));
+	check(strcmp(sync_state(none), "unknown") == 0, "nothing is known before: %s", sync_state(none));
+	json_free(bad);
+	json_free(retry);
+	json_free(well);
+	json_free(next);
+	json_free(late);
+	json_free(none);
 }
 
 static void test_page(void)
@@ -151,6 +181,7 @@ int main(void)
 {
 	test_table();
 	test_history();
+	test_running();
 	test_page();
 	return check_done();
 }
