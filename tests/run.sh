@@ -49,12 +49,12 @@ count_tap() {
 # shellcheck disable=SC2016  # $1 and $2 are the inner shell's
 for file in "$@"; do
 	[ ! -e "$file" ] || echo "$file"
-done | xargs -P "$(nproc)" -I FILE sh -c '
+done | xargs -P "$(nproc)" -I @@ sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
 	timeout "${FILE_LIMIT:-1200}" bats --tap "$2" >"$tap" 2>&1 || true
 	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
-	flock "$1" cat "$tap.out"' run "$results" FILE
+	flock "$1" cat "$tap.out"' run "$results" @@
 
 for tap in "$results"/*.bats; do
 	[ ! -e "$tap" ] || count_tap "$tap"
