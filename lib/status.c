@@ -233,8 +233,8 @@ static json *build_days(const json *inputs, const json *before, const char *role
 }
 
 /* The sentence at the top: the worst thing first, and what it means for a failover. */
-static void summarize(json *j, enum state primary, enum state standby, enum state sync, enum state failover,
-		      bool active, bool ready)
+static void summarize(json *j, enum state primary, enum state age, enum state standby, enum state sync,
+		      enum state failover, bool active, bool ready)
 {
 	enum state overall = check_worse(check_worse(primary, standby), check_worse(sync, failover));
 	const char *text;
@@ -250,8 +250,10 @@ static void summarize(json *j, enum state primary, enum state standby, enum stat
 	else if (failover == STATE_UNKNOWN || primary == STATE_UNKNOWN || standby == STATE_UNKNOWN ||
 		 sync == STATE_UNKNOWN)
 		text = "Not everything is known";
-	else if (standby != STATE_OK)
+	else if (age != STATE_OK)
 		text = "The standby is ready, but its data is old";
+	else if (standby != STATE_OK)
+		text = "The standby is ready, but its copy is not as it was installed";
 	else if (sync != STATE_OK)
 		text = "The standby is ready, but the last sync failed";
 	else
@@ -281,7 +283,8 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	json_put_str(j, "node", node != NULL && *node != '\0' ? node : "unnamed");
 	json_put_str(j, "role", role);
 	put_text(j, "version", json_str(host, "version"));
-	summarize(j, primary, standby, sync, failover, json_bool(f, "active", false), json_bool(f, "ready", false));
+	summarize(j, primary, state_of(input(inputs, "standby")), standby, sync, failover,
+		  json_bool(f, "active", false), json_bool(f, "ready", false));
 	json_put(j, "primary", p);
 	json_put(j, "standby", s);
 	json_put(j, "sync", y);

@@ -8,7 +8,7 @@
 program=${0##*/}
 # shellcheck disable=SC2034  # used by the scripts
 version=0.1.0
-# cron and sudo hand down a short PATH
+# cron and sudo hand down a short PATH; install.sh puts its own prefix here
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin
 # files are the group's too: what a nightly job began, an operator may finish, and the other way round
 umask 007
@@ -20,6 +20,8 @@ conf() {
 	ctv-conf "$1" "${2-}"
 }
 
+standby_url=http://100.96.96.109:8000
+
 # settings: what every script knows about its host
 # shellcheck disable=SC2034  # used by the scripts
 settings() {
@@ -27,7 +29,7 @@ settings() {
 	values=$(ctv-conf CTV_NODE '' CTV_PRIMARY_NODE pi-ctv \
 		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
 		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
-		CTV_STANDBY_URL http://100.96.96.109:8000 CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
+		CTV_STANDBY_URL "$standby_url" CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
 		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror)
 	{
 		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
@@ -42,6 +44,16 @@ settings() {
 	done
 	case $live in /*) ;; *) die 78 "DATABASE_PATH: $live: not an absolute path" ;; esac
 	case $state in /*) ;; *) die 78 "CTV_STATE_DIR: $state: not an absolute path" ;; esac
+}
+
+# station_at STANDBY-URL: where people look, unless CTV_STATION_URL says otherwise: port 5001 at that host
+station_at() {
+	host=${1#*://} host=${host%%/*}
+	case $host in
+	*]) ;;
+	*:*) host=${host%:*} ;;
+	esac
+	echo "http://$host:5001"
 }
 
 # ---- speech ---------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
 done
 
 settings
-values=$(ctv-conf CTV_STATION_URL "${own_url%:*}:5001" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
+values=$(ctv-conf CTV_STATION_URL "$(station_at "$own_url")" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
 	CTV_RUN_DIR /run/ctv-mirror)
 {
 	read -r station && read -r kuma && read -r kuma_sync && read -r switch && read -r run_dir
@@ -43,6 +43,8 @@ values=$(ctv-conf CTV_STATION_URL "${own_url%:*}:5001" CTV_KUMA_URL '' CTV_KUMA_
 $values
 END
 www=$run_dir/www
+# every message links to it
+export CTV_STATION_URL="$station"
 
 # ---- what is found, a JSON line each, as status-render wants them -----------------------------
 
@@ -147,6 +149,13 @@ timer_armed() {
 	[ "$status" -eq 0 ] || unmet 69 "$fact"
 }
 
+# people look there, and the primary listens for us there; before the first round the page is missing
+page_served() {
+	run http-probe -t 10s --status 200,404 "$station/status.json" || :
+	fact=$(text_of "$out")
+	[ "$status" -eq 0 ] || unmet 69 "$fact"
+}
+
 app_serves() {
 	run http-probe -t 10s --status 200,404 "$own_url/health/database" || :
 	fact=$(text_of "$out")
@@ -172,6 +181,8 @@ look_at_readiness() {
 	condition data_writable data_writable
 	condition state_writable state_writable
 	condition timer_armed timer_armed warning
+	run svc-ctl status control-station.service || :
+	[ "$status" -eq 4 ] || condition page_served page_served warning
 }
 
 # what may come from systemd only is asked after each run
@@ -321,7 +332,12 @@ $problem"
 	pick state "$scratch/age"
 	case $value in
 	critical)
-		alert db-stale warning --repeat 09:00 "the data of $node is older than $max_age
+		pick age_seconds "$scratch/age"
+		case $value in
+		'' | -*) what="the age of the data of $node is not in order" ;;
+		*) what="the data of $node is older than $max_age" ;;
+		esac
+		alert db-stale warning --repeat 09:00 "$what
 $(member text <"$scratch/age")"
 		;;
 	ok | warning) alert db-stale ok "the data of $node is younger than $max_age again" ;;
@@ -380,12 +396,17 @@ watch_standby() {
 	why=
 	if run curl -fsS -m 10 --max-filesize 1048576 "$station/status.json"; then
 		at=$(field generated_at <"$out")
-		! date -d "${at:-none}" >/dev/null 2>&1 || echo "$at" | quiet_replace "$seen"
+		case $at in
+		????-??-??T??:??:??Z) ! date -d "$at" >/dev/null 2>&1 || echo "$at" | quiet_replace "$seen" ;;
+		esac
 	fi
 	silent=$((($(date +%s) - $(date -d "$(cat "$seen")" +%s)) / 60))
 	if [ "$silent" -ge 15 ]; then
 		standby_is=critical standby_text="the standby has not reported for $silent min
 ${why:-its page is there, and old}"
+	elif [ "$silent" -lt -15 ]; then
+		standby_is=critical standby_text="the standby's page is from the future, by $((-silent)) min
+a clock is wrong, and whether it lives is not known"
 	else
 		standby_is=ok standby_text="the standby reported $silent min ago"
 	fi
@@ -408,6 +429,7 @@ else
 	scratch=$run_dir/scratch
 	[ ! -e "$scratch" ] || rm -rf "$scratch"
 	mkdir "$scratch" || die 73 "$scratch: cannot create"
+	[ ! -e "$state/news" ] || touch -r "$state/news" "$scratch/news"
 fi
 trap leave EXIT
 trap 'exit 75' INT TERM HUP
@@ -433,4 +455,8 @@ else
 	raise_alerts
 fi
 [ -z "$alerts" ] || run alert-post --flush || complain "$why"
-exit "$ending"
+# a change while a service runs does not start it: what came during this round is for another
+if [ -e "$scratch/news" ] && [ -n "$(find "$state/news" -newer "$scratch/news")" ]; then
+	exec "$(readlink -f "$0")"
+fi
+[ "$ending" -eq 0 ] || exit "$ending"

@@ -32,6 +32,8 @@ unit=$1
 # a configuration that is not in order is one more thing to be loud about: alert-post says so
 node=$(conf CTV_NODE 2>/dev/null) || node=
 node=${node:-$(uname -n)}
+station=$(conf CTV_STANDBY_URL "$standby_url" 2>/dev/null) &&
+	station=$(conf CTV_STATION_URL "$(station_at "$station")" 2>/dev/null) && export CTV_STATION_URL="$station"
 if [ -n "${MONITOR_SERVICE_RESULT-}" ]; then
 	result=$MONITOR_SERVICE_RESULT
 	ended="${MONITOR_EXIT_CODE-} ${MONITOR_EXIT_STATUS-}" run=${MONITOR_INVOCATION_ID-}
@@ -63,6 +65,14 @@ ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 0 --inhibited-by
 flaskapp.service | ctv-resume.service) severity=critical; set -- --repeat 4h ;;
 *) set -- --repeat 4h ;;
 esac
-exec alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \
+held=$(conf CTV_RUN_DIR /run/ctv-mirror 2>/dev/null)/held.$unit || held=/run/ctv-mirror/held.$unit
+[ -z "$(find "$held" -mmin -30 2>/dev/null)" ] || exit 0
+told=0
+alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \
 	"$node: $unit failed${result:+: $result}${ended:+ ($ended)}
-$(last_words)"
+$(last_words)" || told=$?
+# told, and it cannot be recorded: each failed run would tell it once more
+case $told in
+73 | 74) true 2>/dev/null >"$held" || : ;;
+esac
+exit "$told"

@@ -51,7 +51,8 @@ links() {
 # put MODE FROM TO: with the paths of this installation in it
 put() {
 	mkdir -p "$(dirname "$DESTDIR$3")"
-	sed "s,@APP@,$APP,g; s,@BIN@,$bin,g; s,@LIB@,$lib,g; s,@ROLE@,$ROLE,g; s,@NODE@,$node,g" "$2" >"$DESTDIR$3.new"
+	sed "s,@APP@,$APP,g; s,@BIN@,$bin,g; s,@LIB@,$lib,g; s,@ROLE@,$ROLE,g; s,@NODE@,$node,g
+		s,^PATH=.PATH:/usr/local/bin,PATH=\$PATH:$bin," "$2" >"$DESTDIR$3.new"
 	chmod "$1" "$DESTDIR$3.new"
 	mv -f "$DESTDIR$3.new" "$DESTDIR$3"
 }

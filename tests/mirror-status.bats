@@ -13,6 +13,7 @@ setup() {
 	stub svc-ctl <<-'END'
 		case $1-$2 in
 		*-flaskapp.service) exit 3 ;;
+		*-control-station.service) [ -e "$BATS_TEST_TMPDIR/page-server" ] || exit 4; exit 0 ;;
 		*) cat "$BATS_TEST_TMPDIR/timer" 2>/dev/null || echo active ;;
 		esac
 		[ ! -e "$BATS_TEST_TMPDIR/timer" ] || exit 3
@@ -431,16 +432,87 @@ told() { grep -c -- "$1" told; }
 	[ ! -e pi-ctv/run/www/index.html ]
 }
 
+@test "on the primary: a page from the future is no sign of life" {
+	export CTV_STATION_URL=http://127.0.0.1:$at
+	printf '{"generated_at":"%s"}\n' "$(date -u -d '+10 days' +%Y-%m-%dT%H:%M:%SZ)" >station.json
+	status_on pi-ctv
+	grep -E -- 'checker-dead --state critical .*from the future' told
+}
+
+@test "messages link to the page, at the port of its own of the standby's host" {
+	stub alert-post <<-'END'
+		echo "$CTV_STATION_URL" >>"$BATS_TEST_TMPDIR/told"
+	END
+	round
+	[ "$(sort -u told)" = http://127.0.0.1:5001 ]
+}
+
+@test "a page that nobody serves is a warning, where its server is installed" {
+	export CTV_STATION_URL=http://127.0.0.1:$at
+	: >page-server
+	echo 404 >station
+	round
+	[ "$(page '.failover.checks[] | select(.id == "page_served") | .state')" = ok ]
+	echo 503 >station
+	round
+	[ "$(page '.failover.ready, .overall' | paste -sd' ')" = 'true warning' ]
+	[ "$(page '.failover.checks[] | select(.state != "ok") | .id')" = page_served ]
+}
+
+@test "a change during a round is on the page too" {
+	: >pi2/state/news
+	round
+	stub age-check <<-'END'
+		if [ ! -e "$BATS_TEST_TMPDIR/once" ]; then
+			: >"$BATS_TEST_TMPDIR/once"
+			touch -d '+1 second' "$BATS_TEST_TMPDIR/pi2/state/news"
+		fi
+		echo round >>"$BATS_TEST_TMPDIR/rounds"
+		exec "$real" "$@"
+	END
+	round
+	grep -c round rounds >first
+	: >rounds
+	round
+	# one more round, and not for ever
+	[ "$(cat first)" -eq $((2 * $(grep -c round rounds))) ]
+}
+
+@test "data that is not there or from the future is not told as old" {
+	touch -d '+2 days' pi2/data/production.db
+	round
+	grep -E -- '--key db-stale --state warning .*not in order .*in the future' told
+	: >told
+	rm pi2/data/production.db
+	round
+	grep -E -- '--key db-stale --state warning .*not in order .*is missing' told
+}
+
+@test "while this host serves the pulse of the nightly copy goes on" {
+	echo active >pi2/state/role
+	touch -d '-40 hours' pi2/data/production.db
+	round CTV_KUMA_SYNC_URL=http://x
+	grep -- '--to kuma-sync --state ok' told
+}
+
+@test "the pulse comes before the alerts, whose receivers may be slow" {
+	echo 503 >pages
+	round CTV_HEALTHCHECKS_URL=http://x
+	[[ $(head -n 1 told) == '--to healthchecks '* ]]
+	grep -- '--key primary-down' told
+}
+
 @test "what the standby's page says is data: a bad time is no time" {
 	export CTV_STATION_URL=http://127.0.0.1:$at
-	for bad in '{"generated_at":"now; reboot"}' '{}' '<html>' '{"generated_at":"99"}'; do
+	for bad in '{"generated_at":"now; reboot"}' '{}' '<html>' '{"generated_at":"99"}' '{"generated_at":"tomorrow"}' \
+		'{"generated_at":"2026-99-99T00:00:00Z"}'; do
 		rm -rf pi-ctv/run
 		echo "$bad" >station.json
 		status_on pi-ctv
 		date -u -d '-16 minutes' +%Y-%m-%dT%H:%M:%SZ >pi-ctv/run/standby-seen
 		status_on pi-ctv
 	done
-	[ "$(told checker-dead.*critical)" -ge 3 ]
+	[ "$(told checker-dead.*critical)" -eq 6 ]
 }
 
 @test "a dry run prints what it found and writes and tells nothing" {

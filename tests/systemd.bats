@@ -56,6 +56,23 @@ exposure() {
 	done
 }
 
+@test "one that is started again and again does fail at last: its start limit can be reached" {
+	installed standby
+	unit=$D/etc/systemd/system/control-station.service
+	of() { sed -n "s/^$1=//p" "$unit"; }
+	[ "$(of StartLimitIntervalSec)" = 2min ]
+	# each start may take 10 s and more
+	[ $((120 / $(of StartLimitBurst))) -ge $(($(of RestartSec) + 10)) ]
+}
+
+@test "the alarm is raised on a host whose state is gone, and its end after it" {
+	installed standby
+	for unit in ctv-alert@ ctv-resolve@; do
+		grep '^ReadWritePaths=-/var/lib/ctv-mirror' "$D/etc/systemd/system/$unit.service"
+	done
+	grep '^After=.*ctv-alert@%i.service.service' "$D/etc/systemd/system/ctv-resolve@.service"
+}
+
 @test "systemd finds no fault in any unit" {
 	for role in standby primary; do
 		rm -rf "$D"
@@ -115,6 +132,8 @@ exposure() {
 	grep -x 'ExecStart=/srv/app/bin/daily-download.sh' "$D/etc/systemd/system/ctv-pi2-download.service"
 	grep -x 'ExecStart=/opt/ctv/lib/ctv-mirror/settle.sh' "$D/etc/systemd/system/ctv-settle.service"
 	[ -x "$D/opt/ctv/bin/age-check" ]
+	# shellcheck disable=SC2016  # as it stands there
+	grep -Fx 'PATH=$PATH:/opt/ctv/bin:/usr/bin:/bin' "$D/opt/ctv/lib/ctv-mirror/lib.sh"
 	[ -h "$D/srv/app/cli_db_sync.py" ]
 	[ ! -e "$D/usr/local" ]
 }
