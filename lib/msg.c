@@ -31,10 +31,10 @@ const char *msg_program(void)
 	return program;
 }
 
-/* C0 and C1 controls, and the marks that reorder text or end a line */
+/* C0 and C1 controls, and the marks that reorder text (Unicode's Bidi_Control) or end a line */
 static bool printable(uint32_t c)
 {
-	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && !(c >= 0x200e && c <= 0x200f) &&
+	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && c != 0x61c && !(c >= 0x200e && c <= 0x200f) &&
 	       !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
 }
 
