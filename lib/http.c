@@ -1,5 +1,6 @@
 #include "lib/std.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <strings.h>
 #include <unistd.h>
@@ -69,12 +70,11 @@ bool http_url_is_safe(const char *url)
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
 		safe = strcmp(scheme, "https") == 0;
 		if (strcmp(scheme, "http") == 0) {
-			unsigned a, b, c, d;
-			char rest;
+			struct in_addr a;
 
+			/* a name such as 127.-0.0.1 is no address: whatever it resolves to may be anywhere */
 			safe = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-			       (sscanf(host, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &rest) == 4 && a == 127 &&
-				b < 256 && c < 256 && d < 256);
+			       (inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == 127);
 		}
 	}
 	curl_free(scheme);
