@@ -41,7 +41,9 @@ static int replay(struct journal *j, const char *head, int (*record)(void *ctx, 
 		msg_errno(j->path, "cannot read");
 		return EX_IOERR;
 	}
-	while ((n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n' && n < LINE_MAX_BYTES) {
+	/* a line with a NUL in it is no text: a power cut can leave zeros where data was to come */
+	while ((n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n' && n < LINE_MAX_BYTES &&
+	       strlen(line) == (size_t)n) {
 		line[n - 1] = '\0';
 		if (*fresh ? strcmp(line, head) != 0 : record(ctx, line) != 0)
 			break;
