@@ -26,7 +26,8 @@ static const struct { const char *pointer, *value; } pointers[] = {
 	{ "/foo/0/", NULL }, { "/foo/0/0", NULL }, { "/text/0", NULL }, { "//", NULL }, { "/fo", NULL }, { "/fooo", NULL },
 	{ "/FOO", NULL }, { "/foo/0/bar", NULL }, { "/absent", NULL }, { "/absent/x/y", NULL }, { "/deep/a/1/x/y", NULL },
 	/* what is no pointer */
-	{ "foo", NULL }, { "0", NULL }, { "#/foo", NULL }, { "/m~n", NULL }, { "/m~2n", NULL }, { "/m~", NULL }, { "/~", NULL },
+	{ "foo", NULL }, { "0", NULL }, { "#/foo", NULL }, { "/m~n", NULL }, { "/m~2n", NULL },
+	{ "/a~2b", NULL }, { "/m~", NULL }, { "/~", NULL },
 	{ "/a/b", NULL }, { "/~1", NULL }, { "/m~00n", NULL },
 };
 

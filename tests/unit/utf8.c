@@ -15,6 +15,7 @@ static const struct { const char *what, *in; size_t n; uint32_t c; } table[] = {
 	{ "the first of four bytes", "\xf0\x90\x80\x80", 4, 0x10000 }, { "the last one", "\xf4\x8f\xbf\xbf", 4, 0x10ffff },
 	{ "only the first counts", "\xc3\xa9\xff", 2, 0xe9 },
 	{ "behind the last one", "\xf4\x90\x80\x80", 0, 0 }, { "a lead byte past all", "\xf5\x80\x80\x80", 0, 0 },
+	{ "five bytes, by their lead", "\xf8\x90\x80\x80", 0, 0 },
 	{ "five bytes", "\xf8\x88\x80\x80\x80", 0, 0 }, { "fe", "\xfe", 0, 0 }, { "ff", "\xff", 0, 0 },
 	{ "NUL in two bytes", "\xc0\x80", 0, 0 }, { "a slash in two bytes", "\xc0\xaf", 0, 0 },
 	{ "the longest of two bytes too many", "\xc1\xbf", 0, 0 }, { "a slash in three bytes", "\xe0\x80\xaf", 0, 0 },
