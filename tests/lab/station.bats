@@ -125,7 +125,8 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 @test "the rounds themselves never fail, and run in the sandbox" {
 	[ "$(pi2 systemctl show -P Result ctv-status.service)" = success ]
 	[ "$(lab run pi-ctv systemctl show -P Result ctv-status.service)" = success ]
-	run pi2 journalctl -q --no-pager -u ctv-status.service -p warning
+	# alerts are in the journal too, such as that of a host without a database; these are systemd's complaints
+	run pi2 journalctl -q --no-pager -u ctv-status.service -t systemd -p warning
 	[ -z "$output" ]
 }
 
