@@ -140,7 +140,7 @@ read_record() {
 	[ "$status" -ne 0 ] || grep -q '^rev=.' "$out" || status=66
 	case $status in
 	0)
-		cp "$out" "$scratch/head"
+		cp "$out" "$scratch/head" || die 74 "$scratch/head: cannot write"
 		epoch=$(in_head epoch) seq=$(in_head seq) rev=$(in_head rev) hash=$(in_head content_hash)
 		size=$(in_head size) taken=$(in_head snapshot_at) verified=$(in_head verified)
 		note "number $epoch.$seq, $(mib "$size"), taken $taken by $(in_head owner)"
@@ -186,7 +186,7 @@ fetch() {
 		note "would fetch rev $rev"
 		return 0
 	fi
-	rm -f "$candidate"
+	rm -f "$candidate" || die 74 "$candidate: cannot remove"
 	must dbx-fetch --json -o "$candidate" "rev:$rev"
 	[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$remote: rev $rev is not what the record says"
 	note "$(mib "$size"), content_hash as published"
@@ -308,7 +308,7 @@ install_candidate() {
 		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 	fi
 	installed_record
-	rm -f "$state/data-of"
+	rm -f "$state/data-of" || die 74 "$state/data-of: cannot remove"
 	role_unlock
 }
 

@@ -102,12 +102,11 @@ take_snapshot() {
 		note "goes on with the one of $taken"
 		return 0
 	fi
-	rm -f "$journal"
-	sync "$state"
+	{ rm -f "$journal" && sync "$state"; } || die 74 "$journal: cannot remove"
 	must db-snapshot --json "$live" "$snapshot"
 	# its age is the data's, here and in Dropbox
 	taken=$(field snapshot_at <"$out") hash=$(field content_hash <"$out") size=$(field size <"$out")
-	touch -d "$taken" "$snapshot"
+	touch -d "$taken" "$snapshot" || die 74 "$snapshot: cannot set its time"
 	# an interrupted run of another epoch is not taken up: this host was not the owner meanwhile
 	printf '{"epoch":%s}\n' "$epoch" >>"$out"
 	report
@@ -122,7 +121,7 @@ verify_snapshot() {
 	step verify
 	if ! verify "$snapshot" full; then
 		# the next run takes a new one
-		rm -f "$journal" "$snapshot"
+		rm -f "$journal" "$snapshot" || :
 		die "$status" "$why" "the snapshot is what $live holds: see db-verify -l full there"
 	fi
 	report
@@ -181,7 +180,7 @@ publish() {
 	epoch=$(sed -n 's/^epoch=//p' "$out") seq=$(sed -n 's/^seq=//p' "$out")
 	note "number $epoch.$seq: every standby may take it"
 	# nothing is left to go on with
-	rm -f "$journal" "$snapshot"
+	rm -f "$journal" "$snapshot" || die 74 "$snapshot: cannot remove"
 }
 
 # what may go: all but the newest of this kind, by the time in the name, never the one just made. Reads names.

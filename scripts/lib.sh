@@ -566,8 +566,7 @@ begin() {
 	fi
 	lock "${4-}"
 	scratch=$state/.$task
-	rm -rf "$scratch"
-	mkdir -p "$scratch" 2>/dev/null || die 74 "$scratch: cannot create"
+	{ rm -rf "$scratch" && mkdir -p "$scratch"; } 2>/dev/null || die 74 "$scratch: cannot create"
 	recorded=yes
 	log "begins"
 	record running 0 || die 74 "$state/last-$task.json: cannot write"
@@ -609,7 +608,7 @@ at_exit() {
 	fi
 	if [ -n "$recorded" ]; then
 		record "$result" "$code" || printf '%s: %s: cannot write\n' "$program" "$state/last-$task.json" >&2
-		rm -rf "$scratch"
+		rm -rf "$scratch" || :
 	elif [ -n "$dry" ] && [ -n "$scratch" ]; then
 		rm -rf "$scratch"
 	fi
