@@ -50,11 +50,6 @@ goes_on() {
 	output=$(cat ../out)
 }
 
-# as_nobody COMMAND...: without groups and rights
-as_nobody() {
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
-}
-
 # xattr FILE NAME [HEX]: sets an extended attribute, or prints it
 xattr() {
 	python3 -c 'import os, sys

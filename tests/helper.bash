@@ -180,3 +180,9 @@ make_ca() {
 		-CAcreateserial -out "$dir/server.crt" -extfile <(printf '%s\n' "subjectAltName=$san" \
 		'basicConstraints=CA:FALSE' 'extendedKeyUsage=serverAuth') 2>/dev/null
 }
+
+# as_nobody COMMAND...: without groups and rights; who is not root has none over its own files of mode 0 either
+as_nobody() {
+	[ "$(id -u)" -eq 0 ] || { "$@"; return; }
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
