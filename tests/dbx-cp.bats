@@ -76,6 +76,13 @@ killed_after() {
 	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
 }
 
+@test "-f after a kill, and the content has come there otherwise: the copy goes" {
+	killed_after files/copy_v2
+	dropbox_seed one /dir/two.txt
+	dbx-cp -f /top.txt /dir/two.txt
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
 @test "-f overwrites a name that is as long as Dropbox takes" {
 	long=/dir/$(printf 'ü%.0s' $(seq 255))
 	dropbox_seed two "$long"

@@ -128,15 +128,13 @@ static int replace(struct dropbox *d, struct http *h, const char *from, const ch
 	return rc;
 }
 
-/* Copies to where nothing is; -f also removes what a run left that was killed between its two steps. */
-static int create(struct dropbox *d, struct http *h, const char *from, const char *hash, const char *to)
+/* What a run left that was killed between its steps, and that is not needed any more. */
+static int clear_all(struct dropbox *d, struct http *h, const char *to)
 {
-	int rc = relocate(d, h, "files/copy_v2", from, to, hash);
-	char *tmp = rc == EX_OK && force ? name_of_copy(to) : NULL;
+	char *tmp = name_of_copy(to);
 	bool copied;
+	int rc = tmp != NULL ? clear(d, h, tmp, "", &copied) : EX_SOFTWARE;
 
-	if (tmp != NULL)
-		rc = clear(d, h, tmp, "", &copied);
 	free(tmp);
 	return rc;
 }
@@ -161,11 +159,15 @@ static int copy(const char *from, const char *to)
 		goto out;
 	there = dropbox_metadata(d, h, to, &dst);
 	if (there == EX_NOINPUT) {
-		rc = create(d, h, from, src.content_hash, to);
+		rc = relocate(d, h, "files/copy_v2", from, to, src.content_hash);
+		if (rc == EX_OK && force)
+			rc = clear_all(d, h, to);
 	} else if (there != EX_OK) {
 		rc = there;
 	} else if (dst.kind == 'f' && *src.content_hash != '\0' && strcmp(dst.content_hash, src.content_hash) == 0) {
 		msg_info("%s has this content already", to);
+		if (force)
+			rc = clear_all(d, h, to);
 	} else if (dst.kind != 'f') {
 		msg_err(to, "a folder is there");
 		rc = EX_CANTCREAT;
