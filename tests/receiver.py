@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""receiver.py DIR [PORT] - takes what alert-post sends and answers as a test wants
+"""receiver.py DIR [PORT [ADDRESS CERTIFICATE KEY]] - takes what alert-post sends and answers as a test wants
 
-Prints its port. Each request becomes a line of DIR/log: {"method","path","query","type","body"}. The answer is what
-DIR/answer.SEGMENT says for a path /SEGMENT/..., else DIR/answer, else 200:
+Prints its port; https with a certificate. Each request becomes a line of DIR/log:
+{"at","method","path","query","type","body"}. The answer is what DIR/answer.SEGMENT says for a path /SEGMENT/...,
+else DIR/answer, else 200:
   STATUS [RETRY-AFTER]   with the body in DIR/body, if there
   stall                  takes the request and says nothing
   hold                   the same until DIR/go is there, then 200
@@ -13,6 +14,7 @@ DIR/answer.SEGMENT says for a path /SEGMENT/..., else DIR/answer, else 200:
 import http.server
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -39,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        line = {"method": self.command, "path": url.path,
+        line = {"at": time.time(), "method": self.command, "path": url.path,
                 "query": dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True)),
                 "type": self.headers.get("Content-Type"), "body": body.decode("utf-8")}
         with lock, open(os.path.join(where, "log"), "a", encoding="utf-8") as f:
@@ -82,6 +84,10 @@ class Server(http.server.ThreadingHTTPServer):
         pass    # a client that was killed
 
 
-server = Server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Handler)
+server = Server((sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Handler)
+if len(sys.argv) > 3:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[4], sys.argv[5])
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print(server.server_port, flush=True)
 server.serve_forever()
