@@ -48,13 +48,11 @@ killed_after() {
 	dropbox_control reset >/dev/null
 }
 
-@test "-f after a kill with the copy made: it is used, and no other name is left" {
+@test "-f after a kill with the copy made: no other name is left" {
 	killed_after files/copy_v2
 	[ "$(dbx-fetch /dir/two.txt)" = two ]
 	[ "$(dbx-ls /dir | wc -l)" -eq 4 ]
-	run dbx-cp -f /top.txt /dir/two.txt
-	expect 0
-	[ "$(dropbox_calls files/copy_v2)" -eq 0 ]
+	dbx-cp -f /top.txt /dir/two.txt
 	[ "$(dbx-fetch /dir/two.txt)" = one ]
 	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
 }
@@ -80,6 +78,68 @@ killed_after() {
 	killed_after files/copy_v2
 	dropbox_seed one /dir/two.txt
 	dbx-cp -f /top.txt /dir/two.txt
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f after a kill between its two steps, and the source is gone: what was copied is named, and can be restored" {
+	killed_after files/delete_v2
+	dbx-rm /top.txt
+	run dbx-cp -f /top.txt /dir/two.txt
+	expect 66 '/top.txt: not found in Dropbox'
+	command=$(sed -n 's/^hint: \(dbx-cp -f .*\) restores what a killed run had copied$/\1/p' <<<"$output")
+	[ -n "$command" ]
+	eval "$command"
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+# stalled ROUTE: dbx-cp -f /top.txt /dir/two.txt waits before that call, its process is $first
+stalled() {
+	dropbox_fault "$(jq -nc --arg route "$1" '{$route, kind: "stall"}')"
+	dbx-cp -f /top.txt /dir/two.txt 3>&- 2>err &
+	first=$!
+	dropbox_control wait '{"stalled":1}' >/dev/null
+}
+
+# released STATUS: it goes on and ends so
+released() {
+	local rc=0
+	dropbox_control release >/dev/null
+	wait "$first" || rc=$?
+	[ "$rc" -eq "$1" ] || { echo "status $rc" && cat err && false; }
+}
+
+@test "-f: another run's copy for the same place is not taken for one's own" {
+	stalled files/delete_v2
+	dropbox_fault '{"route":"files/copy_v2","kind":"stall-after"}'
+	dbx-cp -f /dir/three.txt /dir/two.txt 3>&- &
+	dropbox_control wait '{"stalled":2}' >/dev/null
+	{ kill -9 $! && wait $!; } 2>/dev/null || true
+	released 0
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f: of two runs to the same place at once one wins and the other says so" {
+	stalled files/delete_v2
+	dbx-cp -f /dir/three.txt /dir/two.txt
+	released 73
+	grep -q '/dir/two.txt: was replaced in Dropbox meanwhile, and stays' err
+	[ "$(dbx-fetch /dir/two.txt)" = three ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+	dropbox_seed two /dir/two.txt
+	stalled files/move_v2
+	dbx-cp -f /dir/three.txt /dir/two.txt
+	released 73
+	[ "$(dbx-fetch /dir/two.txt)" = three ]
+	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
+}
+
+@test "-f: a copy that was taken away between the two steps is made again" {
+	stalled files/move_v2
+	dbx-rm "$(dbx-ls -R /dir | grep tmp)"
+	released 0
+	[ "$(dbx-fetch /dir/two.txt)" = one ]
 	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
 }
 

@@ -8,10 +8,13 @@
 #include "lib/std.h"
 
 #include <getopt.h>
+#include <inttypes.h>
+#include <sys/random.h>
 
 #include "lib/cli.h"
 #include "lib/dropbox.h"
 #include "lib/hash.h"
+#include "lib/listing.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
@@ -42,7 +45,8 @@ static int has_content(struct dropbox *d, struct http *h, const char *path, cons
 
 /*
  * files/copy_v2 or files/move_v2 to a path where nothing is. A reply that was lost is resolved by looking;
- * a source that is there but not found yet (it was uploaded a moment ago) is tried again.
+ * a source that is there but not found yet (it was uploaded a moment ago) is tried again. Reports a failure
+ * other than not found.
  */
 static int relocate(struct dropbox *d, struct http *h, const char *route, const char *from, const char *to,
 		    const char *hash)
@@ -71,39 +75,80 @@ static int relocate(struct dropbox *d, struct http *h, const char *route, const 
 	rc = a.rc;
 	if (rc != EX_OK && lost && !stop_asked() && has_content(d, h, to, hash, &same) == EX_OK && same)
 		rc = EX_OK;
-	if (rc != EX_OK)
+	if (rc != EX_OK && rc != EX_NOINPUT)
 		dropbox_report(strncmp(a.tag, "to/", 3) == 0 ? to : from, &a);
 	dropbox_answer_free(&a);
 	json_free(arg);
 	return rc;
 }
 
-/*
- * The name of the copy until it is in place, beside DST: one for each DST, so that the next run finds what a
- * killed one left, and short enough whatever DST's name is. malloc'ed; NULL without memory (reported).
- */
+/* The folder of a path, "" for the root, as "%.*s" takes it. */
+#define FOLDER(path) (int)(strrchr(path, '/') - (path)), path
+
+/* How the names of copies begin that are to be to: short enough whatever that name is. Returns name. */
+static char *prefix(const char *to, char name[64])
+{
+	char hash[HASH_TEXT];
+
+	snprintf(name, 64, ".dbx-cp.%.16s.", hash_of(to, strlen(to), hash));
+	return name;
+}
+
+/* The name of this run's copy until it is in place, beside to; no other run's. malloc'ed; NULL is reported. */
 static char *name_of_copy(const char *to)
 {
-	char hash[HASH_TEXT], *tmp;
+	char name[64], *tmp;
+	uint64_t random;
 
-	if (asprintf(&tmp, "%.*s/.dbx-cp.%.16s.tmp", (int)(strrchr(to, '/') - to), to,
-		     hash_of(to, strlen(to), hash)) >= 0)
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		msg_errno(NULL, "no random numbers");
+	else if (asprintf(&tmp, "%.*s/%s%016" PRIx64 ".tmp", FOLDER(to), prefix(to, name), random) < 0)
+		msg_err(to, "out of memory");
+	else
 		return tmp;
-	msg_err(to, "out of memory");
 	return NULL;
 }
 
-/* Removes what an earlier run left at tmp, unless it is the copy: then *copied. */
-static int clear(struct dropbox *d, struct http *h, const char *tmp, const char *hash, bool *copied)
+/*
+ * The copies beside to that never came into its place. With remove they are deleted: to is there, so nobody needs
+ * them (a run that is under way finds to replaced, or makes its copy again). Else a hint names each.
+ */
+static int left_copies(struct dropbox *d, struct http *h, const char *to, bool remove)
+{
+	char begin[64], *folder;
+	struct listing l;
+	int rc;
+
+	prefix(to, begin);
+	if (asprintf(&folder, "%.*s", FOLDER(to)) < 0)
+		abort();
+	rc = listing_read(d, h, folder, false, &l);
+	for (size_t i = 0; rc == EX_OK && i < l.count; i++) {
+		const char *name = json_str(l.at[i], "name"), *path = json_str(l.at[i], "path_display");
+		const char *rev = json_str(l.at[i], "rev");
+
+		if (name == NULL || strncmp(name, begin, strlen(begin)) != 0 || path == NULL || rev == NULL)
+			continue;
+		if (remove)
+			rc = dropbox_delete(d, h, path, rev);
+		else
+			msg_hint("dbx-cp -f %s %s restores what a killed run had copied", path, to);
+		if (rc == EX_NOINPUT)
+			rc = EX_OK;
+	}
+	listing_free(&l);
+	free(folder);
+	return rc == EX_NOINPUT ? EX_OK : rc;
+}
+
+/* Removes this run's copy, of which there is no use. */
+static void discard(struct dropbox *d, struct http *h, const char *tmp)
 {
 	struct dropbox_meta m;
-	int rc = dropbox_metadata(d, h, tmp, &m);
 
-	*copied = rc == EX_OK && *hash != '\0' && strcmp(m.content_hash, hash) == 0;
-	if (rc == EX_OK && !*copied && m.kind == 'f')
-		rc = dropbox_delete(d, h, tmp, m.rev);
+	if (dropbox_metadata(d, h, tmp, &m) == EX_OK)
+		dropbox_delete(d, h, tmp, m.rev);
 	dropbox_meta_free(&m);
-	return rc == EX_NOINPUT ? EX_OK : rc;
 }
 
 /* Puts the copy in the place of the revision old_rev: complete under another name first. */
@@ -111,30 +156,22 @@ static int replace(struct dropbox *d, struct http *h, const char *from, const ch
 		   const char *old_rev)
 {
 	char *tmp = name_of_copy(to);
-	bool copied = false;
-	int rc = tmp != NULL ? clear(d, h, tmp, hash, &copied) : EX_SOFTWARE;
+	int rc = tmp != NULL ? relocate(d, h, "files/copy_v2", from, tmp, hash) : EX_SOFTWARE;
 
-	if (rc == EX_OK && !copied)
-		rc = relocate(d, h, "files/copy_v2", from, tmp, hash);
-	if (rc == EX_OK)
-		rc = dropbox_delete(d, h, to, old_rev);
-	if (rc == EX_OK || rc == EX_NOINPUT)
+	if (rc != EX_OK)
+		goto out;
+	rc = dropbox_delete(d, h, to, old_rev);
+	if (rc == EX_OK || rc == EX_NOINPUT) {
 		rc = relocate(d, h, "files/move_v2", tmp, to, hash);
+		/* another run took it for a killed one's */
+		if (rc == EX_NOINPUT)
+			rc = relocate(d, h, "files/copy_v2", from, to, hash);
+	}
 	if (rc == EX_CANTCREAT)
-		clear(d, h, tmp, "", &copied);	/* somebody else's is there now, and the copy is of no use */
-	else if (rc != EX_OK)
-		msg_hint("the copy may be at %s, where the next run finds it", tmp);
-	free(tmp);
-	return rc;
-}
-
-/* What a run left that was killed between its steps, and that is not needed any more. */
-static int clear_all(struct dropbox *d, struct http *h, const char *to)
-{
-	char *tmp = name_of_copy(to);
-	bool copied;
-	int rc = tmp != NULL ? clear(d, h, tmp, "", &copied) : EX_SOFTWARE;
-
+		discard(d, h, tmp);	/* somebody else's is there now */
+	else if (rc != EX_OK && rc != EX_NOINPUT)
+		msg_hint("the copy may be at %s", tmp);
+out:
 	free(tmp);
 	return rc;
 }
@@ -149,8 +186,6 @@ static int copy(const char *from, const char *to)
 	if (rc != EX_OK)
 		goto out;
 	rc = dropbox_metadata(d, h, from, &src);
-	if (rc == EX_NOINPUT)
-		msg_err(from, "not found in Dropbox");
 	if (rc == EX_OK && src.kind != 'f') {
 		msg_err(from, "a folder, and only files are copied");
 		rc = EX_DATAERR;
@@ -160,14 +195,10 @@ static int copy(const char *from, const char *to)
 	there = dropbox_metadata(d, h, to, &dst);
 	if (there == EX_NOINPUT) {
 		rc = relocate(d, h, "files/copy_v2", from, to, src.content_hash);
-		if (rc == EX_OK && force)
-			rc = clear_all(d, h, to);
 	} else if (there != EX_OK) {
 		rc = there;
 	} else if (dst.kind == 'f' && *src.content_hash != '\0' && strcmp(dst.content_hash, src.content_hash) == 0) {
 		msg_info("%s has this content already", to);
-		if (force)
-			rc = clear_all(d, h, to);
 	} else if (dst.kind != 'f') {
 		msg_err(to, "a folder is there");
 		rc = EX_CANTCREAT;
@@ -178,7 +209,13 @@ static int copy(const char *from, const char *to)
 	} else {
 		rc = replace(d, h, from, src.content_hash, to, dst.rev);
 	}
+	if (rc == EX_OK && force)
+		rc = left_copies(d, h, to, true);
 out:
+	if (rc == EX_NOINPUT) {
+		msg_err(from, "not found in Dropbox");
+		left_copies(d, h, to, false);
+	}
 	dropbox_meta_free(&src);
 	dropbox_meta_free(&dst);
 	dropbox_end(d, h);

@@ -10,11 +10,10 @@
 
 #include "lib/cli.h"
 #include "lib/dropbox.h"
+#include "lib/listing.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
-
-#define RESETS_MOST 3	/* how often Dropbox may ask to begin a listing afresh */
 
 static const char help[] =
 "usage: dbx-ls [options] [REMOTE...]\n"
@@ -33,111 +32,11 @@ static bool recursive;
 static bool as_json;
 static int64_t timeout_ms;	/* 0 for none */
 
-/* The entries of a listing; owned. */
-struct entries {
-	json **at;
-	size_t count, room;
-};
-
-static void entries_free(struct entries *e)
-{
-	for (size_t i = 0; i < e->count; i++)
-		json_free(e->at[i]);
-	free(e->at);
-	*e = (struct entries){ .at = NULL };
-}
-
 static const char *text_of(const json *entry, const char *member)
 {
 	const char *text = json_str(entry, member);
 
 	return text != NULL ? text : "";
-}
-
-static int by_path(const void *a, const void *b)
-{
-	const json *const *x = a, *const *y = b;
-
-	return strcmp(text_of(*x, "path_lower"), text_of(*y, "path_lower"));
-}
-
-/* Takes the entries of one page, without what is deleted. */
-static int take_page(struct entries *e, const json *page)
-{
-	for (const json *j = json_first(json_get(page, "entries")); j != NULL; j = json_next(j)) {
-		if (strcmp(json_tag(j), "file") != 0 && strcmp(json_tag(j), "folder") != 0)
-			continue;
-		if (e->count == e->room) {
-			size_t room = e->room > 0 ? 2 * e->room : 64;
-			json **more = reallocarray(e->at, room, sizeof *more);
-
-			if (more == NULL) {
-				msg_err(NULL, "out of memory");
-				return EX_SOFTWARE;
-			}
-			e->at = more;
-			e->room = room;
-		}
-		e->at[e->count++] = json_copy(j);
-	}
-	return EX_OK;
-}
-
-/* One listing to its last page. a->tag is `reset` when it must begin afresh; reports nothing of that. */
-static int read_listing(struct dropbox *d, struct http *h, const char *remote, struct entries *e, bool *reset)
-{
-	json *arg = json_object();
-	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/list_folder", .arg = arg };
-	bool more = true;
-	int rc = EX_OK;
-
-	*reset = false;
-	json_put_str(arg, "path", strcmp(remote, "/") == 0 ? "" : remote);
-	json_put_bool(arg, "recursive", recursive);
-	while (more && rc == EX_OK) {
-		struct dropbox_answer a;
-		const char *cursor;
-
-		dropbox_do(d, h, &c, &a);
-		rc = a.rc;
-		cursor = json_str(a.body, "cursor");
-		if (rc == EX_OK && (cursor == NULL || !json_is_array(json_get(a.body, "entries")))) {
-			msg_err(remote, "the answer is not a listing");
-			rc = EX_PROTOCOL;
-		} else if (rc == EX_OK) {
-			rc = take_page(e, a.body);
-			/* a page may be empty and still not be the last */
-			more = json_bool(a.body, "has_more", false);
-			json_free(arg);
-			arg = json_object();
-			json_put_str(arg, "cursor", cursor);
-			c.arg = arg;
-			c.route = "files/list_folder/continue";
-		} else if (strcmp(a.tag, "reset") == 0) {
-			*reset = true;
-		} else {
-			dropbox_report(remote, &a);
-		}
-		dropbox_answer_free(&a);
-	}
-	json_free(arg);
-	return rc;
-}
-
-static int list(struct dropbox *d, struct http *h, const char *remote, struct entries *e)
-{
-	bool reset = true;
-	int rc = EX_OK;
-
-	for (int i = 0; i < RESETS_MOST && reset; i++) {
-		entries_free(e);
-		rc = read_listing(d, h, remote, e, &reset);
-	}
-	if (reset)
-		msg_err(remote, "Dropbox begins the listing afresh again and again");
-	if (rc == EX_OK && e->count > 0)
-		qsort(e->at, e->count, sizeof *e->at, by_path);
-	return rc;
 }
 
 static void print_json(const json *entry)
@@ -199,20 +98,20 @@ static int show(struct dropbox *d, struct http *h, const char *remote, json **en
 
 static int list_one(struct dropbox *d, struct http *h, const char *remote)
 {
-	struct entries e = { .at = NULL };
+	struct listing l = { .at = NULL };
 	json *entry = NULL;
 	int rc = strcmp(remote, "/") == 0 ? EX_OK : show(d, h, remote, &entry);
 
 	if (rc == EX_OK && entry != NULL && strcmp(json_tag(entry), "folder") != 0) {
 		print_entry(entry);
 	} else if (rc == EX_OK) {
-		rc = list(d, h, remote, &e);
-		for (size_t i = 0; rc == EX_OK && i < e.count; i++)
-			/* an entry can stand on two pages */
-			if (i == 0 || by_path(&e.at[i - 1], &e.at[i]) != 0)
-				print_entry(e.at[i]);
+		rc = listing_read(d, h, remote, recursive, &l);
+		if (rc == EX_NOINPUT)
+			msg_err(remote, "not found in Dropbox");
+		for (size_t i = 0; rc == EX_OK && i < l.count; i++)
+			print_entry(l.at[i]);
 	}
-	entries_free(&e);
+	listing_free(&l);
 	json_free(entry);
 	return rc;
 }
