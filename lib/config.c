@@ -1,6 +1,7 @@
 #include "lib/std.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,7 +15,7 @@
 
 #define DEFAULT_PATH "/etc/ctv-db-sync.env"
 
-/* A value that was asked for: kept so that config_get can return a plain pointer. */
+/* A credential, or a value that was asked for: kept so that config_get can return a plain pointer. */
 struct value {
 	struct value *next;
 	char *name;
@@ -208,6 +209,63 @@ out:
 	return rc;
 }
 
+static struct value *add_value(const char *name)
+{
+	struct value *v = calloc(1, sizeof *v);
+
+	if (v == NULL || (v->name = strdup(name)) == NULL)
+		abort();
+	v->text.max = CONFIG_MAX;
+	v->next = values;
+	values = v;
+	return v;
+}
+
+/* Takes the credential name in dir, its last line end cut. */
+static int take_credential(const char *dir, const char *name)
+{
+	struct value *v;
+	char *path = NULL;
+	int rc;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		abort();
+	v = add_value(name);
+	rc = file_slurp(path, &v->text);
+	if (rc == EX_OK && v->text.len > 0 && memchr(v->text.data, '\0', v->text.len) != NULL) {
+		msg_err(path, "holds a NUL byte");
+		rc = EX_CONFIG;
+	}
+	free(path);
+	if (v->text.len > 0 && v->text.data[v->text.len - 1] == '\n')
+		v->text.data[--v->text.len] = '\0';
+	return rc == EX_OK ? EX_OK : EX_CONFIG;
+}
+
+/* Every credential with the name of a setting; others (a certificate, say) are not for us. */
+static int take_credentials(void)
+{
+	const char *path = getenv("CREDENTIALS_DIRECTORY");
+	struct dirent *e;
+	int rc = EX_OK;
+	DIR *dir;
+
+	if (path == NULL || *path == '\0')
+		return EX_OK;
+	dir = opendir(path);
+	if (dir == NULL && errno == ENOENT)
+		return EX_OK;
+	if (dir == NULL) {
+		msg_errno(path, "cannot open");
+		return EX_CONFIG;
+	}
+	while (rc == EX_OK && (e = readdir(dir)) != NULL)
+		if (strspn(e->d_name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(e->d_name))
+			rc = take_credential(path, e->d_name);
+	closedir(dir);
+	return rc;
+}
+
 int config_load(void)
 {
 	struct buf ignored = BUF_INIT(CONFIG_MAX);
@@ -216,55 +274,28 @@ int config_load(void)
 
 	config_free();
 	rc = read_checked(config_path(), &file);
-	if (rc == EX_NOINPUT)
-		return EX_OK;
 	if (rc == EX_OK && config_find(buf_text(&file), file.len, "", &ignored, &line) < 0) {
 		msg_err(config_path(), "line %u is not NAME=VALUE", line);
 		rc = EX_CONFIG;
 	}
 	buf_free(&ignored);
-	return rc;
-}
-
-/* The credential of that name, its last line end cut, into out. False when there is none. */
-static bool credential(const char *name, struct buf *out)
-{
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	char *path = NULL;
-	bool found;
-
-	if (dir == NULL || *dir == '\0')
-		return false;
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		abort();
-	found = access(path, F_OK) == 0 && file_slurp(path, out) == EX_OK;
-	free(path);
-	if (found && out->len > 0 && out->data[out->len - 1] == '\n')
-		out->data[--out->len] = '\0';
-	return found && out->len > 0;
+	return rc == EX_OK || rc == EX_NOINPUT ? take_credentials() : rc;
 }
 
 const char *config_get(const char *name)
 {
 	const char *env = getenv(name);
-	struct value *v;
+	struct value *v = values;
 	unsigned line;
 
 	if (env != NULL && *env != '\0')
 		return env;
-	for (v = values; v != NULL; v = v->next)
-		if (strcmp(v->name, name) == 0)
-			return v->text.len > 0 ? v->text.data : NULL;
-	v = calloc(1, sizeof *v);
-	if (v == NULL || (v->name = strdup(name)) == NULL)
-		abort();
-	v->text.max = CONFIG_MAX;
-	if (!credential(name, &v->text)) {
-		buf_clear(&v->text);
+	while (v != NULL && strcmp(v->name, name) != 0)
+		v = v->next;
+	if (v == NULL)
+		v = add_value(name);
+	if (v->text.len == 0)
 		config_find(buf_text(&file), file.len, name, &v->text, &line);
-	}
-	v->next = values;
-	values = v;
 	return v->text.len > 0 ? v->text.data : NULL;
 }
 

@@ -10,7 +10,10 @@
 
 #include "lib/std.h"
 
-/* Reads the file if there is one. EX_OK, or EX_CONFIG (reported): unreadable, too open, not a line. */
+/*
+ * Reads the file if there is one, and the credentials. EX_OK, or EX_CONFIG (reported): unreadable, too open, not a
+ * line, a credential that is no text.
+ */
 int config_load(void);
 /* The value, or NULL. Valid until config_free. */
 const char *config_get(const char *name);

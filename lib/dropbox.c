@@ -899,7 +899,7 @@ const char *dropbox_path_fault(const char *path, bool refs)
 		n = utf8_next(s, &c);
 		if (n == 0)
 			return "not valid UTF-8";
-		if (c < 0x20 || c == 0x7f)
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 			return "has a control character";
 		if (*s == '\\')
 			return "has a backslash, which Dropbox does not take";

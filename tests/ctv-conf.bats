@@ -34,6 +34,44 @@ setup() {
 	expect 0 '^pi2$'
 }
 
+@test "a credential that cannot be taken is 78, and the file is not asked instead" {
+	umask 077
+	echo CTV_NODE=pi2 >"$CTV_ENV_FILE"
+	export CREDENTIALS_DIRECTORY=$BATS_TEST_TMPDIR/creds
+	local creds=$CREDENTIALS_DIRECTORY
+	mkdir -m 0755 "$creds"
+	mkdir "$creds/CTV_NODE"
+	run ctv-conf CTV_NODE
+	expect 78 "^ctv-conf: $creds/CTV_NODE: not a regular file$"
+	rmdir "$creds/CTV_NODE"
+	ln -s /dev/null "$creds/CTV_NODE"
+	run ctv-conf CTV_NODE
+	expect 78 "$creds/CTV_NODE: cannot open"
+	rm "$creds/CTV_NODE"
+	printf 'pi\0002\n' >"$creds/CTV_NODE"
+	run ctv-conf CTV_NODE
+	expect 78 "$creds/CTV_NODE: holds a NUL byte"
+	yes A | head -c 70000 >"$creds/CTV_NODE"
+	run ctv-conf CTV_NODE
+	expect 78 "$creds/CTV_NODE: larger than 65536 bytes"
+	# where the name is no setting's it is not for us
+	mv "$creds/CTV_NODE" "$creds/tls.key"
+	run ctv-conf CTV_NODE
+	expect 0 '^pi2$'
+	chmod 0755 "$BATS_TEST_TMPDIR"
+	# nobody does not come here from the root
+	cd "$BATS_TEST_TMPDIR"
+	export CTV_ENV_FILE=none CREDENTIALS_DIRECTORY=creds
+	echo secret >"$creds/CTV_NODE"
+	chmod 0 "$creds/CTV_NODE"
+	run as_nobody ctv-conf CTV_NODE
+	expect 78 '^ctv-conf: creds/CTV_NODE: cannot open: Permission denied$'
+	chmod 0 "$creds"
+	run as_nobody ctv-conf CTV_NODE
+	expect 78 '^ctv-conf: creds: cannot open: Permission denied$'
+	chmod 0700 "$creds"
+}
+
 @test "an empty value is an absent one" {
 	umask 077
 	echo CTV_NODE= >"$CTV_ENV_FILE"

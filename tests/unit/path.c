@@ -22,6 +22,8 @@ static const struct { const char *path; const char *why; } paths[] = {
 	{ "//", "empty component" }, { "//a", "empty component" }, { "/a//b", "empty component" }, { "/a/", "ends with '/'" },
 	{ "/a/b/", "ends with '/'" }, { "/a ", "ends with a blank" }, { "/ ", "ends with a blank" },
 	{ "/a\nb", "control" }, { "/a\tb", "control" }, { "/\x01", "control" }, { "/a\x1f", "control" }, { "/a\x7f", "control" },
+	{ "/a\xc2\x80", "control" }, { "/\xc2\x85/a", "control" }, { "/a\xc2\x9b" "31m", "control" }, { "/\xc2\x9f", "control" },
+	{ "/a\xc2\xa0", NULL },
 	{ "/a\\b", "backslash" }, { "/\xff", "UTF-8" }, { "/a\xc3", "UTF-8" }, { "/\xc0\xaf", "UTF-8" }, { "/\xed\xa0\x80", "UTF-8" },
 	{ "/" A250 "aaaaaa", "255" }, { "/a/" A250 "aaaaaa/b", "255" }, { "/" E50 E50 E50 E50 E50 A50, "255" },
 };
