@@ -217,6 +217,14 @@ copy() {
 	fi
 }
 
+# is_kept: $kept is what a run that was interrupted has kept, and not another write of the same second
+is_kept() {
+	cmp -s "$live" "$kept" || return
+	for side in -wal -journal; do
+		[ ! -s "$live$side" ] || cmp -s "$live$side" "$kept$side" || return
+	done
+}
+
 # what was written here since the last download (a failover, a drill) is kept, and so is a copy of unknown origin
 keep_local() {
 	[ -e "$live" ] || return 0
@@ -225,7 +233,13 @@ keep_local() {
 	done
 	# the later of the two; without a WAL there is just the one
 	last_write=$(stat -c %Y "$live" "$live-wal" 2>/dev/null | sort -n | tail -n 1)
-	kept=$live.kept-$(date -u -d "@$last_write" +%Y%m%d_%H%M%S)
+	name=$live.kept-$(date -u -d "@$last_write" +%Y%m%d_%H%M%S)
+	kept=$name
+	n=1
+	while [ -e "$kept" ] && ! is_kept; do
+		n=$((n + 1))
+		kept=$name.$n
+	done
 	if [ ! -e "$kept" ]; then
 		for side in -wal -journal; do
 			[ ! -s "$live$side" ] || copy "$live$side" "$kept$side"

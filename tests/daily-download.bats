@@ -347,6 +347,25 @@ END
 	[ "$(sql "$(cat kept)" 'PRAGMA integrity_check')" = ok ]
 }
 
+@test "two writes of one second, with a download between them, are kept under two names" {
+	publish
+	download
+	for note in first second first; do
+		sql "$copy" "INSERT INTO spots (note) VALUES ('$note')"
+		touch -d @1700000000 "$copy"
+		enter "after $note"
+		publish
+		run download
+		expect 0 'is kept'
+	done
+	name=$copy.kept-20231114_221320
+	has "$name" first
+	has "$name.2" second
+	has "$name.3" first
+	lacks "$name" second
+	[ "$(compgen -G "$copy.kept-*" | wc -l)" -eq 3 ]
+}
+
 @test "a WAL that a crashed application left goes with its database, and never into the new one" {
 	publish
 	download
