@@ -106,8 +106,8 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 void dropbox_do(struct dropbox *d, struct http *h, const struct dropbox_call *c, struct dropbox_answer *a);
 
 /*
- * Turns the code that a person got on Dropbox's page into tokens: a->body has refresh_token and scope, and
- * the calls that follow use the access token. verifier is that of PKCE (RFC 7636), or NULL to prove oneself
+ * Turns the code that a person got on Dropbox's page into tokens: a->body has the refresh_token, and the
+ * calls that follow use the access token. verifier is that of PKCE (RFC 7636), or NULL to prove oneself
  * by the app's secret.
  */
 void dropbox_exchange(struct dropbox *d, struct http *h, const char *code, const char *verifier,

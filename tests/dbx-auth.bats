@@ -266,7 +266,7 @@ value() {
 	start
 	scope=files.metadata.read login
 	expect 77 'the app may not do files.content.read'
-	expect 77 'the app may not do account_info.read'
+	expect 77 'the token lacks the scope account_info.read'
 	expect 77 'stored all the same'
 	[ -n "$(value DROPBOX_REFRESH_TOKEN)" ]
 }
@@ -309,13 +309,34 @@ value() {
 	expect 0 '^account +[^ ].* <.+@.+>$'
 	expect 0 '^id +dbid:'
 	expect 0 '^space +[0-9]+ .* of .* used \([0-9]+ %\)$'
+	expect 0 '^scopes +account_info\.read files\.metadata\.read files\.content\.read files\.content\.write$'
 	expect 0 '^credentials +the environment$'
 	[ -z "$stderr" ]
 	run --separate-stderr dbx-auth whoami --json
 	expect 0
 	[ "${#lines[@]}" -eq 1 ]
 	jq -e '(.account_id | startswith("dbid:")) and (.email | contains("@")) and .used == 0 and .allocated > 0
-		and .credentials == "the environment" and (.name | length) > 0' <<<"$output"
+		and .credentials == "the environment" and (.name | length) > 0 and (.scope | length) > 0' <<<"$output"
+}
+
+@test "whoami: each scope that the token lacks is named, and the account told all the same" {
+	start
+	for lacks in files.metadata.read files.content.read files.content.write; do
+		has=$(tr ' ' '\n' <<<'account_info.read files.metadata.read files.content.read files.content.write' |
+			grep -vx $lacks | paste -sd' ')
+		DROPBOX_ACCESS_TOKEN=$(dropbox_token "{\"scope\":\"$has\"}") run dbx-auth whoami
+		expect 0 "^hint: the app may not do $lacks;"
+		expect 0 "^scopes +$has\$"
+	done
+}
+
+@test "whoami: trying the scopes touches nothing, not even a file of the name that is tried" {
+	start
+	echo mine >mine
+	dropbox_seed mine /.ctv-mirror-nothing
+	DROPBOX_ACCESS_TOKEN=$(dropbox_token) run dbx-auth whoami
+	expect 0 '^scopes .*write$'
+	[ "$(dropbox_get /.ctv-mirror-nothing)" = mine ]
 }
 
 @test "whoami: a name from elsewhere does not drive the terminal" {

@@ -53,6 +53,68 @@ static int ask(struct dropbox *d, struct http *h, const char *route, json **answ
 	return rc;
 }
 
+/*
+ * The scopes that the suite needs beside account_info.read, each with a call that needs it. A renewed token does not say
+ * what it may do, and what is missing shows at the first use: so it is used here, on a file that is not there. Should
+ * one be there, it stays: its revision is another.
+ */
+static const struct use {
+	const char *scope, *route, *rev;
+	enum dropbox_style style;
+} uses[] = {
+	{ "files.metadata.read", "files/get_metadata", NULL, DROPBOX_RPC },
+	{ "files.content.read", "files/download", NULL, DROPBOX_DOWNLOAD },
+	{ "files.content.write", "files/delete_v2", "000000000", DROPBOX_RPC },
+};
+
+static int is_there(void *ctx, const struct dropbox_meta *m)
+{
+	(void)ctx;
+	(void)m;
+	return EX_CANTCREAT;
+}
+
+/* EX_OK, or an exit status (reported) when it cannot be told. */
+static int try_use(struct dropbox *d, struct http *h, const struct use *u, bool *may)
+{
+	json *arg = json_object();
+	struct dropbox_call c = { .style = u->style, .route = u->route, .arg = arg, .begin = is_there };
+	struct dropbox_answer a;
+	int rc = EX_OK;
+
+	json_put_str(arg, "path", "/.ctv-mirror-nothing");
+	if (u->rev != NULL)
+		json_put_str(arg, "parent_rev", u->rev);
+	dropbox_do(d, h, &c, &a);
+	*may = a.rc == EX_OK || a.rc == EX_NOINPUT || a.rc == EX_CANTCREAT;
+	if (!*may && strcmp(a.tag, "missing_scope") != 0)
+		rc = dropbox_report("Dropbox", &a);
+	dropbox_answer_free(&a);
+	json_free(arg);
+	return rc;
+}
+
+#define SCOPES 128	/* bytes that hold all of them */
+
+static int try_scopes(struct dropbox *d, struct http *h, char scopes[SCOPES])
+{
+	int rc = EX_OK;
+
+	snprintf(scopes, SCOPES, "account_info.read");
+	for (size_t i = 0; rc == EX_OK && i < sizeof uses / sizeof *uses; i++) {
+		size_t n = strlen(scopes);
+		bool may;
+
+		rc = try_use(d, h, &uses[i], &may);
+		if (rc == EX_OK && may)
+			snprintf(scopes + n, SCOPES - n, " %s", uses[i].scope);
+		else if (rc == EX_OK)
+			msg_hint("the app may not do %s; to change that, tick it in the app's settings and "
+				 "log in again", uses[i].scope);
+	}
+	return rc;
+}
+
 /* Which credentials are at work: a file, or the environment that goes before it. */
 static const char *source(void)
 {
@@ -77,7 +139,8 @@ static void print_line(const char *label, const char *text)
 	printf("%-12s %s\n", label, msg_escape(safe, sizeof safe, text));
 }
 
-static void print_account(const char *name, const char *email, const char *id, int64_t used, int64_t allocated)
+static void print_account(const char *name, const char *email, const char *id, int64_t used, int64_t allocated,
+			  const char *scopes)
 {
 	char text[768], a[NUM_TEXT], b[NUM_TEXT];
 	json *j;
@@ -91,6 +154,7 @@ static void print_account(const char *name, const char *email, const char *id, i
 		json_put_str(j, "email", email);
 		json_put_int(j, "used", used);
 		json_put_int(j, "allocated", allocated);
+		json_put_str(j, "scope", scopes);
 		json_put_str(j, "credentials", source());
 		line = json_text(j);
 		puts(line);
@@ -104,6 +168,7 @@ static void print_account(const char *name, const char *email, const char *id, i
 	snprintf(text, sizeof text, "%s of %s used (%lld %%)", num_size_text(a, (uint64_t)used),
 		 num_size_text(b, (uint64_t)allocated), allocated > 0 ? (long long)(used / (allocated / 100 + 1)) : 0);
 	print_line("space", text);
+	print_line("scopes", scopes);
 	print_line("credentials", source());
 }
 
@@ -111,9 +176,12 @@ static int whoami(struct dropbox *d, struct http *h)
 {
 	json *account = NULL, *space = NULL;
 	const char *name, *email, *id;
+	char scopes[SCOPES];
 	int64_t used, allocated;
-	int rc = ask(d, h, "users/get_current_account", &account);
+	int rc = try_scopes(d, h, scopes);
 
+	if (rc == EX_OK)
+		rc = ask(d, h, "users/get_current_account", &account);
 	if (rc == EX_OK)
 		rc = ask(d, h, "users/get_space_usage", &space);
 	if (rc != EX_OK)
@@ -126,7 +194,7 @@ static int whoami(struct dropbox *d, struct http *h)
 		msg_err("Dropbox", "the answer is not an account");
 		rc = EX_PROTOCOL;
 	} else {
-		print_account(name, email, id, used, allocated);
+		print_account(name, email, id, used, allocated, scopes);
 	}
 out:
 	json_free(account);
@@ -213,18 +281,6 @@ static int store(const char *key, bool typed, const char *refresh)
 	return rc;
 }
 
-/* A token keeps the scopes that it was given; what is missing shows only at the first use. */
-static void check_scope(const char *scope)
-{
-	static const char *const wanted[] = { "account_info.read", "files.metadata.read", "files.content.read",
-					      "files.content.write" };
-
-	for (size_t i = 0; scope != NULL && i < sizeof wanted / sizeof *wanted; i++)
-		if (strstr(scope, wanted[i]) == NULL)
-			msg_hint("the app may not do %s; to change that, tick it in the app's settings and "
-				 "log in again", wanted[i]);
-}
-
 static int exchange(struct dropbox *d, struct http *h, const char *key, bool typed, const char *code,
 		    const char *verifier)
 {
@@ -233,8 +289,6 @@ static int exchange(struct dropbox *d, struct http *h, const char *key, bool typ
 
 	dropbox_exchange(d, h, code, verifier, &a);
 	rc = a.rc != EX_OK ? dropbox_report("Dropbox", &a) : store(key, typed, json_str(a.body, "refresh_token"));
-	if (rc == EX_OK)
-		check_scope(json_str(a.body, "scope"));
 	dropbox_answer_free(&a);
 	return rc;
 }
