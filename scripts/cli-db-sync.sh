@@ -3,7 +3,7 @@
 #
 # Reads Dropbox and this host; what changes a database goes through the same guards as the nightly jobs.
 set -eu
-here=$(dirname "$(readlink -f "$0")")
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 
@@ -51,7 +51,7 @@ esac
 
 settings
 backups=/backups
-logs=$(conf CTV_LOG_DIR /var/log/ctv-db-sync)
+logs=${log_dir:-/var/log/ctv-db-sync}
 
 # kinds: reads names; prints `STAMP KIND NAME` of those that are backups, newest first. The stamp is UTC. Names
 # sort by their kind, so only the parsed time tells which is newer.

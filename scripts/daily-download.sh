@@ -6,8 +6,9 @@
 # replaced; nothing older than what is installed takes its place; a run that was killed is repaired by
 # running it again.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -381,7 +382,7 @@ pull() {
 }
 
 [ "$wait_seconds" -eq 0 ] || [ -n "$dry" ] || wait_for_news
-begin download 7 "$(conf CTV_LOG_DIR /var/log/ctv-pi2-download)/download.log"
+begin download 7 "${log_dir:-/var/log/ctv-pi2-download}/download.log"
 gate
 read_record
 fetch

@@ -6,8 +6,9 @@
 # old backup goes only after the new one is confirmed; a run that was killed is taken up where it was, with
 # the same snapshot, for six hours.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -205,7 +206,7 @@ prune() {
 	note "$# removed, the newest $keep are kept"
 }
 
-begin upload 7 "$(conf CTV_LOG_DIR /var/log/ctv-db-sync)/upload.log"
+begin upload 7 "${log_dir:-/var/log/ctv-db-sync}/upload.log"
 gate
 if [ -n "$dry" ]; then
 	finish ok "ready: a run would publish $live as $remote"

@@ -5,8 +5,9 @@
 # last write and kept, with its time, whether it is uploaded or not; the role changes only after that; if the
 # primary fails in the meantime this host serves again; a run that was killed is repaired by the next one.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -131,7 +132,7 @@ verify_primary() {
 	[ -z "$dry" ] || return 0
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 74 "$state/wanted: cannot create"
 	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
-	[ -z "$upload" ] || echo "$copy" | replace "$state/wanted/$name" || die 74 "$state/wanted/$name: cannot write"
+	[ -z "$upload" ] || replace "$state/wanted/$name" "$copy" || die 74 "$state/wanted/$name: cannot write"
 	set_role standby
 	undo=
 }
@@ -173,7 +174,7 @@ farewell() {
 	say ""
 }
 
-begin failback 5 "$(conf CTV_LOG_DIR /var/log/ctv-pi2-download)/failback.log" operator.lock
+begin failback 5 "${log_dir:-/var/log/ctv-pi2-download}/failback.log" operator.lock
 unit_was=$(unit_state "$unit")
 case $(role)/$unit_was in
 primary/*) die 77 "$state/role: this is the primary; a failback is for the standby" ;;

@@ -5,8 +5,9 @@
 # disk before the application starts, so no download replaces what serves; a start that fails is undone; a
 # run that was killed is repaired by the next one; whoever runs second is told who runs first.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -51,8 +52,6 @@ done
 
 settings
 node=${node:-pi2}
-patience=$(conf CTV_START_TIMEOUT 60s)
-here=$(dirname "$(readlink -f "$0")")
 before_drill=${live%/*}/.${live##*/}.drill
 
 # problem STATUS TEXT [HINT]: the end; but a dry run notes it and goes on to find the others
@@ -118,12 +117,14 @@ update_code() {
 		warn "GitHub gives no answer; the code here: $(version_of)"
 	elif [ -n "$dry" ]; then
 		note "GitHub answers; the code here: $(version_of)"
-	elif heads=$(git_now rev-parse HEAD '@{upstream}') && [ "${heads#*[!0-9a-f]}" = "${heads%[!0-9a-f]*}" ]; then
-		note "$(version_of), the newest"
+	elif heads=$(git_now log --no-walk --format='%H %h of %cs' HEAD '@{upstream}') &&
+		case $heads in *' of '*' of '*) false ;; esac; then
+		# one line: both are the same commit
+		note "${heads#* }, the newest"
 	elif ! git_now diff --quiet HEAD '@{upstream}' -- requirements.txt; then
 		warn "the new code needs other requirements, that is left to the nightly job; the code here: $(version_of)"
 	else
-		was=${heads%%[!0-9a-f]*}
+		was=$(git_now rev-parse HEAD)
 		if run git_app 5 merge --quiet --ff-only '@{upstream}'; then
 			[ "$(git_now rev-parse HEAD)" = "$was" ] || code_was=$was
 			note "$(version_of)"
@@ -182,9 +183,8 @@ check_age() {
 			! download || is_fresh || :
 		fi
 	fi
-	taken=$(stat -c %Y "$(data_of)")
-	since=$(date -d "@$taken" '+%a %d %b, %H:%M')
-	lost=$((($(date +%s) - taken) / 60))
+	since=$(date -r "$(data_of)" '+%s %a %d %b, %H:%M')
+	lost=$((($(date +%s) - ${since%% *}) / 60)) since=${since#* }
 	if [ "$step_result" = ok ]; then
 		note "${step_note:+$step_note; }data of $since"
 		[ "$fresh" = yes ] || step_result=warning
@@ -383,7 +383,7 @@ farewell() {
 	say ""
 }
 
-begin failover 5 "$(conf CTV_LOG_DIR /var/log/ctv-pi2-download)/failover.log" operator.lock
+begin failover 5 "${log_dir:-/var/log/ctv-pi2-download}/failover.log" operator.lock
 look_around
 set_out
 if [ -n "$drill" ]; then

@@ -3,6 +3,7 @@
 # Policy lives in the scripts, mechanism in the C tools; this file holds what a script needs to be
 # understood by a person and by the status page: every step is named, numbered and timed, every run
 # leaves a record, and whatever ends a run (a tool's failure, a signal, a bug) says so once.
+# At 3 a.m. a small machine starts a program in 10 to 20 ms, so what the shell can do itself it does.
 # shellcheck shell=sh
 
 program=${0##*/}
@@ -30,11 +31,11 @@ settings() {
 		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
 		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
 		CTV_STANDBY_URL "$standby_url" CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
-		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror)
+		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s)
 	{
 		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
 			read -r remote && read -r primary_url && read -r own_url && read -r max_age && read -r min_size &&
-			read -r tables && read -r state
+			read -r tables && read -r state && read -r log_dir && read -r patience
 	} <<-END
 		$values
 	END
@@ -64,7 +65,8 @@ dry=
 # log TEXT: one line of the log file, nothing else
 log() {
 	[ -n "$log_file" ] || return 0
-	printf '%s %s[%s]: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${program%.sh}" $$ "$*" >>"$log_file" || log_file=
+	utc
+	printf '%s %s[%s]: %s\n' "$utc" "${program%.sh}" $$ "$*" >>"$log_file" || log_file=
 }
 
 # say TEXT: for the person and for the log
@@ -125,6 +127,21 @@ ask() {
 clock() {
 	read -r now _ 2>/dev/null </proc/uptime || now=$(date +%s.%2N)
 	now=${now%.*}${now#*.}
+}
+
+# utc: sets $utc to the time, `2026-11-24T02:05:00Z`. The system is asked once, and again after midnight; what has
+# passed since comes from the clock.
+utc_day=
+utc() {
+	clock
+	[ -z "$utc_day" ] || utc_second=$((utc_from + (now - utc_clock) / 100))
+	if [ -z "$utc_day" ] || [ "$utc_second" -ge 86400 ]; then
+		utc=$(date -u '+%Y-%m-%d %s')
+		utc_day=${utc% *} utc_clock=$now utc_from=$((${utc#* } % 86400))
+		utc_second=$utc_from
+	fi
+	hh=$((100 + utc_second / 3600)) mm=$((100 + utc_second / 60 % 60)) ss=$((100 + utc_second % 60))
+	utc=${utc_day}T${hh#1}:${mm#1}:${ss#1}Z
 }
 
 # lasted FROM TO: sets $seconds, `1.2`, from two readings of the clock
@@ -240,15 +257,42 @@ ended() {
 	fi
 }
 
-# field NAME: a member of the JSON line on standard input: a number, a hash, a rev, a time, a word;
-# empty when it is not there. Text inside a string cannot pass for one: its quotes are escaped.
-field() {
-	sed -n 's/^.*[{,]"'"$1"'":"\{0,1\}\([A-Za-z0-9:._-]*\)"\{0,1\}[,}].*$/\1/; T; /^null$/d; p'
+# member_of NAME LINE: sets $value to that member of a JSON line: a number, a hash, a rev, a time, a word; empty when it is
+# not there. Text inside a string cannot pass for one: its quotes are escaped.
+member_of() {
+	value=
+	case $2 in *[\{,]\""$1"\":*) value=${2##*[\{,]\""$1"\":} value=${value#\"} value=${value%%[\",\}]*} ;; esac
+	case $value in null | *[!A-Za-z0-9:._-]*) value= ;; esac
 }
 
-# text: the "text" of a check's JSON line on standard input
+# field NAME: prints it, for each of the lines on standard input that has it
+field() {
+	while read -r line || [ -n "$line" ]; do
+		member_of "$1" "$line"
+		[ -z "$value" ] || echo "$value"
+	done
+}
+
+# pick NAME FILE: sets $value to it, from the file's first line
+pick() {
+	line=
+	read -r line 2>/dev/null <"$2" || :
+	member_of "$1" "$line"
+}
+
+# text NAME: a string member of the JSON line on standard input, as people read it
 text() {
-	sed -n 's/^.*"text":"\(\([^"\]\|\\.\)*\)".*$/\1/p'
+	read -r line || [ -n "$line" ] || return 0
+	case $line in
+	*\\*)
+		printf '%s\n' "$line" | sed -n 's/^.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*$/\1/; t found
+			d; :found; s/\\\(.\)/\1/g; p'
+		;;
+	*\"$1\":\"*)
+		line=${line##*\""$1"\":\"}
+		printf '%s\n' "${line%%\"*}"
+		;;
+	esac
 }
 
 # mib BYTES: `203 MiB`, for people
@@ -269,7 +313,7 @@ verify() {
 		set -- "$@" --table "$table"
 	done
 	run db-verify "$@" "$verify_file" || :
-	[ ! -s "$out" ] || why="db-verify: $(text <"$out")"
+	[ ! -s "$out" ] || why="db-verify: $(text text <"$out")"
 	note "${why#"db-verify: $verify_file: "}"
 	case $status in
 	0 | 1) status=0 ;;
@@ -322,16 +366,18 @@ holders() {
 	done
 }
 
-# replace FILE: standard input becomes its content: old or new after any crash, never a part
-replace() {
-	cat >"$1.tmp" && chmod 0644 "$1.tmp" && sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
-}
+# replace FILE [TEXT]: the text, else standard input, becomes its content: old or new after any crash, never a part
+replace() (
+	umask 022
+	{ if [ $# -gt 1 ]; then printf '%s\n' "$2"; else cat; fi; } >"$1.tmp" &&
+		sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
+)
 
 # lock [NAME]: one nightly job (lock), one operator (operator.lock) at a time on a host. The lock dies with
 # its last process, so there are no stale ones; who holds it stands in the file.
 lock() {
 	lock_file=$state/${1:-lock}
-	mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
+	[ -d "$state" ] || mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
 	cause=$( (: >>"$lock_file") 2>&1) || die 73 "$lock_file: cannot open: ${cause##*: }"
 	exec 9<>"$lock_file"
 	if ! flock -n 9; then
@@ -346,7 +392,8 @@ lock() {
 }
 
 lock_sign() {
-	printf '%s, pid %s, since %s\n' "$program" $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$lock_file"
+	utc
+	printf '%s, pid %s, since %s\n' "$program" $$ "$utc" >"$lock_file"
 }
 
 # role_lock, role_unlock: in between nobody else changes the role or installs a database. Held for moments:
@@ -364,7 +411,7 @@ role_unlock() {
 # set_role ROLE
 set_role() {
 	role_lock
-	echo "$1" | replace "$state/role" 2>"$scratch/err" ||
+	replace "$state/role" "$1" 2>"$scratch/err" ||
 		die 74 "$state/role: cannot write: $(sed -n '$s/^.*: //p' "$scratch/err")"
 	role_unlock
 	news
@@ -416,7 +463,10 @@ unmet() {
 
 # text_of FILE: what a check says in it, without its figures
 text_of() {
-	sed 's/ *|.*//; q' "$1"
+	line=
+	read -r line 2>/dev/null <"$1" || :
+	line=${line%%|*}
+	[ -z "$line" ] || printf '%s\n' "${line% }"
 }
 
 role_clear() {
@@ -436,14 +486,21 @@ db_present() {
 
 # as_installed: nothing has been written to it since its installation, for which every page was read
 as_installed() {
-	[ -f "$state/installed.json" ] && [ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] &&
-		[ "$(stat -c %s "$live")" = "$(field size <"$state/installed.json")" ] &&
-		[ "$(stat -c %Y "$live")" = "$(date -d "$(field snapshot_at <"$state/installed.json")" +%s)" ]
+	[ -f "$state/installed.json" ] && [ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] || return 1
+	pick snapshot_at "$state/installed.json"
+	at=${value%Z}
+	pick size "$state/installed.json"
+	case $(TZ=UTC0 stat -c '%s %y' "$live") in
+	"$value ${at%T*} ${at#*T}."*) ;;
+	*) return 1 ;;
+	esac
 }
 
 db_fresh() {
 	run age-check -w "$max_age" -c "$max_age" "$(data_of)" || :
-	age=$(sed "s/ *|.*//; s|$state/data-of\(.*\), 0 B|$live\1|; q" "$out")
+	age=$(text_of "$out")
+	# of the file that only has the time
+	case $age in *"$state/data-of"*) age=${age%%"$state/data-of"*}$live${age#*"$state/data-of"} age=${age%, 0 B} ;; esac
 	fact="${age##*"$live is "}, at most $max_age"
 	[ "$status" -eq 0 ] || unmet 65 "$age"
 }
@@ -492,9 +549,8 @@ port_free() {
 git_app() {
 	limit=$1
 	shift
-	exec timeout -k 5 "$limit" env GIT_TERMINAL_PROMPT=0 \
-		GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10' \
-		git -C "$app" -c safe.directory="$app" -c gc.auto=0 -c maintenance.auto=false "$@"
+	export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10'
+	exec timeout -k 5 "$limit" git -C "$app" -c safe.directory="$app" -c gc.auto=0 -c maintenance.auto=false "$@"
 }
 
 # git_now GIT-ARGUMENTS: something quick
@@ -517,25 +573,33 @@ outcome=
 
 # json_text TEXT: as a JSON string; what is not printable ASCII becomes ?
 json_text() {
-	printf '"%s"' "$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C sed 's/[^ -~]/?/g; s/[\\"]/\\&/g')"
+	case $1 in
+	*[!A-Za-z0-9\ ._:,\;/\(\)-]*)
+		printf '"%s"' "$(printf '%s' "$1" | tr '\n\t' '  ' | LC_ALL=C sed 's/[^ -~]/?/g; s/[\\"]/\\&/g')"
+		;;
+	*) printf '"%s"' "$1" ;;
+	esac
 }
 
 # record RESULT EXIT: last-TASK.json. $outcome holds members of the task's own.
 record() {
 	clock
 	lasted "$began" "$now"
-	finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	finished=
+	# not by the clock: who reads it compares it with the time as it is then
+	[ "$1" = running ] || finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 	last_ok=$finished
 	if [ "$1" = running ] || [ "$2" -ne 0 ]; then
-		last_ok=$(field last_ok_at 2>/dev/null <"$state/last-$task.json") || last_ok=
+		pick last_ok_at "$state/last-$task.json"
+		last_ok=$value
 	fi
-	[ "$1" != running ] || finished=
-	printf '{"schema":1,"task":"%s","node":%s,"result":"%s","exit":%s,"step":"%s","message":%s,' \
-		"$task" "$(json_text "$node")" "$1" "$2" "${step:-$last_step}" "$(json_text "$message")" >"$scratch/record"
-	printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s%s,"steps":[%s]}\n' \
-		"$started" "${finished:+\"}${finished:-null}${finished:+\"}" "$seconds" \
-		"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "${outcome:+,$outcome}" "$steps_json" >>"$scratch/record"
-	replace "$state/last-$task.json" <"$scratch/record" && news
+	replace "$state/last-$task.json" "$(
+		printf '{"schema":1,"task":"%s","node":%s,"result":"%s","exit":%s,"step":"%s","message":%s,' \
+			"$task" "$(json_text "$node")" "$1" "$2" "${step:-$last_step}" "$(json_text "$message")"
+		printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s%s,"steps":[%s]}' \
+			"$started" "${finished:+\"}${finished:-null}${finished:+\"}" "$seconds" \
+			"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "${outcome:+,$outcome}" "$steps_json"
+	)" && news
 }
 
 # news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always.
@@ -547,9 +611,8 @@ news() {
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.
 begin() {
 	task=$1 steps=$2
-	started=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	clock
-	began=$now
+	utc
+	started=$utc began=$now
 	trap at_exit EXIT
 	trap 'interrupted INT' INT
 	trap 'interrupted TERM' TERM
@@ -559,14 +622,14 @@ begin() {
 		say "$program: a dry run; nothing is changed"
 		return 0
 	fi
-	if mkdir -p "${3%/*}" 2>/dev/null && (: >>"$3") 2>/dev/null; then
+	if { [ -d "${3%/*}" ] || mkdir -p "${3%/*}" 2>/dev/null; } && (: >>"$3") 2>/dev/null; then
 		log_file=$3
 	else
 		say "$3: cannot be written, so this run has no log"
 	fi
 	lock "${4-}"
 	scratch=$state/.$task
-	{ rm -rf "$scratch" && mkdir -p "$scratch"; } 2>/dev/null || die 74 "$scratch: cannot create"
+	{ { [ ! -e "$scratch" ] || rm -rf "$scratch"; } && mkdir "$scratch"; } 2>/dev/null || die 74 "$scratch: cannot create"
 	recorded=yes
 	log "begins"
 	record running 0 || die 74 "$state/last-$task.json: cannot write"

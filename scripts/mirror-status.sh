@@ -5,8 +5,9 @@
 # code of its dry run; the page comes before anybody is told, and telling nobody is no reason for no page; with
 # nothing new, nothing is written to a disk: the page lives in /run, and is to be gone after a boot.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -81,28 +82,6 @@ look_at_copy() {
 	fi
 }
 
-# pick NAME FILE: sets $value to a member without an escape (a word, a number, a time) of the JSON line in the file, by
-# the shell itself: a round may cost 300 ms of the processor's time, and each program that is started 4
-pick() {
-	read -r value 2>/dev/null <"$2" || :
-	case $value in *\"$1\":*) value=${value#*\""$1"\":} value=${value#\"} value=${value%%[\",\}]*} ;; *) value= ;; esac
-	[ "$value" != null ] || value=
-}
-
-# member NAME: a string member of the JSON line on standard input, as people read it
-member() {
-	sed -n 's/^.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*$/\1/; t found
-		d; :found; s/\\\(.\)/\1/g; p'
-}
-
-# printable TEXT: json_text, without a program for a plain word
-printable() {
-	case $1 in
-	*[!A-Za-z0-9._-]*) json_text "$1" ;;
-	*) echo "\"$1\"" ;;
-	esac
-}
-
 # quiet_replace FILE: in /run, where nothing has to outlive a crash
 quiet_replace() {
 	cat >"$1.tmp" && mv -fT "$1.tmp" "$1"
@@ -121,8 +100,7 @@ condition() {
 
 # what look_at_copy found
 db_verified() {
-	pick text "$scratch/copy"
-	fact=$value
+	fact=$(text text <"$scratch/copy")
 	pick state "$scratch/copy"
 	[ "$value" = ok ] || unmet 65 "${fact:-nothing to verify}"
 }
@@ -214,7 +192,7 @@ look() {
 	look_at_copy >"$scratch/copy"
 	look_at_readiness
 	{
-		printf '{"id":"host","node":%s,"role":"%s","version":"%s"}\n' "$(printable "$node")" \
+		printf '{"id":"host","node":%s,"role":"%s","version":"%s"}\n' "$(json_text "$node")" \
 			"$([ "$role_was" = active ] && echo active || echo standby)" "$version"
 		as primary "$scratch/primary"
 		as standby "$scratch/age"
@@ -305,7 +283,7 @@ raise_alerts() {
 	case $value in
 	critical)
 		alert primary-down critical --repeat 30m,2h,4h --do "$app/scripts/failover-to-pi2.sh on $node" "$primary is down
-$(member text <"$scratch/primary"), twice within 30 s"
+$(text text <"$scratch/primary"), twice within 30 s"
 		;;
 	ok | warning) alert primary-down ok "$primary answers again" ;;
 	*) [ "$role_was" = active ] || problem=${problem:-"how it is with $primary is not known"} ;;
@@ -338,7 +316,7 @@ $problem"
 		*) what="the data of $node is older than $max_age" ;;
 		esac
 		alert db-stale warning --repeat 09:00 "$what
-$(member text <"$scratch/age")"
+$(text text <"$scratch/age")"
 		;;
 	ok | warning) alert db-stale ok "the data of $node is younger than $max_age again" ;;
 	esac
@@ -347,7 +325,7 @@ $(member text <"$scratch/age")"
 	if [ -n "$value" ] && [ $(($(date +%s) - $(date -d "$value" +%s))) -le 93600 ]; then
 		alert sync-failed ok "the nightly download works again"
 	else
-		message=$(member message <"$state/last-download.json" 2>/dev/null) || message=
+		message=$(text message <"$state/last-download.json" 2>/dev/null) || message=
 		alert sync-failed warning --repeat 24h --inhibited-by primary-down --inhibited-by ctv-pi2-download.service \
 			--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service" \
 			"no nightly download of $node was good for 26 hours
@@ -373,7 +351,7 @@ pulse_of_sync() {
 	active/* | */ok/ok | */ok/warning | */warning/ok | */warning/warning) is=ok ;;
 	*) is=critical ;;
 	esac
-	text=$(member text <"$scratch/age")
+	text=$(text text <"$scratch/age")
 	pulse kuma-sync "$kuma_sync" $is "${text:-the age of the data is not known}"
 }
 
@@ -381,7 +359,7 @@ pulse_of_sync() {
 tell_pulse() {
 	if [ -n "$rendered" ]; then
 		pick overall "$www/status.json"
-		pulse_of_host "$value" "$(member summary <"$www/status.json")"
+		pulse_of_host "$value" "$(text summary <"$www/status.json")"
 	else
 		pulse_of_host critical "the status page cannot be made"
 	fi

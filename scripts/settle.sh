@@ -4,8 +4,9 @@
 # The entries of wanted/ are: `claim`, the head record's owner may not agree with the role; `failover_backup_….db`, a
 # copy to be uploaded, whose path it holds. Each goes when it is done; ctv-settle.service runs this until none is left.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
@@ -30,7 +31,7 @@ esac
 
 settings
 node=${node:-pi2}
-begin settle 2 "$(conf CTV_LOG_DIR /var/log/ctv-pi2-download)/settle.log" settle.lock
+begin settle 2 "${log_dir:-/var/log/ctv-pi2-download}/settle.log" settle.lock
 step record
 # not while an operator is at work: he may do it himself
 lock_file=$state/operator.lock

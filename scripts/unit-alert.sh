@@ -4,8 +4,9 @@
 # By OnFailure= through ctv-alert@.service, where systemd says MONITOR_...; by ExecStopPost= of a unit that is started
 # again for ever and so never counts as failed, where it says SERVICE_RESULT.
 set -eu
+here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+. "$here/lib.sh"
 
 usage() {
 	cat <<'END'
