@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# Bad settings and bad command lines of the scripts: the exit status, and a message that names what is wrong, before
+# anything is done.
+
+load helper
+load hosts
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	umask 077
+	mkdir -p pi2/data pi2/state dir credentials/CTV_NODE
+	mkfifo fifo
+	ln -s loop loop
+	echo A=1 >readable
+	chmod 0644 readable
+	echo A=1 >writable
+	chmod 0602 writable
+	echo nonsense >line
+	echo 'A="x' >quote
+	printf 'A=1\0\n' >nul
+	printf '\xef\xbb\xbfA=1\n' >bom
+	yes A=1 | head -c 70000 >huge
+	echo data >file
+	# nothing is asked, nothing is told: no port of these is open
+	export CTV_PRIMARY_URL=http://127.0.0.1:9 CTV_STANDBY_URL=http://127.0.0.1:9 DROPBOX_API_URL=http://127.0.0.1:9
+	export DROPBOX_CONTENT_URL=http://127.0.0.1:9 DROPBOX_ACCESS_TOKEN=x CTV_BACKOFF=1ms
+}
+
+# called SCRIPT: each line of standard input is arguments, as a shell takes them, ~ and a part of the message
+called() {
+	local args message
+	while IFS='~' read -r args message; do
+		eval "run on pi2 $1 $args" </dev/null
+		if [ "$status" -ne 64 ] || [[ ${lines[0]} != "$1: "*"$message"* ]] || [ "${lines[1]}" != "hint: $1 --help" ] ||
+			[ "${#lines[@]}" -ne 2 ]; then
+			printf '%s %s: status %s\n%s\n' "$1" "$args" "$status" "$output" >&2
+			return 1
+		fi
+		rows=$((rows + 1))
+	done
+}
+
+# with SCRIPT [ARG...]: each line of standard input is a status, settings, as a shell takes them, and a pattern of the
+# answer's first line
+with() {
+	local code setting message
+	while IFS='~' read -r code setting message; do
+		eval "run on pi2 $setting timeout 20 $* </dev/null"
+		# shellcheck disable=SC2053  # a pattern
+		if [ "$status" -ne "$code" ] || [[ ${lines[0]} != ${message/SCRIPT/$1} ]]; then
+			printf '%s with %s: status %s\n%s\n' "$1" "$setting" "$status" "$output" >&2
+			return 1
+		fi
+		rows=$((rows + 1))
+	done
+}
+
+# bad_file PROGRAM: settings files that are none, as that program names them
+bad_file() {
+	sed "s/^/78~/; s/PROGRAM/$1/" <<'TABLE'
+CTV_ENV_FILE=dir~PROGRAM: dir: not a regular file
+CTV_ENV_FILE=fifo~PROGRAM: fifo: not a regular file
+CTV_ENV_FILE=/dev/null~PROGRAM: /dev/null: not a regular file
+CTV_ENV_FILE=file/x~PROGRAM: file/x: cannot open: Not a directory
+CTV_ENV_FILE=loop~PROGRAM: loop: cannot open: Too many levels of symbolic links
+CTV_ENV_FILE=readable~PROGRAM: readable: holds secrets, but others can read it
+CTV_ENV_FILE=writable~PROGRAM: writable: holds secrets, but others can write it
+CTV_ENV_FILE=line~PROGRAM: line: line 1 is not NAME=VALUE
+CTV_ENV_FILE=quote~PROGRAM: quote: line 1 is not NAME=VALUE
+CTV_ENV_FILE=nul~PROGRAM: nul: line 1 is not NAME=VALUE
+CTV_ENV_FILE=bom~PROGRAM: bom: line 1 is not NAME=VALUE
+CTV_ENV_FILE=huge~PROGRAM: huge: larger than 65536 bytes
+CREDENTIALS_DIRECTORY=credentials~PROGRAM: credentials/CTV_NODE: not a regular file
+TABLE
+}
+
+bad_value() {
+	cat <<'TABLE'
+78~CTV_NODE=$'a\nb'~ctv-conf: CTV_NODE: has more than one line
+78~CTV_NODE='a b'~SCRIPT: CTV_NODE, CTV_PRIMARY_NODE: a b, pi-ctv: not names
+78~CTV_PRIMARY_NODE=../x~SCRIPT: CTV_NODE, CTV_PRIMARY_NODE: pi2, ../x: not names
+78~DATABASE_PATH=x.db~SCRIPT: DATABASE_PATH: x.db: not an absolute path
+78~CTV_STATE_DIR=./state~SCRIPT: CTV_STATE_DIR: ./state: not an absolute path
+78~CTV_APP_DIR=app~SCRIPT: CTV_APP_DIR: app: not an absolute path
+78~CTV_PRIMARY_URL=pi-ctv:8000~SCRIPT: CTV_PRIMARY_URL: pi-ctv:8000: not an http or https URL
+78~CTV_PRIMARY_URL=http:///x~SCRIPT: CTV_PRIMARY_URL: http:///x: not an http or https URL
+78~CTV_STANDBY_URL=file:///etc/passwd~SCRIPT: CTV_STANDBY_URL: file:///etc/passwd: not an http or https URL
+78~CTV_SERVICE=../x~SCRIPT: CTV_SERVICE: ../x: not a unit's name
+78~CTV_SERVICE='a;reboot'~SCRIPT: CTV_SERVICE: a;reboot: not a unit's name
+78~DROPBOX_DB_PATH=database.db~SCRIPT: DROPBOX_DB_PATH: database.db: not the path of a file
+78~DROPBOX_DB_PATH=/~SCRIPT: DROPBOX_DB_PATH: /: not the path of a file
+78~CTV_MAX_AGE=soon~SCRIPT: CTV_MAX_AGE: soon: not a duration
+78~CTV_MAX_AGE=-1h~SCRIPT: CTV_MAX_AGE: -1h: not a duration
+78~CTV_MAX_AGE=1h30m~SCRIPT: CTV_MAX_AGE: 1h30m: not a duration
+78~CTV_START_TIMEOUT=-1~SCRIPT: CTV_START_TIMEOUT: -1: not a duration
+78~CTV_LOG_DIR=log~SCRIPT: CTV_LOG_DIR: log: not an absolute path
+78~CTV_MIN_SIZE=1.5G~SCRIPT: CTV_MIN_SIZE: 1.5G: not a size
+78~CTV_MIN_SIZE=100MB~SCRIPT: CTV_MIN_SIZE: 100MB: not a size
+TABLE
+}
+
+# settings_of SCRIPT [ARG...]: both tables
+settings_of() {
+	with "$@" < <(bad_file ctv-conf; bad_value)
+}
+
+# at the end: enough rows, and none of them left a trace
+nothing_done() {
+	[ "$rows" -ge "$1" ]
+	[ -z "$(find pi2 -type f)" ]
+}
+
+@test "failover-to-pi2.sh: bad settings and command lines" {
+	settings_of failover-to-pi2.sh --yes
+	called failover-to-pi2.sh <<'TABLE'
+-x~-x: unknown option
+-ny~-ny: unknown option
+--dry-run=1~--dry-run=1: unknown option
+--Force~--Force: unknown option
+extra~extra: unknown option
+''~: unknown option
+-- extra~extra: no operand is taken
+-y -- -n~-n: no operand is taken
+-n --drill~--dry-run and --drill exclude each other
+--drill --dry-run~--dry-run and --drill exclude each other
+-y --no~--yes and --no exclude each other
+--no --yes --force~--yes and --no exclude each other
+TABLE
+	nothing_done 45
+}
+
+@test "failover-to-pi2.sh: a dry run with a place that is none names it, and nothing else is said" {
+	with failover-to-pi2.sh -n <<'TABLE'
+66~DATABASE_PATH=/proc/none/x.db~SCRIPT: a dry run; nothing is changed
+65~DATABASE_PATH=$PWD/dir~SCRIPT: a dry run; nothing is changed
+65~DATABASE_PATH=$PWD/fifo~SCRIPT: a dry run; nothing is changed
+65~DATABASE_PATH=$PWD/file~SCRIPT: a dry run; nothing is changed
+TABLE
+	run on pi2 DATABASE_PATH=/proc/none/x.db failover-to-pi2.sh -n </dev/null
+	expect 66 '^failover-to-pi2.sh: not ready: /proc/none/x.db: no such file$'
+	expect 66 'not ready: /proc/none: no such directory'
+	run grep stat: <<<"$output"
+	expect 1
+}
+
+@test "failback-to-pi-ctv.sh: bad settings and command lines" {
+	settings_of failback-to-pi-ctv.sh --yes
+	called failback-to-pi-ctv.sh <<'TABLE'
+-x~-x: unknown option
+-yn~-yn: unknown option
+--force~--force: unknown option
+--yes=1~--yes=1: unknown option
+extra~extra: unknown option
+''~: unknown option
+-- extra~extra: no operand is taken
+-y --no~--yes and --no exclude each other
+TABLE
+	nothing_done 41
+}
+
+@test "mirror-status.sh: bad settings and command lines" {
+	settings_of mirror-status.sh
+	called mirror-status.sh <<'TABLE'
+x~x: nothing is taken
+''~: nothing is taken
+--~--: nothing is taken
+--bogus~--bogus: nothing is taken
+-z~-z: nothing is taken
+-n x~x: nothing is taken
+--dry-run=1~--dry-run=1: nothing is taken
+TABLE
+	nothing_done 40
+}
+
+@test "settle.sh: bad settings and command lines" {
+	settings_of settle.sh
+	with settle.sh <<'TABLE'
+73~CTV_STATE_DIR=$PWD/file CTV_LOG_DIR=$PWD/log~SCRIPT: */file: cannot create
+73~CTV_STATE_DIR=/proc/none CTV_LOG_DIR=$PWD/log~SCRIPT: /proc/none: cannot create
+TABLE
+	called settle.sh <<'TABLE'
+x~x: nothing is taken
+-n~-n: nothing is taken
+--~--: nothing is taken
+--bogus~--bogus: nothing is taken
+TABLE
+	nothing_done 39
+}
+
+@test "unit-alert.sh: bad settings and command lines" {
+	with unit-alert.sh x.service < <(bad_file alert-post)
+	with unit-alert.sh x.service <<'TABLE'
+78~CTV_TEAMS_URL=~alert-post: x.service: nobody is told: no channel is configured
+TABLE
+	called unit-alert.sh <<'TABLE'
+~a unit is needed
+''~a unit is needed
+-x~-x: unknown option
+--~--: unknown option
+--bogus x.service~--bogus: unknown option
+a.service b.service~b.service: one unit is taken
+a.service ''~: one unit is taken
+a.service -x~-x: one unit is taken
+TABLE
+	[ "$rows" -ge 21 ]
+}
+
+@test "cli-db-sync.sh: bad settings" {
+	settings_of cli-db-sync.sh info
+	nothing_done 33
+}
+
+@test "daily-upload.sh: bad settings" {
+	settings_of daily-upload.sh
+	nothing_done 33
+}
+
+@test "daily-download.sh: bad settings" {
+	settings_of daily-download.sh
+	nothing_done 33
+}
+
+@test "daily-download.sh: what is no file is no database, and is not waited for" {
+	with daily-download.sh -n <<'TABLE'
+73~DATABASE_PATH=$PWD/dir~SCRIPT: a dry run; nothing is changed
+73~DATABASE_PATH=$PWD/fifo~SCRIPT: a dry run; nothing is changed
+73~DATABASE_PATH=/dev/null~SCRIPT: a dry run; nothing is changed
+73~DATABASE_PATH=$PWD/file/x~SCRIPT: a dry run; nothing is changed
+TABLE
+	expect 73 'file: no such directory'
+	run on pi2 DATABASE_PATH="$PWD/fifo" timeout 20 daily-download.sh -n
+	expect 73 'fifo: not a regular file'
+}
