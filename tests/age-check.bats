@@ -157,10 +157,12 @@ aged() {
 }
 
 @test "a wrong command line is UNKNOWN, never OK, and says what is wrong" {
+	local rows=0
 	while IFS='~' read -r args message; do
 		eval "run age-check $args"
 		expect 3 "^age-check: $message"
 		[ "${lines[1]}" = 'hint: see age-check --help' ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 ~no FILE given
 --~no FILE given
@@ -187,6 +189,7 @@ aged() {
 -c 1h db~-w is longer than -c
 -w 40h db~-w is longer than -c
 TABLE
+	[ "$rows" -ge 20 ]
 }
 
 @test "--help and --version answer on standard output; the page lists the same options" {

@@ -530,6 +530,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 		expect 64
 		grep -qF -- "${row%%|*}" <<<"$output" || { echo "$row: $output"; return 1; }
 	done
+	[ "${#table[@]}" -ge 20 ]
 	[ "$(got)" -eq 0 ]
 	[ ! -e state/alerts ]
 }

@@ -202,3 +202,84 @@ extra -o d~extra: no operand is taken
 --version=1~--version=1: takes no value
 TABLE
 }
+
+@test "status-render: a line that is no check's answer is named and left out, and the page comes" {
+	local line rows=0
+	mkdir www
+	while IFS= read -r line; do
+		eval "run status-render -o www <<<$line"
+		expect 0 '^status-render: standard input: not an object with an "id": '
+		[ "${#lines[@]}" -eq 1 ]
+		[ "$(jq -r .overall www/status.json)" = unknown ]
+		rows=$((rows + 1))
+	done <<'TABLE'
+'{'
+'}'
+'{"id":"host"'
+'{"id":"host"}}'
+'{"id":"host"} {"id":"ready"}'
+'{"id":"host",}'
+'{id:"host"}'
+"{'id':'host'}"
+'{"id":7}'
+'{"id":null}'
+'{"id":["host"]}'
+'{"ID":"host"}'
+'{}'
+'[]'
+'["id","host"]'
+'null'
+'"id"'
+'7'
+'<html>502 Bad Gateway'
+'http-probe: cannot connect'
+$'{"id":"\xff"}'
+$'{"id":"alert","text":"\xc3("}'
+$'{"id":"\xed\xa0\x80"}'
+"$(head -c 20000 /dev/zero | tr '\0' '[')"
+TABLE
+	[ "$rows" -ge 20 ]
+}
+
+@test "status-render: a NUL in a line, input that cannot be read: said, and the page comes" {
+	mkdir www
+	printf '{"id":"ho\0st"}\n{"id":"host","node":"pi2"}\n' >nul
+	run status-render -o www <nul
+	expect 0 'standard input: not an object with an "id": \{"id":"ho$'
+	[ "$(jq -r .node www/status.json)" = pi2 ]
+	run status-render -o www <.
+	expect 0 '^status-render: standard input: cannot read: Is a directory$'
+	[ "$(jq -r .overall www/status.json)" = unknown ]
+	run status-render -o www <&-
+	expect 0 '^status-render: standard input: cannot read: '
+}
+
+@test "ctv-conf: bad command lines end with 64 and the reason" {
+	refused ctv-conf 64 <<'TABLE'
+~NAME is needed
+--~NAME is needed
+A b C~NAME is needed, and with several names a DEFAULT for each
+A b C d E~NAME is needed, and with several names a DEFAULT for each
+''~: not the name of a setting
+'' b~: not the name of a setting
+1A~1A: not the name of a setting
+A-B~A-B: not the name of a setting
+A.B~A.B: not the name of a setting
+'A '~A : not the name of a setting
+A=1~A=1: not the name of a setting
+A 1 B=2 3~B=2: not the name of a setting
+../A~../A: not the name of a setting
+/etc/passwd~/etc/passwd: not the name of a setting
+'$A'~$A: not the name of a setting
+'*'~*: not the name of a setting
+$'A\nB'~A\x0aB: not the name of a setting
+Ü~Ü: not the name of a setting
+$'\xff'~\xff: not the name of a setting
+-x~-x: no such option
+-A~-A: no such option
+A -1~-1: no such option
+--bogus A~--bogus: no such option
+--help=1~--help=1: takes no value
+--version=1 A~--version=1: takes no value
+TABLE
+}

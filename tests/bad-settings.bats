@@ -6,6 +6,7 @@ load helper
 load hosts
 
 setup() {
+	rows=0
 	cd "$BATS_TEST_TMPDIR" || return
 	umask 077
 	mkdir -p pi2/data pi2/state dir credentials/CTV_NODE
@@ -218,6 +219,29 @@ TABLE
 @test "daily-download.sh: bad settings" {
 	settings_of daily-download.sh
 	nothing_done 33
+}
+
+@test "the tools that ask Dropbox: bad settings" {
+	local tool
+	for tool in 'dbx-fetch -o out /a' 'dbx-put file /a' dbx-ls 'dbx-cp /a /b' 'dbx-rm /a' 'dbx-auth whoami' 'mirror-head show'; do
+		# shellcheck disable=SC2086  # words
+		with $tool < <(bad_file "${tool%% *}")
+		# shellcheck disable=SC2086
+		with $tool <<'TABLE'
+78~DROPBOX_API_URL=http://api.example.com~SCRIPT: DROPBOX_API_URL: must be an https URL*
+78~DROPBOX_API_URL=http://127.0.0.1.example.com~SCRIPT: DROPBOX_API_URL: must be an https URL*
+78~DROPBOX_CONTENT_URL=http://10.0.0.1~SCRIPT: DROPBOX_CONTENT_URL: must be an https URL*
+78~DROPBOX_CONTENT_URL=ftp://127.0.0.1/~SCRIPT: DROPBOX_CONTENT_URL: must be an https URL*
+78~DROPBOX_TOKEN_URL=127.0.0.1:1~SCRIPT: DROPBOX_TOKEN_URL: must be an https URL*
+78~CTV_BACKOFF=fast~SCRIPT: CTV_BACKOFF: not a duration*
+78~CTV_STALL=-1~SCRIPT: CTV_STALL: not a duration*
+78~DROPBOX_CA_FILE=none~SCRIPT: DROPBOX_CA_FILE: none: No such file or directory
+78~DROPBOX_ACCESS_TOKEN=$'x\r\ny'~SCRIPT: DROPBOX_ACCESS_TOKEN: has white space, so it is no token
+78~DROPBOX_ACCESS_TOKEN=~SCRIPT: /nonexistent: no Dropbox credentials: *
+TABLE
+	done
+	[ "$rows" -eq $((7 * 23)) ]
+	[ ! -e out ]
 }
 
 @test "daily-download.sh: what is no file is no database, and is not waited for" {

@@ -120,11 +120,3 @@ setup() {
 	run ctv-conf CTV_NODE
 	expect 78 'line 3 is not NAME=VALUE'
 }
-
-@test "bad command lines end with 64" {
-	for args in '' 'a b c' '--bogus' '-x' '--help=1'; do
-		# shellcheck disable=SC2086
-		run ctv-conf $args
-		expect 64 'hint: see ctv-conf --help'
-	done
-}

@@ -682,10 +682,12 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	make_new .live.install
 	make_new .live.prev
 	before=$(everything)
+	local rows=0
 	while IFS='~' read -r file code message; do
 		run timeout 20 db-install "$file" live
 		expect "$code" "^db-install: $file: $message"
 		[ "$(everything)" = "$before" ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 nope~66~cannot open: No such file
 good/x~66~cannot open: Not a directory
@@ -709,6 +711,7 @@ with-journal~65~has a -journal beside it
 .live.install~64~is a name for unfinished work
 .live.prev~64~is a name for unfinished work
 TABLE
+	[ "$rows" -ge 20 ]
 	run db-install --keep live.prev live
 	expect 66
 	make_new live.prev
@@ -782,10 +785,12 @@ TABLE
 
 @test "a wrong command line is refused" {
 	make_new new
+	local rows=0
 	while IFS='~' read -r args message; do
 		eval "run db-install $args"
 		expect 64 "^db-install: $message"
 		[ "${lines[1]}" = 'hint: see db-install --help' ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 ~needs CANDIDATE and LIVE
 new~needs CANDIDATE and LIVE
@@ -810,6 +815,7 @@ new live --owner~--owner: needs a value
 --as-of 2026-02-30T00:00:00Z new live~--as-of 2026-02-30T00:00:00Z: not a time
 --as-of 2026-11-23T06:00:00 new live~--as-of 2026-11-23T06:00:00: not a time
 TABLE
+	[ "$rows" -ge 20 ]
 	[ "$(ls -A)" = new ]
 }
 

@@ -364,10 +364,12 @@ later_than() {
 	mkfifo pipe
 	ln -s loop loop
 	ln -s nowhere dangling
+	local rows=0
 	while IFS='~' read -r file code message; do
 		run timeout 20 db-snapshot "$file" snap
 		expect "$code" "^db-snapshot: ($file: )?$message"
 		[ ! -e snap ] && [ ! -e .snap.snapshot ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 nope~66~cannot open: No such file
 dir/nope~66~cannot open: No such file
@@ -385,6 +387,7 @@ short~65~cannot read: (file is not a database|database disk image is malformed)
 truncated~65~cannot read: database disk image is malformed
 magic~65~cannot read: file is not a database
 TABLE
+	[ "$rows" -ge 15 ]
 	[ ! -e nope ] && [ ! -e nowhere ]
 	[ "$(stat -c %s empty)" = 0 ]
 }
@@ -408,10 +411,12 @@ TABLE
 	app used.db
 	sql 'SELECT count(*) FROM t;'
 	before=$(ls -lA --time-style=full-iso; sha256sum ./*.db)
+	local rows=0
 	while IFS='~' read -r args code message; do
 		eval "run timeout 20 db-snapshot $args"
 		expect "$code" "^db-snapshot: $message"
 		[ "$(ls -lA --time-style=full-iso; sha256sum ./*.db)" = "$before" ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 a.db a.db~64~a.db and a.db are the same file
 a.db ./dir/../a.db~64~a.db and ./dir/../a.db are the same file
@@ -434,14 +439,17 @@ a.db /proc/x~73~/proc/.x.snapshot: cannot create
 a.db evil~73~.evil.snapshot: cannot create: Too many levels
 a.db full~73~.full.snapshot: cannot create: Is a directory
 TABLE
+	[ "$rows" -ge 20 ]
 }
 
 @test "a wrong command line is refused" {
 	make_db a.db
+	local rows=0
 	while IFS='~' read -r args message; do
 		eval "run db-snapshot $args"
 		expect 64 "^db-snapshot: $message"
 		[ "${lines[1]}" = 'hint: see db-snapshot --help' ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 ~needs SRC and DST
 a.db~needs SRC and DST
@@ -456,6 +464,7 @@ a.db ''~needs SRC and DST
 -t -1 a.db x~-t -1: not a duration
 --timeout= a.db x~-t : not a duration
 TABLE
+	[ "$rows" -ge 12 ]
 	[ "$(ls -A)" = a.db ]
 }
 

@@ -212,11 +212,13 @@ hash_of() {
 
 # what happens with a wrong command line: nothing on standard output, UNKNOWN
 @test "a wrong command line is UNKNOWN with the reason" {
+	local rows=0
 	while IFS='|' read -r args reason; do
 		# shellcheck disable=SC2086  # words
 		run --separate-stderr db-verify $args
 		[ "$status" -eq 3 ] && [ -z "$output" ]
 		grep -q -- "^db-verify: .*$reason" <<<"$stderr" || { echo "$args: $stderr"; false; }
+		rows=$((rows + 1))
 	done <<-TABLE
 		|no DB given
 		-l|needs
@@ -242,6 +244,7 @@ hash_of() {
 		--full good.db|--full
 		--json=yes good.db|--json
 	TABLE
+	[ "$rows" -ge 20 ]
 }
 
 @test "help and version are answers" {

@@ -56,11 +56,13 @@ value() {
 }
 
 @test "a wrong command line is refused before anything is asked" {
+	local rows=0
 	while IFS='|' read -r args why; do
 		# shellcheck disable=SC2086  # words
 		run dbx-auth $args </dev/null
 		expect 64 "^dbx-auth: .*$why"
 		[ ! -e conf ]
+		rows=$((rows + 1))
 	done <<-'END'
 		|login or whoami is needed
 		login whoami|login or whoami is needed
@@ -80,7 +82,12 @@ value() {
 		login --key x|no such option
 		login --secret x|no such option
 		login --code x|no such option
+		whoami --timeout 1h30m|not a duration
+		whoami --timeout=|not a duration
+		--|login or whoami is needed
+		-- -v whoami|login or whoami is needed
 	END
+	[ "$rows" -ge 20 ]
 }
 
 @test "a configuration that cannot be right is refused with 78" {

@@ -42,10 +42,12 @@ put_record() {
 }
 
 @test "a wrong command line is refused before anything is asked" {
+	local rows=0
 	while IFS='|' read -r args why; do
 		# shellcheck disable=SC2086  # words
 		run mirror-head $args </dev/null
 		expect 64 "^mirror-head: .*$why"
+		rows=$((rows + 1))
 	done <<-'END'
 		|one of show, publish and claim
 		steal|not show, publish or claim
@@ -72,13 +74,16 @@ put_record() {
 		show -x|no such option
 		show --owners pi2|no such option
 	END
+	[ "$rows" -ge 20 ]
 }
 
 @test "publish refuses input that describes no snapshot" {
 	good=$(snapshot 5 | tail -n 1)
+	local rows=0
 	while IFS='|' read -r input why; do
 		run mirror-head publish --owner pi-ctv <<<"$input"
 		expect 65 "^mirror-head: standard input: .*$why"
+		rows=$((rows + 1))
 	done <<-END
 		|path is absent
 		{}|path is absent
@@ -102,6 +107,7 @@ put_record() {
 		{"path":"/a","rev":"0123456789","size":5,"content_hash":"$HASH","snapshot_at":"today"}|snapshot_at is
 		{"path":"/a","rev":"0123456789","size":5,"content_hash":"$HASH","snapshot_at":"2026-11-24T02:00:00Z","page_size":-1}|page_size is
 	END
+	[ "$rows" -ge 20 ]
 	run mirror-head publish --owner pi-ctv < <(snapshot 5; snapshot 6)
 	expect 65 'two lines disagree about size'
 	run mirror-head publish --owner pi-ctv < <(snapshot 5; echo '{"check":"db-verify","state":"critical","level":"full"}')

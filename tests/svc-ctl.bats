@@ -47,10 +47,12 @@ sleeper() {
 # ---- without systemd ----
 
 @test "a wrong command line is refused and says what is wrong" {
+	local rows=0
 	while IFS='~' read -r args message; do
 		eval "run svc-ctl $args"
 		expect 64 "^svc-ctl: $message"
 		[ "${lines[1]}" = 'hint: see svc-ctl --help' ]
+		rows=$((rows + 1))
 	done <<'TABLE'
 ~wants a verb and one unit
 start~wants a verb and one unit
@@ -84,6 +86,7 @@ start x --settle~--settle: needs a value
 --settle 1s stop x~--settle is for start and restart
 --settle 1s is-active x~--settle is for start and restart
 TABLE
+	[ "$rows" -ge 20 ]
 }
 
 @test "--help and --version answer on standard output; the page lists the same options" {

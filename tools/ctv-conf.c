@@ -46,6 +46,13 @@ static int print_settings(char **words, bool several)
 	return rc;
 }
 
+/* Could a line of the settings file have this name? */
+static bool is_name(const char *s)
+{
+	return *s != '\0' && (*s < '0' || *s > '9') &&
+	       s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -64,5 +71,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == optind || (argc - optind > 2 && (argc - optind) % 2 != 0))
 		return cli_usage("NAME is needed, and with several names a DEFAULT for each");
+	for (int i = optind; i < argc; i += 2)
+		if (!is_name(argv[i]))
+			return cli_usage("%s: not the name of a setting", argv[i]);
 	return cli_close(print_settings(argv + optind, argc - optind > 2));
 }

@@ -20,6 +20,7 @@
 #include "lib/exits.h"
 #include "lib/page.h"
 #include "lib/status.h"
+#include "lib/utf8.h"
 
 #define INPUT_MAX ((size_t)1 << 20)
 
@@ -51,18 +52,24 @@ static json *read_inputs(void)
 			break;
 		}
 	}
-	for (const char *line = buf_text(&all); *line != '\0';) {
-		size_t len = strcspn(line, "\n");
-		json *j = len > 0 ? json_parse(line, len) : NULL;
+	if (n < 0)
+		msg_errno("standard input", "cannot read");
+	for (char *line = all.data, *end; line != NULL && line < all.data + all.len; line = end + 1) {
+		json *j;
 
+		end = memchr(line, '\n', (size_t)(all.data + all.len - line));
+		if (end == NULL)
+			end = all.data + all.len;
+		*end = '\0';
+		/* what is not UTF-8 would make the page and status.json something else too; a NUL is no text */
+		j = strlen(line) == (size_t)(end - line) && utf8_valid(line) ? json_parse(line, strlen(line)) : NULL;
 		if (json_is_object(j) && json_str(j, "id") != NULL) {
 			json_push(inputs, j);
 		} else {
-			if (len > 0)
+			if (end > line)
 				msg_err("standard input", "not an object with an \"id\": %.60s", line);
 			json_free(j);
 		}
-		line += len + (line[len] == '\n');
 	}
 	buf_free(&all);
 	return inputs;
