@@ -250,7 +250,7 @@ TABLE
 	run status-render -o www <.
 	expect 0 '^status-render: standard input: cannot read: Is a directory$'
 	[ "$(jq -r .overall www/status.json)" = unknown ]
-	run status-render -o www <&-
+	run sh -c 'exec status-render -o www <&-'
 	expect 0 '^status-render: standard input: cannot read: '
 }
 
