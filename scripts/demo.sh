@@ -23,7 +23,8 @@ END
 esac
 size=${DEMO_SIZE:-200M}
 case $size in
-*[!0-9]?* | *[!0-9MG] | [MG]* | '') echo "demo.sh: DEMO_SIZE: $size: not a size in M or G" >&2; exit 64 ;;
+*[!0-9]?* | *[!0-9MG] | [MG]* | 0?*) echo "demo.sh: DEMO_SIZE: $size: not a size in M or G" >&2; exit 64 ;;
+??????????*) echo "demo.sh: DEMO_SIZE: $size: too large" >&2; exit 64 ;;
 *G) megabytes=$((${size%G} * 1024)) ;;
 *) megabytes=${size%M} ;;
 esac
