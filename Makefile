@@ -5,6 +5,7 @@
 #   make demo       the main job end to end on the local Dropbox
 #   make test       every test
 #   make lab        two hosts with real systemd, and a shell on the standby
+#   make screenshots    the status page in every state, into build/screenshots
 #   make lint asan fuzz fuzzers bench install uninstall clean
 
 VERSION = 0.1.0
@@ -88,6 +89,12 @@ test:
 lab: all
 	tests/lab/lab visit
 
+# the status page in every state, as Chromium draws it
+screenshots: all
+	mkdir -p $(B)/screenshots
+	SCREENSHOTS=$(CURDIR)/$(B)/screenshots CTV_BUILD=$(CURDIR)/$(B) bats tests/page.bats
+	@echo "see $(B)/screenshots"
+
 # each parser for FUZZ_SECONDS; a finding is left in build/fuzz
 FUZZ_SECONDS = 60
 fuzz:
@@ -142,5 +149,5 @@ clean:
 
 -include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
-.PHONY: all units deps demo test lab lint asan fuzz fuzzers bench install uninstall clean
+.PHONY: all units deps demo test lab screenshots lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:

@@ -149,6 +149,8 @@ static bool get_channel(const json *j, struct alert_channel *c)
 
 	c->pending = json_bool(j, "pending", false);
 	c->doubt = json_bool(j, "doubt", false);
+	json_int(j, "delivered", 0, INT32_MAX, &c->delivered);
+	json_int(j, "failed", 0, INT32_MAX, &c->failed);
 	for (const json *t = json_first(sent); t != NULL; t = json_next(t)) {
 		if (n == ALERT_BURST || !json_int(t, "at", 1, TIME_MOST, &c->sent[n++]))
 			return false;
@@ -201,6 +203,8 @@ static json *put_channel(const struct alert_channel *c)
 	json_put_bool(j, "doubt", c->doubt);
 	json_put_int(j, "not_before", c->not_before);
 	json_put_str(j, "why", c->why);
+	json_put_int(j, "delivered", c->delivered);
+	json_put_int(j, "failed", c->failed);
 	json_put(j, "sent", sent);
 	return j;
 }
@@ -378,6 +382,7 @@ void alert_told(const struct alert *a, struct alert_channel *c, int64_t now)
 	c->pending = c->doubt = false;
 	c->not_before = 0;
 	c->why[0] = '\0';
+	c->delivered++;
 }
 
 void alert_failed(struct alert_channel *c, int64_t now, int64_t wait_s, bool doubt, const char *why)
@@ -385,6 +390,7 @@ void alert_failed(struct alert_channel *c, int64_t now, int64_t wait_s, bool dou
 	c->doubt = doubt;
 	c->not_before = wait_s > 0 ? now + (wait_s < WAIT_MOST ? wait_s : WAIT_MOST) : 0;
 	alert_clean(c->why, sizeof c->why, why);
+	c->failed++;
 }
 
 bool alert_pending(const struct alert *a)

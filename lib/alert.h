@@ -31,6 +31,7 @@ struct alert_channel {
 	int64_t not_before;		/* the service asked us to wait until then; 0 */
 	int64_t sent[ALERT_BURST];	/* the last deliveries, newest first; 0 for none */
 	char why[ALERT_WHY];		/* of the last failed try, "" */
+	int64_t delivered, failed;	/* tries, since there is this record */
 };
 
 struct alert {

@@ -7,8 +7,6 @@
 #include "lib/page.h"
 #include "lib/status.h"
 
-#define BAR_S 172800	/* the data-age bar ends at 48 h */
-
 static const char style[] =
 ":root{color-scheme:light dark;--bg:#f3f5f7;--panel:#fff;--line:#d5dbe1;--text:#17212b;--dim:#566370;"
 "--ok:#0b6b3a;--ok-bg:#dff3e7;--warning:#7a4b00;--warning-bg:#fdeecb;--critical:#a3161f;--critical-bg:#fde2e2;"
@@ -29,7 +27,8 @@ static const char style[] =
 ".cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr))}"
 ".card .value{font-size:1.6em;line-height:1.25;margin:.2em 0;overflow-wrap:anywhere}"
 ".card p,.card ul,.card ol{margin:.25em 0;padding:0;list-style:none;overflow-wrap:anywhere}.dim{color:var(--dim)}"
-".checks li{display:grid;grid-template-columns:2em 1fr;align-items:baseline;margin:.2em 0}.checks .state{justify-self:start}"
+".checks li,.events li{display:grid;grid-template-columns:2em 1fr;align-items:baseline;margin:.2em 0}"
+".checks .state,.events .state{justify-self:start}"
 ".state{font-weight:700;white-space:nowrap;padding:.05em .5em;border-radius:.4em;font-size:.85em}"
 ".ok{color:var(--ok);background:var(--ok-bg)}.warning{color:var(--warning);background:var(--warning-bg)}"
 ".critical{color:var(--critical);background:var(--critical-bg)}.unknown{color:var(--unknown);background:var(--unknown-bg)}"
@@ -184,11 +183,24 @@ static void primary_card(struct buf *b, const json *status, int64_t now)
 	html(b, "</p></section>\n");
 }
 
+/* A mark on the bar of the data's age. */
+static void limit(struct buf *b, int64_t seconds, int64_t end)
+{
+	char left[16], words[NUM_TEXT];
+
+	snprintf(left, sizeof left, "%d.%d", (int)(seconds * 100 / end), (int)(seconds * 1000 / end % 10));
+	if (seconds % 3600 == 0)
+		snprintf(words, sizeof words, "%dh", (int)(seconds / 3600));
+	else
+		num_duration_text(words, seconds * 1000);
+	html(b, "<b style=\"left:%s%\"><span>%s</span></b>", left, words);
+}
+
 static void standby_card(struct buf *b, const json *status, int64_t now)
 {
 	const json *s = json_get(status, "standby");
 	const char *state = state_of(s, "state");
-	int64_t old = 0, size = 0;
+	int64_t old = 0, size = 0, warn = STATUS_WARN_S, crit = STATUS_CRIT_S, end;
 	char left[16], bytes[NUM_TEXT];
 
 	card(b, "Age of the standby's data", state);
@@ -196,28 +208,46 @@ static void standby_card(struct buf *b, const json *status, int64_t now)
 	age(b, s, "snapshot_at", now);
 	html(b, "</p>");
 	if (json_int(s, "age_seconds", INT32_MIN, INT64_C(1) << 40, &old)) {
-		int64_t shown = old < 0 ? 0 : old > BAR_S ? BAR_S : old;
-
-		snprintf(left, sizeof left, "%d", (int)(shown * 100 / BAR_S));
-		html(b, "<div class=\"bar\" role=\"img\" aria-label=\"age against the limits of 26 and 36 hours\">"
-			"<div class=\"%s\" style=\"width:%s%\"></div><b style=\"left:54.2%\"><span>26h</span></b>"
-			"<b style=\"left:75%\"><span>36h</span></b></div>", state, left);
+		json_int(s, "warn_seconds", 1, INT32_MAX, &warn);
+		json_int(s, "crit_seconds", 1, INT32_MAX, &crit);
+		end = crit + crit / 3;
+		snprintf(left, sizeof left, "%d", (int)(old < 0 ? 0 : old > end ? 100 : old * 100 / end));
+		html(b, "<div class=\"bar\" role=\"img\" aria-label=\"age against its limits\">"
+			"<div class=\"%s\" style=\"width:%s%\"></div>", state, left);
+		if (warn < crit)
+			limit(b, warn, end);
+		limit(b, crit, end);
+		html(b, "</div>");
 	}
 	html(b, "<p class=\"dim\">snapshot of ");
 	moment(b, s, "snapshot_at", now);
-	html(b, "</p><p class=\"dim\">%s, verified: %s</p></section>\n",
-	     json_int(s, "size_bytes", 0, INT64_C(1) << 50, &size) ? num_size_text(bytes, (uint64_t)size) : "size unknown",
-	     json_bool(json_get(s, "verify"), "ok", false) ? json_str(json_get(s, "verify"), "level") : "not now");
+	html(b, "</p><p class=\"dim\">%s, ",
+	     json_int(s, "size_bytes", 0, INT64_C(1) << 50, &size) ? num_size_text(bytes, (uint64_t)size) : "size unknown");
+	if (json_bool(json_get(s, "verify"), "ok", false)) {
+		html(b, "verified (%s) ", json_str(json_get(s, "verify"), "level"));
+		moment(b, json_get(s, "verify"), "at", now);
+	} else {
+		html(b, "not verified since it was written to");
+	}
+	html(b, "</p></section>\n");
 }
 
 static void job_line(struct buf *b, const char *name, const json *job, int64_t now)
 {
 	const char *result = json_str(job, "result");
+	char bytes[NUM_TEXT], *seconds;
+	int64_t size;
 
 	if (result == NULL)
 		return;
 	html(b, "<p>%s: %s, ", name, result);
-	moment(b, job, "finished_at", now);
+	moment(b, job, "last_run_at", now);
+	if (json_int(job, "size", 0, INT64_C(1) << 50, &size))
+		html(b, ", %s", num_size_text(bytes, (uint64_t)size));
+	seconds = json_value_text(json_get(job, "duration_s"));
+	if (seconds != NULL && *seconds >= '0' && *seconds <= '9')
+		html(b, " in %s s", seconds);
+	free(seconds);
 	html(b, "</p>");
 	if (strcmp(result, "failed") == 0)
 		html(b, "<p class=\"dim\"><code>%s</code></p>", json_str(job, "message"));
@@ -236,10 +266,12 @@ static void sync_card(struct buf *b, const json *status, int64_t now)
 	job_line(b, "download", json_get(y, "download"), now);
 	html(b, "<p class=\"dim\">last good ");
 	age(b, job, "last_ok_at", now);
-	html(b, " ago</p></section>\n");
+	html(b, " ago, next ");
+	moment(b, y, "next_run_at", now);
+	html(b, "</p></section>\n");
 }
 
-static void failover_card(struct buf *b, const json *status)
+static void failover_card(struct buf *b, const json *status, int64_t now)
 {
 	const json *f = json_get(status, "failover");
 	const char *state = state_of(f, "state");
@@ -264,7 +296,11 @@ static void failover_card(struct buf *b, const json *status)
 		html(b, "<li><span class=\"state %s\">%s</span><span>%s <span class=\"dim\">%s</span></span></li>", s,
 		     symbol(s), json_str(c, "id"), json_str(c, "detail"));
 	}
-	html(b, "</ul></section>\n");
+	html(b, "</ul><p class=\"dim\">last drill ");
+	moment(b, json_get(f, "last_drill"), "at", now);
+	if (json_str(json_get(f, "last_drill"), "at") != NULL)
+		html(b, ", %s", json_str(json_get(f, "last_drill"), "result"));
+	html(b, "</p></section>\n");
 }
 
 static void days_card(struct buf *b, const json *status)
@@ -279,6 +315,26 @@ static void days_card(struct buf *b, const json *status)
 		     strcmp(state, "unknown") == 0 ? "·" : symbol(state), day != NULL && strlen(day) == 10 ? day + 8 : "");
 	}
 	html(b, "</ol></section>\n");
+}
+
+static void events_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *e = json_first(json_get(status, "events"));
+
+	html(b, "<section class=\"card\"><h2>Recent events</h2>");
+	html(b, e == NULL ? "<p>none</p>" : "<ul class=\"events\">");
+	for (; e != NULL; e = json_next(e)) {
+		const char *result = json_str(e, "result");
+		bool good = result != NULL && (strcmp(result, "ok") == 0 || strcmp(result, "unchanged") == 0);
+		const char *state = good ? "ok" : result != NULL && strcmp(result, "failed") == 0 ? "critical" : "warning";
+
+		html(b, "<li><span class=\"state %s\">%s</span><span><strong>%s</strong> %s, ", state, symbol(state),
+		     json_str(e, "what"), result);
+		moment(b, e, "at", now);
+		html(b, " <span class=\"dim\">%s</span></span></li>", json_str(e, "message"));
+	}
+	html(b, json_first(json_get(status, "events")) != NULL ? "</ul>" : "");
+	html(b, "<p class=\"dim\">logs: <code>/var/log/ctv-pi2-download</code></p></section>\n");
 }
 
 static void alerts_card(struct buf *b, const json *status)
@@ -327,35 +383,59 @@ int page_html(const json *status, struct buf *b)
 	primary_card(b, status, now);
 	standby_card(b, status, now);
 	sync_card(b, status, now);
-	failover_card(b, status);
+	failover_card(b, status, now);
 	html(b, "</div>\n<div class=\"cards\">\n");
 	days_card(b, status);
 	alerts_card(b, status);
+	events_card(b, status, now);
 	html(b, "</div>\n</main>\n<script>");
 	put(b, script, sizeof script - 1);
 	return buf_adds(b, "</script>\n</body>\n</html>\n");
 }
 
-/* --- metrics --- */
+/* --- metrics (https://prometheus.io/docs/instrumenting/exposition_formats/) --- */
 
-static void sample(struct buf *b, const char *name, const char *help, const char *labels, int64_t value)
+static void metric(struct buf *b, const char *name, const char *type, const char *help)
 {
 	char line[512];
-	bool again = help == NULL;	/* another sample of the metric before */
 
-	if (!again) {
-		snprintf(line, sizeof line, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-		put(b, line, strlen(line));
-	}
-	snprintf(line, sizeof line, "%s%s %lld\n", name, labels, (long long)value);
+	snprintf(line, sizeof line, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 	put(b, line, strlen(line));
 }
 
-/* A label value: backslash, quote and newline escaped. */
+static void sample_text(struct buf *b, const char *name, const char *labels, const char *value)
+{
+	char line[512];
+
+	snprintf(line, sizeof line, "%s%s %s\n", name, labels, value);
+	put(b, line, strlen(line));
+}
+
+static void sample(struct buf *b, const char *name, const char *labels, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)value);
+	sample_text(b, name, labels, text);
+}
+
+/* A metric of one sample. */
+static void gauge(struct buf *b, const char *name, const char *help, const char *labels, int64_t value)
+{
+	metric(b, name, "gauge", help);
+	sample(b, name, labels, value);
+}
+
+/* Adds `name="value"` to labels, which ends with `}`: backslash and quote escaped, a newline a space. */
 static void label(char *out, size_t size, const char *name, const char *value)
 {
-	size_t n = (size_t)snprintf(out, size, "{%s=\"", name);
+	size_t n = strlen(out);
 
+	if (n > 0)
+		out[n - 1] = ',';
+	else
+		n += (size_t)snprintf(out, size, "{");
+	n += (size_t)snprintf(out + n, size - n, "%s=\"", name);
 	for (const char *s = value != NULL ? value : ""; *s != '\0' && n + 6 < size; s++) {
 		if (*s == '\\' || *s == '"')
 			out[n++] = '\\';
@@ -379,60 +459,124 @@ static int64_t number_of(const json *j, const char *name)
 	return json_int(j, name, INT64_MIN / 2, INT64_MAX / 2, &n) ? n : 0;
 }
 
-static void task_metrics(struct buf *b, const char *name, const char *help, const json *sync, const char *member,
-			 bool time)
+/* The document's own words for a number, if it is one. */
+static void number_text(char out[32], const json *j)
 {
-	static const char *const tasks[] = { "upload", "download" };
-	char labels[64];
+	char *text = json_value_text(j);
 
+	snprintf(out, 32, "%s", text != NULL && *text >= '0' && *text <= '9' ? text : "0");
+	free(text);
+}
+
+static const char *const tasks[] = { "upload", "download" };
+
+static void task_metrics(struct buf *b, const char *name, const char *help, const json *sync, const char *member)
+{
+	metric(b, name, "gauge", help);
 	for (size_t i = 0; i < 2; i++) {
 		const json *job = json_get(sync, tasks[i]);
+		char labels[64] = "", value[32];
 
 		if (json_str(job, "result") == NULL)
 			continue;
 		label(labels, sizeof labels, "task", tasks[i]);
-		sample(b, name, help, labels, time ? epoch_of(job, member) : number_of(job, member));
-		help = NULL;
+		number_text(value, json_get(job, member));
+		if (strstr(name, "_timestamp_") != NULL)
+			snprintf(value, sizeof value, "%lld", (long long)epoch_of(job, member));
+		sample_text(b, name, labels, value);
 	}
+}
+
+/* Counters by result. */
+static void counters(struct buf *b, const char *name, const char *what, const char *of, const json *j,
+		     const char *good, const char *bad)
+{
+	for (int i = 0; i < 2; i++) {
+		char labels[128] = "";
+
+		label(labels, sizeof labels, what, of);
+		label(labels, sizeof labels, "result", i == 0 ? "ok" : "failed");
+		sample(b, name, labels, number_of(j, i == 0 ? good : bad));
+	}
+}
+
+static void copy_metrics(struct buf *b, const json *s)
+{
+	static const char copy[] = "{copy=\"standby\"}";
+	const json *v = json_get(s, "verify");
+	char verified[64] = "";
+
+	gauge(b, "ctv_db_snapshot_timestamp_seconds",
+	      "Unix time at which the primary produced the snapshot held in this copy.", copy, epoch_of(s, "snapshot_at"));
+	gauge(b, "ctv_db_file_modified_timestamp_seconds", "Modification time of the database file.", copy,
+	      epoch_of(s, "file_mtime"));
+	gauge(b, "ctv_db_size_bytes", "Size of the database file.", copy, number_of(s, "size_bytes"));
+	label(verified, sizeof verified, "copy", "standby");
+	label(verified, sizeof verified, "level", json_str(v, "level"));
+	gauge(b, "ctv_db_verify_ok", "Whether the last db-verify run passed (1) or failed (0).", verified,
+	      json_bool(v, "ok", false));
+	gauge(b, "ctv_db_verify_timestamp_seconds", "Unix time of the last db-verify run.", verified, epoch_of(v, "at"));
+}
+
+static void job_metrics(struct buf *b, const json *y)
+{
+	task_metrics(b, "ctv_task_last_run_timestamp_seconds", "Unix time the task last finished, whatever the result.",
+		     y, "last_run_at");
+	task_metrics(b, "ctv_task_last_success_timestamp_seconds",
+		     "Unix time the task last finished successfully; 0 if never.", y, "last_ok_at");
+	task_metrics(b, "ctv_task_last_exit_status", "Exit status of the last run of the task.", y, "exit");
+	task_metrics(b, "ctv_task_duration_seconds", "Duration of the last run of the task.", y, "duration_s");
+	metric(b, "ctv_task_runs_total", "counter", "Task runs since installation, by result.");
+	for (size_t i = 0; i < 2; i++)
+		if (json_str(json_get(y, tasks[i]), "result") != NULL)
+			counters(b, "ctv_task_runs_total", "task", tasks[i], json_get(y, tasks[i]), "runs_ok", "runs_failed");
+}
+
+static void probe_metrics(struct buf *b, const json *p)
+{
+	static const char target[] = "{target=\"primary\"}";
+	int64_t ms = number_of(p, "latency_ms");
+	char seconds[32];
+
+	gauge(b, "ctv_probe_success", "Whether the last HTTP probe met every condition (1) or not (0).", target,
+	      strcmp(state_of(p, "state"), "ok") == 0);
+	metric(b, "ctv_probe_duration_seconds", "gauge", "Duration of the last HTTP probe.");
+	snprintf(seconds, sizeof seconds, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+	sample_text(b, "ctv_probe_duration_seconds", target, seconds);
+	gauge(b, "ctv_probe_http_status_code", "HTTP status of the last probe; 0 if no response.", target,
+	      number_of(p, "http_status"));
+	gauge(b, "ctv_probe_timestamp_seconds", "Unix time of the last HTTP probe.", target, epoch_of(p, "checked_at"));
+}
+
+static void failover_metrics(struct buf *b, const json *f)
+{
+	gauge(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", "",
+	      json_bool(f, "ready", false));
+	metric(b, "ctv_failover_check_ok", "gauge", "Result of one readiness condition.");
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		char labels[256] = "";
+
+		label(labels, sizeof labels, "check", json_str(c, "id"));
+		sample(b, "ctv_failover_check_ok", labels, json_bool(c, "ok", false));
+	}
+	gauge(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", "",
+	      json_bool(f, "active", false));
 }
 
 int page_metrics(const json *status, struct buf *b)
 {
-	const json *p = json_get(status, "primary"), *s = json_get(status, "standby"), *y = json_get(status, "sync");
-	const json *f = json_get(status, "failover");
-	const char *version = json_str(status, "version"), *node = json_str(status, "node");
-	static const char copy[] = "{copy=\"standby\"}", target[] = "{target=\"primary\"}";
-	const char *help = "Result of one readiness condition.";
-	char labels[256];
+	char labels[256] = "";
 
-	label(labels, sizeof labels, "node", node);
-	labels[strlen(labels) - 1] = '\0';
-	snprintf(labels + strlen(labels), sizeof labels - strlen(labels), ",role=\"%.16s\",version=\"%.16s\"}",
-		 json_str(status, "role"), version != NULL ? version : "");
-	sample(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
-	sample(b, "ctv_db_snapshot_timestamp_seconds",
-	       "Unix time at which the primary produced the snapshot held in this copy.", copy, epoch_of(s, "snapshot_at"));
-	sample(b, "ctv_db_size_bytes", "Size of the database file.", copy, number_of(s, "size_bytes"));
-	sample(b, "ctv_db_verify_ok", "Whether the last db-verify run passed (1) or failed (0).", copy,
-	       json_bool(json_get(s, "verify"), "ok", false));
-	task_metrics(b, "ctv_task_last_run_timestamp_seconds", "Unix time the task last finished, whatever the result.",
-		     y, "finished_at", true);
-	task_metrics(b, "ctv_task_last_success_timestamp_seconds",
-		     "Unix time the task last finished successfully; 0 if never.", y, "last_ok_at", true);
-	task_metrics(b, "ctv_task_last_exit_status", "Exit status of the last run of the task.", y, "exit", false);
-	sample(b, "ctv_probe_success", "Whether the last HTTP probe met every condition (1) or not (0).", target,
-	       strcmp(state_of(p, "state"), "ok") == 0);
-	sample(b, "ctv_probe_http_status_code", "HTTP status of the last probe; 0 if no response.", target,
-	       number_of(p, "http_status"));
-	sample(b, "ctv_probe_timestamp_seconds", "Unix time of the last HTTP probe.", target, epoch_of(p, "checked_at"));
-	sample(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", "",
-	       json_bool(f, "ready", false));
-	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
-		label(labels, sizeof labels, "check", json_str(c, "id"));
-		sample(b, "ctv_failover_check_ok", help, labels, json_bool(c, "ok", false));
-		help = NULL;
-	}
-	sample(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", "",
-	       json_bool(f, "active", false));
+	label(labels, sizeof labels, "node", json_str(status, "node"));
+	label(labels, sizeof labels, "role", json_str(status, "role"));
+	label(labels, sizeof labels, "version", json_str(status, "version"));
+	gauge(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
+	copy_metrics(b, json_get(status, "standby"));
+	job_metrics(b, json_get(status, "sync"));
+	probe_metrics(b, json_get(status, "primary"));
+	failover_metrics(b, json_get(status, "failover"));
+	metric(b, "ctv_alerts_sent_total", "counter", "Alert deliveries attempted, by channel and result.");
+	for (const json *c = json_first(json_get(status, "channels")); c != NULL; c = json_next(c))
+		counters(b, "ctv_alerts_sent_total", "channel", json_str(c, "name"), c, "delivered", "failed");
 	return b->len < b->max ? 0 : -1;
 }

@@ -90,7 +90,11 @@ static json *build_standby(const json *inputs, enum state *state)
 {
 	const json *age = input(inputs, "standby"), *verify = input(inputs, "verify");
 	static const char *const ages[] = { "age_seconds", "size_bytes", NULL };
+	int64_t warn = STATUS_WARN_S, crit = STATUS_CRIT_S;
 	json *j = json_object(), *v = json_object();
+
+	json_int(age, "warn_seconds", 1, INT32_MAX, &warn);
+	json_int(age, "crit_seconds", 1, INT32_MAX, &crit);
 
 	*state = state_of(age);
 	if (verify != NULL)
@@ -98,11 +102,12 @@ static json *build_standby(const json *inputs, enum state *state)
 	json_put_str(j, "state", word(*state));
 	put_text(j, "text", json_str(age, "text"));
 	put_text(j, "snapshot_at", json_str(age, "data_at"));
+	put_text(j, "file_mtime", json_str(verify, "file_mtime"));
 	put_members(j, age, ages);
-	json_put_int(j, "warn_seconds", STATUS_WARN_S);
-	json_put_int(j, "crit_seconds", STATUS_CRIT_S);
+	json_put_int(j, "warn_seconds", warn);
+	json_put_int(j, "crit_seconds", crit);
 	put_text(v, "level", json_str(verify, "level"));
-	json_put_bool(v, "ok", verify != NULL && state_of(verify) == STATE_OK);
+	json_put_bool(v, "ok", json_bool(verify, "unchanged", false));
 	put_text(v, "at", json_str(verify, "at"));
 	json_put(j, "verify", v);
 	return j;
@@ -128,22 +133,30 @@ static enum state job_state(const json *record, enum state before, int64_t now)
 
 static json *build_job(const json *record)
 {
-	static const char *const members[] = { "result", "exit", "step", "message", "started_at", "finished_at",
-					       "seconds", "last_ok_at", "size", "next_run_at", NULL };
+	static const char *const members[] = { "result", "exit", "step", "message", "last_ok_at", "size", "runs_ok",
+					       "runs_failed", "next_run_at", NULL };
+	const json *seconds = json_get(record, "seconds");
 	json *j = json_object();
 
+	put_text(j, "last_run_at", json_str(record, "finished_at"));
 	put_members(j, record, members);
+	if (seconds != NULL)
+		json_put(j, "duration_s", json_copy(seconds));
+	else
+		json_put_null(j, "duration_s");
 	return j;
 }
 
 static json *build_sync(const json *inputs, const json *before, const char *role, int64_t now, enum state *state)
 {
 	const json *up = input(inputs, "upload"), *down = input(inputs, "download");
+	/* each host judges the job that is its own */
+	const json *own = strcmp(role, "primary") == 0 ? up : down;
 	json *j = json_object();
 
-	/* each host judges the job that is its own */
-	*state = job_state(strcmp(role, "primary") == 0 ? up : down, state_of(json_get(before, "sync")), now);
+	*state = job_state(own, state_of(json_get(before, "sync")), now);
 	json_put_str(j, "state", word(*state));
+	put_text(j, "next_run_at", json_str(own, "next_run_at"));
 	json_put(j, "upload", build_job(up));
 	json_put(j, "download", build_job(down));
 	return j;
@@ -151,7 +164,8 @@ static json *build_sync(const json *inputs, const json *before, const char *role
 
 static json *build_failover(const json *inputs, const char *role, enum state *state)
 {
-	json *j = json_object(), *checks = json_array();
+	const json *drill = input(inputs, "drill");
+	json *j = json_object(), *checks = json_array(), *last = json_object();
 	unsigned count = 0, good = 0;
 
 	*state = STATE_OK;
@@ -177,6 +191,9 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 	json_put_bool(j, "ready", count > 0 && good == count);
 	json_put_bool(j, "active", strcmp(role, "active") == 0);
 	json_put(j, "checks", checks);
+	put_text(last, "at", json_str(drill, "finished_at"));
+	put_text(last, "result", json_str(drill, "result"));
+	json_put(j, "last_drill", last);
 	return j;
 }
 
@@ -196,6 +213,93 @@ static json *build_alerts(const json *inputs)
 		json_push(alerts, a);
 	}
 	return alerts;
+}
+
+/* How often each channel was told something, over all alerts. */
+static json *build_channels(const json *inputs)
+{
+	json *channels = json_array();
+
+	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
+		const char *id = json_str(in, "id"), *name = json_str(in, "channel");
+		int64_t delivered = 0, failed = 0, n;
+		bool earlier = false;
+		json *c;
+
+		if (id == NULL || strcmp(id, "deliveries") != 0 || name == NULL)
+			continue;
+		for (const json *done = json_first(channels); done != NULL && !earlier; done = json_next(done))
+			earlier = strcmp(json_str(done, "name"), name) == 0;
+		if (earlier)
+			continue;
+		for (const json *same = in; same != NULL; same = json_next(same)) {
+			const char *other = json_str(same, "channel");
+
+			if (other == NULL || strcmp(other, name) != 0)
+				continue;
+			delivered += json_int(same, "delivered", 0, INT32_MAX, &n) ? n : 0;
+			failed += json_int(same, "failed", 0, INT32_MAX, &n) ? n : 0;
+		}
+		c = json_object();
+		json_put_str(c, "name", name);
+		json_put_int(c, "delivered", delivered);
+		json_put_int(c, "failed", failed);
+		json_push(channels, c);
+	}
+	return channels;
+}
+
+/* What a job's record says, as an event; NULL when it has not ended. */
+static json *event_of(const json *record, const char *what)
+{
+	static const char *const members[] = { "result", "message", NULL };
+	const char *at = json_str(record, "finished_at"), *result = json_str(record, "result");
+	json *e;
+
+	if (at == NULL || result == NULL || strcmp(result, "running") == 0)
+		return NULL;
+	e = json_object();
+	json_put_str(e, "at", at);
+	json_put_str(e, "what", what);
+	put_members(e, record, members);
+	return e;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return strcmp(json_str(*(json *const *)b, "at"), json_str(*(json *const *)a, "at"));
+}
+
+/* The last runs of everything, newest first: those of before, and the records of now. */
+static json *build_events(const json *inputs, const json *before)
+{
+	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill" };
+	enum { TASKS = sizeof tasks / sizeof *tasks };
+	json *found[TASKS + STATUS_EVENTS], *events = json_array();
+	size_t n = 0;
+
+	for (size_t i = 0; i < TASKS; i++) {
+		found[n] = event_of(input(inputs, tasks[i]), tasks[i]);
+		n += found[n] != NULL;
+	}
+	for (const json *old = json_first(json_get(before, "events")); old != NULL && n < TASKS + STATUS_EVENTS;
+	     old = json_next(old)) {
+		const char *at = json_str(old, "at"), *what = json_str(old, "what");
+		bool known = at == NULL || what == NULL;
+
+		for (size_t i = 0; i < n && !known; i++)
+			known = strcmp(json_str(found[i], "at"), at) == 0 && strcmp(json_str(found[i], "what"), what) == 0;
+		if (!known)
+			found[n++] = json_copy(old);
+	}
+	qsort(found, n, sizeof *found, newest_first);
+	for (size_t i = 0; i < n; i++) {
+		if (i < STATUS_EVENTS)
+			json_push(events, found[i]);
+		else
+			json_free(found[i]);
+	}
+	return events;
 }
 
 /* The sync of each of the last days, oldest first; a day that failed once and worked later worked. */
@@ -290,6 +394,9 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	json_put(j, "sync", y);
 	json_put(j, "failover", f);
 	json_put(j, "alerts", build_alerts(inputs));
+	json_put(j, "channels", build_channels(inputs));
+	/* last, what the next boot must not forget: mirror-status.sh looks for it there */
 	json_put(j, "days", build_days(inputs, before, role, now));
+	json_put(j, "events", build_events(inputs, before));
 	return j;
 }

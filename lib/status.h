@@ -7,10 +7,12 @@
  *   host      node, role (standby, active, primary), version
  *   primary   http-probe's line for the primary
  *   standby   age-check's line for the live copy
- *   verify    db-verify's line for it
+ *   verify    how it was verified when it was installed: level, at; unchanged since?, file_mtime
  *   download, upload   the records last-download.json, last-upload.json
+ *   failover, failback, drill   the same, for the events
  *   ready     one condition of readiness: check (its name), state, text; any number of them
  *   alert     an alert that is firing: key, severity, text, since; any number of them
+ *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them
  */
 #ifndef LIB_STATUS_H
 #define LIB_STATUS_H
@@ -20,6 +22,7 @@
 #define STATUS_WARN_S 93600	/* 26 h: a day and two hours to make the copy */
 #define STATUS_CRIT_S 129600	/* 36 h: the runbook's limit */
 #define STATUS_DAYS 14
+#define STATUS_EVENTS 10
 
 /*
  * inputs is an array of objects; before the document of the last round, or NULL; now in seconds since the

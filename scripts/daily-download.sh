@@ -196,16 +196,18 @@ fetch() {
 
 # what the record cannot prove is verified here; the hash ties this file to the one that was verified there
 verify_candidate() {
-	level=full
+	level=full verified_by=
 	[ "$verified" != full ] || level=quick
 	if [ -n "$unchanged" ] && [ "$(installed content_hash)" = "$hash" ]; then
 		skip verify "was verified when it was installed, and is the same to the last byte"
 	elif [ -n "$unchanged" ]; then
 		step verify
 		verify "$live" "$level" || die "$status" "$why"
+		verified_by=$level
 	elif [ -f "$candidate" ]; then
 		step verify
 		verify "$candidate" "$level" || die "$status" "$why"
+		verified_by=$level
 	else
 		skip verify "nothing was fetched"
 	fi
@@ -262,7 +264,10 @@ installed_record() {
 	else
 		printf '{"schema":1,"epoch":%s,"seq":%s,"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s",' \
 			"$(or_null "$epoch")" "$(or_null "$seq")" "$rev" "$(or_null "$size")" "$hash" "$taken"
-		printf '"installed_at":"%s","path":%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(json_text "$live")"
+		# the same content was verified when it came
+		[ -n "$verified_by" ] || verified_by=$(installed verified_by)
+		printf '"installed_at":"%s","verified_by":"%s","path":%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+			"${verified_by:-unknown}" "$(json_text "$live")"
 	fi >"$scratch/installed"
 	replace "$state/installed.json" <"$scratch/installed" || die 74 "$state/installed.json: cannot write"
 }

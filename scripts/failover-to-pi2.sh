@@ -383,7 +383,9 @@ farewell() {
 	say ""
 }
 
-begin failover 5 "${log_dir:-/var/log/ctv-pi2-download}/failover.log" operator.lock
+task=failover
+[ -z "$drill" ] || task=drill
+begin "$task" 5 "${log_dir:-/var/log/ctv-pi2-download}/failover.log" operator.lock
 look_around
 set_out
 if [ -n "$drill" ]; then

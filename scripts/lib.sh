@@ -504,16 +504,16 @@ db_present() {
 	fact="$(mib "$(stat -Lc %s "$live")"), at least $min_size"
 }
 
-# as_installed: nothing has been written to it since its installation, for which every page was read
+# as_installed: nothing has been written to it since its installation, for which every page was read. Sets $written_at.
 as_installed() {
+	found=$(TZ=UTC0 stat -Lc '%s %y' "$live")
+	written_at=${found#* } written_at=${written_at%%.*}
+	written_at=${written_at% *}T${written_at#* }Z
 	[ -f "$state/installed.json" ] && [ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] || return 1
-	pick snapshot_at "$state/installed.json"
-	at=${value%Z}
 	pick size "$state/installed.json"
-	case $(TZ=UTC0 stat -c '%s %y' "$live") in
-	"$value ${at%T*} ${at#*T}."*) ;;
-	*) return 1 ;;
-	esac
+	[ "$value" = "${found%% *}" ] || return 1
+	pick snapshot_at "$state/installed.json"
+	[ "$value" = "$written_at" ]
 }
 
 db_fresh() {
@@ -610,16 +610,28 @@ record() {
 	# not by the clock: who reads it compares it with the time as it is then
 	[ "$1" = running ] || finished=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 	last_ok=$finished
+	line=
+	read -r line 2>/dev/null <"$state/last-$task.json" || :
+	member_of runs_ok "$line"
+	runs_ok=${value:-0}
+	member_of runs_failed "$line"
+	runs_failed=${value:-0}
 	if [ "$1" = running ] || [ "$2" -ne 0 ]; then
-		pick last_ok_at "$state/last-$task.json"
+		member_of last_ok_at "$line"
 		last_ok=$value
 	fi
+	case $1/$2 in
+	running/*) ;;
+	*/0) runs_ok=$((runs_ok + 1)) ;;
+	*) runs_failed=$((runs_failed + 1)) ;;
+	esac
 	replace "$state/last-$task.json" "$(
 		printf '{"schema":1,"task":"%s","node":%s,"result":"%s","exit":%s,"step":"%s","message":%s,' \
 			"$task" "$(json_text "$node")" "$1" "$2" "${step:-$last_step}" "$(json_text "$message")"
-		printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s%s,"steps":[%s]}' \
+		printf '"started_at":"%s","finished_at":%s,"seconds":%s,"last_ok_at":%s,"runs_ok":%s,"runs_failed":%s%s,"steps":[%s]}' \
 			"$started" "${finished:+\"}${finished:-null}${finished:+\"}" "$seconds" \
-			"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "${outcome:+,$outcome}" "$steps_json"
+			"${last_ok:+\"}${last_ok:-null}${last_ok:+\"}" "$runs_ok" "$runs_failed" "${outcome:+,$outcome}" \
+			"$steps_json"
 	)" && news
 }
 

@@ -73,13 +73,16 @@ look_once() {
 # Only told by its size and time: a check that has the file open would make the nightly job refuse to replace it. Every
 # page was read when it was installed; the dry run reads them all again.
 look_at_copy() {
-	[ -e "$live" ] && [ "$role_was" != active ] || return 0
-	if as_installed; then
-		printf '{"state":"ok","level":"at installation","text":"as it was installed","at":"%s"}\n' \
-			"$(field installed_at <"$state/installed.json")"
-	else
-		echo '{"state":"warning","level":"not since it was written to","text":"written to since it was installed"}'
-	fi
+	[ -e "$live" ] || return 0
+	copy_is=ok copy_text="as it was installed" unchanged=true
+	as_installed || copy_is=warning copy_text="written to since it was installed" unchanged=false
+	# while it serves that is what it is for
+	[ "$role_was" != active ] || copy_is=ok
+	pick verified_by "$state/installed.json"
+	copy_level=$value
+	pick installed_at "$state/installed.json"
+	printf '{"state":"%s","text":"%s","unchanged":%s,"level":"%s","at":"%s","file_mtime":"%s"}\n' \
+		"$copy_is" "$copy_text" "$unchanged" "$copy_level" "$value" "$written_at"
 }
 
 # quiet_replace FILE: in /run, where nothing has to outlive a crash
@@ -199,6 +202,9 @@ look() {
 		as verify "$scratch/copy"
 		record_of upload ctv-db-sync.timer
 		record_of download ctv-pi2-download.timer
+		for job in failover failback drill; do
+			as $job "$state/last-$job.json"
+		done
 		[ -z "$alerts" ] || alert-post --list --json || :
 		LC_ALL=C sed 's/\t/\n/; s/\t/\n/; s/\t/ /g; s/[^ -~\n]/?/g; s/[\\"]/\\&/g
 			s/^\(.*\)\n\(.*\)\n\(.*\)$/{"id":"ready","check":"\1","state":"\2","text":"\3"}/' "$scratch/conditions"

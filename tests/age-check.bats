@@ -138,6 +138,7 @@ aged() {
 	jq -e '.check == "age-check" and .object == "db" and .state == "ok" and .size_bytes == 4 and
 		.age_seconds >= 10800 and .age_seconds < 11000' <<<"${lines[0]}"
 	[ "$(jq -r .data_at <<<"${lines[0]}")" = "$(date -ur db +%Y-%m-%dT%H:%M:%SZ)" ]
+	jq -e ".warn_seconds == 93600 and .crit_seconds == 129600" <<<"${lines[0]}"
 	jq -e '.object == "nope" and .state == "critical" and .age_seconds == null and .data_at == null and
 		.size_bytes == null' <<<"${lines[1]}"
 }

@@ -87,7 +87,7 @@ told() { grep -c -- "$1" told; }
 	[ "$(page '.failover.checks | map(.id) | join(" ")')" = 'role_clear db_present db_fresh db_verified code_present unit_startable port_free disk_free room_for_next data_writable state_writable timer_armed' ]
 	page '.failover.checks[] | select(.id == "db_fresh") | .detail' | grep -Eq '^[0-9]+.*s old .*, at most 36h$'
 	[ "$(page '.failover.checks[] | select(.id == "db_verified") | .detail')" = 'as it was installed' ]
-	[ "$(page '.standby.verify.level, .sync.download.result' | paste -sd' ')" = 'at installation ok' ]
+	[ "$(page '.standby.verify.level, .sync.download.result' | paste -sd' ')" = 'quick ok' ]
 	[ -e pi2/run/www/ready ]
 	[ -z "$(ls pi2/run/scratch 2>/dev/null)" ]
 	run told 'state \(warning\|critical\|unknown\)'

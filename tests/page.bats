@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # the status page in a real browser: every state, both themes, a dead generator, nothing fetched
+#
+# With a directory in $SCREENSHOTS (make screenshots) each state is drawn into it.
 
 load helper
 
@@ -17,8 +19,9 @@ page() {
 {"id":"host","node":"pi2","role":"$1","version":"0"}
 {"id":"primary","object":"http://100.81.73.46:8000/","state":"$2","http_status":200,"latency_ms":1043,"at":"$now"}
 {"id":"standby","state":"$3","age_seconds":50580,"data_at":"$now","size_bytes":1503236096}
-{"id":"verify","state":"ok","level":"quick","at":"$now"}
+{"id":"verify","state":"ok","level":"quick","unchanged":true,"at":"$now","file_mtime":"$now"}
 {"id":"download","result":"$result","exit":$4,"message":"no space left","started_at":"$now","finished_at":"$now","last_ok_at":"$now"}
+{"id":"drill","result":"ok","finished_at":"$now","message":"the drill has passed"}
 {"id":"ready","check":"db_fresh","state":"$5","text":"14h03m < 36h"}
 END
 }
@@ -30,13 +33,24 @@ browse() {
 		--user-data-dir="$BATS_TEST_TMPDIR/profile" "$@" "file://$www/index.html" 2>/dev/null
 }
 
+# draw NAME [OPTION...]: a picture, if pictures are wanted
+draw() {
+	[ -n "${SCREENSHOTS-}" ] || return 0
+	browse --window-size=1280,1000 --screenshot="$SCREENSHOTS/$1.png" "${@:2}"
+}
+
 # shows TEXT...: each is on the page, and the banner's words are those of status.json
 shows() {
 	browse --dump-dom >"$BATS_TEST_TMPDIR/dom"
+	draw "${BATS_TEST_DESCRIPTION// /-}"
 	for text in "$@" "$(jq -r .summary "$www/status.json")"; do
 		grep -qF -- "$text" "$BATS_TEST_TMPDIR/dom" || { echo "not on the page: $text" >&2; return 1; }
 	done
-	! grep -q 'body[^>]*class="stale"' "$BATS_TEST_TMPDIR/dom"
+	# each card and the banner have the state of the document
+	[ "$(grep -Eo '<h2>(Primary|Age|Daily|Failover)[^<]*</h2><span class="state [a-z]*' "$BATS_TEST_TMPDIR/dom" | sed 's/.* //' | paste -sd' ')" = \
+		"$(jq -r '.primary.state, .standby.state, .sync.state, .failover.state' "$www/status.json" | paste -sd' ')" ]
+	grep -q "class=\"banner $(jq -r .overall "$www/status.json")\"" "$BATS_TEST_TMPDIR/dom"
+	[ "$(grep -o 'body[^>]*class="stale"' "$BATS_TEST_TMPDIR/dom")" = '' ]
 }
 
 @test "ready" {
@@ -81,6 +95,7 @@ shows() {
 	old=$(($(date +%s) - 1000))
 	sed -i "s/data-generated=\"[0-9]*\"/data-generated=\"$old\"/" "$www/index.html"
 	browse --dump-dom >"$BATS_TEST_TMPDIR/dom"
+	draw generator-dead
 	grep -q 'body[^>]*class="stale"' "$BATS_TEST_TMPDIR/dom"
 	grep -q '? STALE: not updated for 16 min' "$BATS_TEST_TMPDIR/dom"
 }
@@ -96,6 +111,7 @@ shows() {
 	page standby critical warning 69 critical
 	sed -i 's|</body>|<script>document.title="wide "+(document.documentElement.scrollWidth>innerWidth)</script></body>|' "$www/index.html"
 	browse --window-size=320,800 --dump-dom | grep -q '<title>wide false'
+	draw narrow --window-size=320,1800
 }
 
 @test "no request leaves the page, and none could" {

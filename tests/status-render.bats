@@ -15,7 +15,7 @@ lines() {
 {"id":"host","node":"pi2","role":"standby","version":"0"}
 {"id":"primary","check":"http-probe","object":"http://p/","state":"ok","http_status":200,"latency_ms":12,"at":"$now"}
 {"id":"standby","state":"ok","age_seconds":60,"data_at":"$now","size_bytes":4096}
-{"id":"verify","state":"ok","level":"quick","at":"$now"}
+{"id":"verify","state":"ok","level":"quick","unchanged":true,"at":"$now"}
 {"id":"download","result":"ok","exit":0,"started_at":"$now","finished_at":"$now","last_ok_at":"$now"}
 {"id":"ready","check":"db_present","state":"$1","text":"4096 bytes"}
 END

@@ -130,6 +130,8 @@ static int print_json(const struct finding *f)
 		check_text(&c, "data_at", NULL);
 		check_text(&c, "size_bytes", NULL);
 	}
+	check_int(&c, "warn_seconds", warning_ms / 1000);
+	check_int(&c, "crit_seconds", critical_ms / 1000);
 	return check_done(&c, f->state, "%s", f->text);
 }
 

@@ -379,15 +379,39 @@ static int flush_one(const char *of)
 
 static bool as_json;
 
+/* Lines as status-render takes them; j is freed. */
+static void print_line(json *j)
+{
+	char *text = json_text(j);
+
+	puts(text);
+	free(text);
+	json_free(j);
+}
+
+static void list_deliveries(const char *of, const struct alert_channel *c)
+{
+	json *j = json_object();
+
+	json_put_str(j, "id", "deliveries");
+	json_put_str(j, "key", of);
+	json_put_str(j, "channel", c->name);
+	json_put_int(j, "delivered", c->delivered);
+	json_put_int(j, "failed", c->failed);
+	print_line(j);
+}
+
 static int list_one(const char *of)
 {
-	char *path = path_of(of, "", ""), head[HEADLINE], since[CLOCK_TEXT], queue[512] = "", *text;
+	char *path = path_of(of, "", ""), head[HEADLINE], since[CLOCK_TEXT], queue[512] = "";
 	struct channel_word w;
 	struct alert a;
 	json *j;
 
 	load(path, &a);
 	free(path);
+	for (size_t i = 0; as_json && i < a.channel_count; i++)
+		list_deliveries(of, &a.channels[i]);
 	if (a.state == STATE_OK && !alert_pending(&a))
 		return EX_OK;
 	word_of(&a, head, &w);
@@ -400,7 +424,6 @@ static int list_one(const char *of)
 		       *queue != '\0' ? "  not told yet: " : "", queue);
 		return EX_OK;
 	}
-	/* as status-render takes it */
 	if (a.state == STATE_OK)
 		return EX_OK;
 	j = json_object();
@@ -411,10 +434,7 @@ static int list_one(const char *of)
 	json_put_str(j, "since", since);
 	json_put_int(j, "count", a.count);
 	json_put_str(j, "queued", queue);
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	print_line(j);
 	return EX_OK;
 }
 

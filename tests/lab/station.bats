@@ -102,10 +102,10 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 
 @test "a job's end is on the page at once, not at the next round" {
 	pi2 systemctl stop ctv-status.timer
-	was=$(status .sync.download.finished_at)
+	was=$(status .sync.download.last_run_at)
 	lab run pi-ctv systemctl start ctv-db-sync.service
 	pi2 systemctl start ctv-pi2-download.service
-	newer() { now=$(status .sync.download.finished_at) && [ "$now" != "$was" ] && [ "$now" != null ]; }
+	newer() { now=$(status .sync.download.last_run_at) && [ "$now" != "$was" ] && [ "$now" != null ]; }
 	eventually newer
 	pi2 systemctl start ctv-status.timer
 }

@@ -180,11 +180,93 @@ static void test_page(void)
 	json_free(j);
 }
 
+/* The last runs of all jobs, each once, newest first, no more than ten, and a run that goes on is none. */
+static void test_events(void)
+{
+#define RECORD(task, result, at) "{\"id\":\"" task "\",\"result\":\"" result "\",\"exit\":0,\"message\":\"m\",\"finished_at\":\"" at "\"}"
+	static const char two[] = "[" RECORD("download", "ok", "2026-11-24T02:31:00Z") "," RECORD("failover", "failed", "2026-11-24T05:00:00Z") "]";
+	static const char next[] = "[" RECORD("download", "ok", "2026-11-25T02:31:00Z") "," RECORD("drill", "ok", "2026-11-24T05:30:00Z") "]";
+	static const char runs[] = "[{\"id\":\"download\",\"result\":\"running\",\"finished_at\":null}]";
+	json *first = build(two, NULL, NOW), *second = build(next, first, NOW), *same = build(two, second, NOW), *none = build(runs, NULL, NOW);
+	json *many = json_copy(second);
+	const json *e = json_first(json_get(second, "events"));
+	static const char *const order[] = { "download", "drill", "failover", "download" };
+	size_t n = 0;
+
+	for (; e != NULL; e = json_next(e), n++)
+		check(n < 4 && strcmp(json_str(e, "what"), order[n]) == 0, "event %zu is %s", n, json_str(e, "what"));
+	check(n == 4, "%zu events", n);
+	n = 0;
+	for (e = json_first(json_get(same, "events")); e != NULL; e = json_next(e))
+		n++;
+	check(n == 4, "the same runs again: %zu events", n);
+	check(json_first(json_get(none, "events")) == NULL, "a run that goes on");
+	check(strcmp(json_str(json_get(json_get(second, "failover"), "last_drill"), "at"), "2026-11-24T05:30:00Z") == 0, "the drill");
+	for (int i = 0; i < 12; i++) {
+		char line[256];
+		json *more;
+
+		snprintf(line, sizeof line, "[" RECORD("upload", "ok", "2026-12-%02dT02:31:00Z") "]", i + 1);
+		more = build(line, many, NOW);
+		json_free(many);
+		many = more;
+	}
+	n = 0;
+	for (e = json_first(json_get(many, "events")); e != NULL; e = json_next(e))
+		n++;
+	check(n == STATUS_EVENTS, "%zu events are kept", n);
+	check(strcmp(json_str(json_first(json_get(many, "events")), "at"), "2026-12-12T02:31:00Z") == 0, "the newest is first");
+	json_free(first);
+	json_free(second);
+	json_free(same);
+	json_free(none);
+	json_free(many);
+}
+
+/* Whether text is in the metrics and the page of these lines. */
+static void both(const char *lines, const char *in_metrics, const char *in_page)
+{
+	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20);
+	json *j = build(lines, NULL, NOW);
+
+	page_html(j, &html);
+	page_metrics(j, &prom);
+	check(strstr(prom.data, in_metrics) != NULL, "metrics lack %s", in_metrics);
+	check(strstr(html.data, in_page) != NULL, "the page lacks %s", in_page);
+	buf_free(&html);
+	buf_free(&prom);
+	json_free(j);
+}
+
+static void test_figures(void)
+{
+#define VERIFIED(b) "[{\"id\":\"standby\",\"state\":\"ok\",\"age_seconds\":60,\"warn_seconds\":3600,\"crit_seconds\":5400,\"data_at\":\"2026-11-24T02:05:00Z\"}," \
+	"{\"id\":\"verify\",\"state\":\"ok\",\"level\":\"full\",\"unchanged\":" b ",\"at\":\"2026-11-24T02:31:00Z\",\"file_mtime\":\"2026-11-24T02:05:00Z\"}]"
+	static const char job[] = "[{\"id\":\"download\",\"result\":\"ok\",\"exit\":0,\"finished_at\":\"2026-11-24T02:31:00Z\",\"seconds\":74.2,"
+		"\"runs_ok\":41,\"runs_failed\":2,\"next_run_at\":\"2026-11-25T02:30:00Z\"}]";
+	static const char told[] = "[{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"teams\",\"delivered\":2,\"failed\":1},"
+		"{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"ntfy\",\"delivered\":7,\"failed\":0},"
+		"{\"id\":\"deliveries\",\"key\":\"b\",\"channel\":\"teams\",\"delivered\":3,\"failed\":0}]";
+
+	both(VERIFIED("true"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 1\n", "verified (full) 02:31 UTC");
+	both(VERIFIED("true"), "ctv_db_verify_timestamp_seconds{copy=\"standby\",level=\"full\"} 1795487460\n", "<span>1h</span>");
+	both(VERIFIED("false"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 0\n", "not verified since it was written to");
+	both(VERIFIED("true"), "ctv_db_file_modified_timestamp_seconds{copy=\"standby\"} 1795485900\n", "left:75.0%");
+	both(job, "ctv_task_duration_seconds{task=\"download\"} 74.2\n", "in 74.2 s");
+	both(job, "ctv_task_runs_total{task=\"download\",result=\"ok\"} 41\n", "next 2026-11-25 02:30 UTC");
+	both(job, "ctv_task_runs_total{task=\"download\",result=\"failed\"} 2\n", "<strong>download</strong> ok");
+	both(told, "ctv_alerts_sent_total{channel=\"teams\",result=\"ok\"} 5\nctv_alerts_sent_total{channel=\"teams\",result=\"failed\"} 1\n"
+	     "ctv_alerts_sent_total{channel=\"ntfy\",result=\"ok\"} 7\n", "Recent events</h2><p>none</p>");
+	both("[" PRIMARY("ok") "]", "ctv_probe_duration_seconds{target=\"primary\"} 1.043\n", "last drill –");
+}
+
 int main(void)
 {
 	test_table();
 	test_history();
 	test_running();
+	test_events();
+	test_figures();
 	test_page();
 	return check_done();
 }
