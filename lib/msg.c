@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "lib/msg.h"
@@ -11,6 +12,7 @@
 #define LINE 1024
 
 bool msg_verbose;
+_Atomic bool msg_half_line;
 
 static const char *program = "ctv";
 
@@ -71,8 +73,9 @@ char *msg_escape(char *dst, size_t size, const char *src)
 static void __attribute__((format(printf, 4, 0))) say(const char *head, const char *object,
 							const char *tail, const char *fmt, va_list ap)
 {
-	char text[LINE], raw[LINE], line[LINE];
-	int n;
+	static const char erase[] = "\r\033[K";
+	char text[LINE], raw[LINE], line[sizeof erase + LINE];
+	int n, at = 0;
 
 	/* a text that was cut is still worth printing */
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -80,7 +83,11 @@ static void __attribute__((format(printf, 4, 0))) say(const char *head, const ch
 		     object != NULL ? ": " : "", text, tail != NULL ? ": " : "", tail != NULL ? tail : "");
 	if (n < 0)
 		return;
-	msg_escape(line, sizeof line - 1, raw);
+	if (atomic_exchange(&msg_half_line, false)) {
+		memcpy(line, erase, sizeof erase);
+		at = sizeof erase - 1;
+	}
+	msg_escape(line + at, LINE - 1, raw);
 	n = (int)strlen(line);
 	line[n++] = '\n';
 	/* there is nobody left to tell when standard error is gone */

@@ -19,6 +19,9 @@ const char *msg_program(void);
 /* -v was given: msg_info speaks. */
 extern bool msg_verbose;
 
+/* A line stands on the terminal that is to be drawn again (progress.h): the next message takes its place. */
+extern _Atomic bool msg_half_line;
+
 /* `program: object: cause`; object may be NULL. */
 void msg_err(const char *object, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same, and `: ` with the text of errno. Keeps errno. */

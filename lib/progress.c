@@ -21,9 +21,17 @@ struct progress {
 	bool terminal;
 };
 
+/* One whose line can be drawn again: a dumb one shows what should move its cursor. */
+static bool on_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 struct progress *progress_new(enum progress_when when, const char *what, uint64_t total)
 {
-	bool terminal = isatty(STDERR_FILENO);
+	bool terminal = on_terminal();
 	struct progress *p;
 
 	if (when == PROGRESS_NEVER || (when == PROGRESS_TERMINAL && !terminal))
@@ -58,8 +66,10 @@ static void draw(struct progress *p, int64_t now)
 	else
 		n = snprintf(line, sizeof line, "%s: %s  %s/s", p->what, num_size_text(have, done),
 			     num_size_text(pace, speed));
-	if (n > 0)
-		fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n", line);
+	if (n <= 0)
+		return;
+	msg_half_line = p->terminal;
+	fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n", line);
 }
 
 void progress_skip(struct progress *p, uint64_t bytes)
@@ -89,10 +99,10 @@ void progress_end(struct progress *p)
 {
 	if (p == NULL)
 		return;
-	if (p->terminal)
-		fputs("\r\033[K", stderr);
-	else
+	if (!p->terminal)
 		draw(p, clock_ms());
+	else if (atomic_exchange(&msg_half_line, false))
+		fputs("\r\033[K", stderr);
 	pthread_mutex_destroy(&p->drawing);
 	free(p);
 }

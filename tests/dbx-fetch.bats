@@ -1202,6 +1202,46 @@ killed_after() {
 	[ -z "$stderr" ]
 }
 
+# at_terminal COMMAND...: what a person sees, byte for byte, in the file screen; its exit status
+at_terminal() {
+	TERM=${TERM_IS-xterm} script -qec "$*" /dev/null </dev/null >screen
+}
+
+@test "at a terminal one line is drawn again and again, and is gone at the end, whatever the end is" {
+	remote a.bin $((4 * M))
+	at_terminal dbx-fetch --limit-rate 4M -o out /a.bin
+	cmp a.bin out
+	[ "$(grep -ao $'\r/a.bin: [ 0-9]* %' screen | wc -l)" -ge 2 ]
+	[ "$(tr -cd '\n' <screen | wc -c)" -eq 0 ]
+	[ "$(tail -c 4 screen)" = $'\r\e[K' ]
+	# no colour, whatever NO_COLOR says, and of the cursor nothing but the end of its line
+	[ -z "$(sed 's/\x1b\[K//g' screen | tr -cd '\033')" ]
+	remote b.bin $((9 * M))
+	dropbox_fault '{"route":"files/download","kind":"409","tag":"path/restricted_content","after":1,"count":-1}'
+	run at_terminal dbx-fetch --limit-rate 8M -j 1 -o out /b.bin
+	expect 65
+	[ "$(grep -ao $'\r/b.bin: [ 0-9]* %' screen | wc -l)" -ge 1 ]
+	# the message has a line of its own
+	[ "$(tr -cd '\n' <screen | wc -c)" -eq 1 ]
+	[[ $(cat screen) == $'\r/b.bin: '*$'\e[K\r\e[Kdbx-fetch: /b.bin: Dropbox refuses this content'* ]]
+}
+
+@test "no line is drawn where it could not be drawn again: no terminal, a dumb one, --no-progress" {
+	remote a.bin $((2 * M))
+	run dbx-fetch --limit-rate 4M -o out /a.bin
+	expect 0 '^$'
+	rm out
+	TERM_IS=dumb at_terminal dbx-fetch --limit-rate 4M -o out /a.bin
+	[ ! -s screen ]
+	rm out
+	at_terminal dbx-fetch --limit-rate 4M --no-progress -o out /a.bin
+	[ ! -s screen ]
+	rm out
+	TERM_IS=dumb at_terminal dbx-fetch --progress --limit-rate 4M -o out /a.bin
+	grep -q '^/a.bin: 100 %' screen
+	[ -z "$(tr -cd '\033' <screen)" ]
+}
+
 @test "what a server says cannot drive the terminal" {
 	remote a.bin 10
 	dropbox_fault '{"route":"files/get_metadata","kind":"400","text":"\u001b[31mred\nforged: line\u0007"}'
