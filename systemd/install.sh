@@ -71,6 +71,8 @@ config_files() {
 		echo "systemd/hardening.conf $units/flaskapp.service.d/hardening.conf"
 		echo "systemd/hardening.conf $units/control-station.service.d/hardening.conf"
 		echo "systemd/control-station.conf $lib/control-station.conf"
+		echo "systemd/kuma.json $lib/kuma.json"
+		echo "scripts/kuma-import.js $lib/kuma-import.js"
 		echo "systemd/owner.conf $units/ctv-pi2-download.service.d/owner.conf"
 		echo "systemd/setuid.conf $units/flaskapp.service.d/setuid.conf"
 		echo "systemd/polkit.rules /etc/polkit-1/rules.d/60-ctv-mirror.rules"

@@ -37,6 +37,21 @@ exposure() {
 	done
 }
 
+@test "the standby has the runbook's four monitors for Uptime Kuma, and what adds them; the primary has neither" {
+	installed standby
+	lib=$D/usr/local/lib/ctv-mirror
+	[ "$(jq -r 'map(.name) | join(", ")' "$lib/kuma.json")" = \
+		'Pi-CTV API Endpoint, Pi-CTV System Health, Pi2 Control Station, Pi2 Database Sync' ]
+	# each setting is one that the rounds read
+	for setting in $(jq -r '.[].setting | values' "$lib/kuma.json"); do
+		grep -q "$setting ''" "$lib/mirror-status.sh"
+	done
+	grep -q '^usage: kuma-import.js' <(sed -n 's/^const usage = `//p' "$lib/kuma-import.js")
+	rm -r "$D"
+	installed primary
+	[ ! -e "$lib/kuma.json" ] && [ ! -e "$lib/kuma-import.js" ]
+}
+
 @test "no service can fail or work again in silence, but for the alarm itself" {
 	for role in standby primary; do
 		rm -rf "$D"
