@@ -120,7 +120,7 @@ long_ago() {
 	fault 'pi2 loses its power'
 	lab poweroff pi2
 	[ -n "${LAB_REAL-}" ] || lab run pi-ctv sh -c "date -u -d '15 min ago' +%Y-%m-%dT%H:%M:%SZ >$RUN/standby-seen"
-	arrives pi-ctv 'CRITICAL: the standby has not reported for 15 min'
+	arrives pi-ctv 'CRITICAL: the standby has not reported for'
 	# the switch of pi2 has heard nothing since: it will go off; that of pi-ctv hears that not all is well
 	run pinged pi2 '' "$broken"
 	expect 1
