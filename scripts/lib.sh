@@ -537,11 +537,22 @@ unit_startable() {
 	esac
 }
 
+# room_in DIRECTORY: sets $room, the KiB that are free there
+room_in() {
+	room=$(df --output=avail -k "$1" 2>/dev/null) room=${room##*[!0-9]} room=${room:-0}
+}
+
 disk_free() {
-	room=$(df --output=avail -k "${live%/*}" 2>/dev/null) room=${room##*[!0-9]}
-	fact="$((${room:-0} / 1024)) MiB, at least 64"
-	[ "${room:-0}" -ge 65536 ] ||
-		unmet 74 "${live%/*}: $((${room:-0} / 1024)) MiB free: the application could not write" "make room"
+	room_in "${live%/*}"
+	fact="$((room / 1024)) MiB, at least 64"
+	[ "$room" -ge 65536 ] ||
+		unmet 74 "${live%/*}: $((room / 1024)) MiB free: the application could not write" "make room"
+}
+
+# room_for BYTES WHAT: where the last look was, beside what is there now
+room_for() {
+	fact="$((room / 1024)) MiB, $2 needs $(($1 >> 20))"
+	[ "$room" -gt $(($1 >> 10)) ] || unmet 74 "$fact"
 }
 
 data_writable() {

@@ -118,9 +118,7 @@ code_present() {
 # the nightly download needs room for a second copy
 room_for_next() {
 	pick size_bytes "$scratch/age"
-	size=$((${value:-0} / 1024))
-	fact="$((${room:-0} / 1024)) MiB, the next download needs $((size / 1024))"
-	[ "${room:-0}" -gt "$size" ] || unmet 74 "$fact"
+	room_for "${value:-0}" "the next download"
 }
 
 timer_armed() {

@@ -97,6 +97,7 @@ install_files() {
 	done
 	put 755 scripts/cli_db_sync.py "$lib/cli_db_sync.py"
 	ln -sfn "$lib/cli-db-sync.sh" "$DESTDIR$bin/cli-db-sync"
+	ln -sfn "$lib/ctv-doctor.sh" "$DESTDIR$bin/ctv-doctor.sh"
 	for page in $pages; do
 		install -D -m 644 "man/$page" "$DESTDIR$man/man${page##*.}/$page"
 	done
@@ -147,7 +148,7 @@ activate() {
 		echo "install.sh: lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"
 	cat <<-EOF
 		Installed as $ROLE. Next: the token in /etc/ctv-db-sync.env (dbx-auth login), operators into the group
-		(usermod -aG ctvapps NAME), and a look: cli-db-sync test
+		(usermod -aG ctvapps NAME), and a look: ctv-doctor.sh
 	EOF
 }
 
@@ -172,7 +173,7 @@ uninstall() {
 			[ ! -e "$units/$unit" ] || systemctl disable --quiet --now "$unit"
 		done
 	fi
-	for tool in $tools cli-db-sync; do
+	for tool in $tools cli-db-sync ctv-doctor.sh; do
 		rm -f "$DESTDIR$bin/$tool"
 	done
 	rm -rf "${DESTDIR:-}$lib"

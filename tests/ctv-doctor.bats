@@ -1,0 +1,518 @@
+#!/usr/bin/env bats
+# ctv-doctor.sh: each layer is broken, is named with what mends it, and is the exit status. Real sandboxes: lab/doctor.bats.
+
+load helper
+load hosts
+
+setup() {
+	hosts_start
+	chmod 711 "$BATS_RUN_TMPDIR" .. .
+	upload >log
+	download >>log
+	# systemd as this test has it: what stands in units/UNIT, else all well
+	mkdir units
+	stub systemctl <<-'END'
+		for unit; do :; done
+		case $1 in
+		show)
+			printf 'LoadState=loaded\nNeedDaemonReload=no\nUnitFileState=enabled\n'
+			case $unit in
+			flaskapp.service) printf 'UnitFileState=disabled\nActiveState=inactive\nControlGroup=/system.slice/flaskapp.service\n' ;;
+			*.timer) printf 'ActiveState=active\nNextElapseUSecRealtime=Wed 2026-11-25 02:30:00 UTC\n' ;;
+			*) echo ActiveState=active ;;
+			esac
+			cat "$BATS_TEST_TMPDIR/units/$unit" 2>/dev/null || :
+			;;
+		cat) cat "$BATS_TEST_TMPDIR/units/$unit" ;;
+		--version) echo 'systemd 252 (test)' ;;
+		esac
+	END
+	mkdir -p pi2/app/.venv/bin pi2/log
+	# nobody answers at port 9
+	export CTV_STATION_URL=http://127.0.0.1:9
+}
+
+teardown() {
+	dropbox_stop
+}
+
+# doctor [LAYER...]: on the standby
+doctor() { on pi2 ctv-doctor.sh "$@"; }
+
+# sees STATUS LAYER REGEX [HINT]: after `run`; a line of the layer, the hint below it, and the exit status
+sees() {
+	expect "$1" "^ ?([^ ]+) +$2 +.*$3"
+	[ -z "${4-}" ] || expect "$1" "^ +hint: .*$4"
+	case $1 in
+	0) expect 0 "^DOCTOR OK: all is in order \| layers=" ;;
+	1) expect 1 "^DOCTOR WARNING:.* $2( .*)? \| layers=" ;;
+	2) expect 2 "^DOCTOR CRITICAL:.* $2( .*)? \| layers=" ;;
+	3) expect 3 "^DOCTOR UNKNOWN:.* $2( .*)? \| layers=" ;;
+	esac
+}
+
+# service [LAYER...], or service env...: the same as the owner of pi2's files, who has no rights but theirs
+service() {
+	if [ "$(id -u)" -eq 0 ]; then
+		chown -R 65534:65534 pi2
+		wrap=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	fi
+	if [ "${1-}" = env ]; then on pi2 "$@"; else on pi2 ctv-doctor.sh "$@"; fi
+}
+
+# answer NAME TEXT: this command says this
+answer() {
+	printf '%s\n' "$2" >"answer.$1"
+	printf 'cat "%s"\n' "$PWD/answer.$1" | stub "$1"
+}
+
+@test "settings: absent, open to others, unreadable, nameless; a role that is none" {
+	echo CTV_MIN_SIZE=20K >pi2/env
+	chmod 640 pi2/env
+	set -- env CTV_ENV_FILE="$PWD/pi2/env"
+	run on pi2 "$@" ctv-doctor.sh settings
+	sees 0 settings 'pi2/env, 640 .*; pi2, standby'
+	run doctor settings
+	sees 2 settings '/nonexistent: not there' 'dbx-auth login'
+	run on pi2 "$@" CTV_NODE= ctv-doctor.sh settings
+	sees 2 settings 'no CTV_NODE'
+	echo boss >pi2/state/role
+	run on pi2 "$@" ctv-doctor.sh settings
+	sees 2 settings 'state/role: boss'
+	echo standby >pi2/state/role
+	chmod 644 pi2/env
+	# whatever else was asked: nothing can be seen without them
+	run on pi2 "$@" ctv-doctor.sh data
+	sees 2 settings 'others can read it' 'chmod 0640'
+	chmod 000 pi2/env
+	run service "$@" ctv-doctor.sh data
+	sees 2 settings 'cannot open: Permission denied' sudo
+	chmod 640 pi2/env
+	run on pi2 "$@" DATABASE_PATH=data.db ctv-doctor.sh data
+	sees 2 settings 'not an absolute path'
+}
+
+@test "units: not there, changed on disk, failed, without a program or its execute bit, enabled where it must not be" {
+	run doctor units
+	sees 0 units '9 are loaded as they are on disk, none has failed'
+	broken() {
+		echo "$2" >"units/$1"
+		run doctor units
+		rm "units/$1"
+	}
+	broken ctv-status.service LoadState=not-found
+	sees 2 units 'ctv-status.service is not-found' 'make install ROLE=standby'
+	broken ctv-status.timer NeedDaemonReload=yes
+	sees 1 units 'ctv-status.timer has changed' 'systemctl daemon-reload'
+	broken ctv-pi2-download.service ActiveState=failed
+	sees 2 units 'ctv-pi2-download.service has failed' 'journalctl -u ctv-pi2-download.service'
+	broken control-station.service 'ExecStart={ path=/nonexistent/lighttpd ; argv[]=x ; }'
+	sees 2 units '/nonexistent/lighttpd: not there' 'apt-get install .*lighttpd'
+	touch program
+	broken flaskapp.service "ExecStart={ path=$PWD/program ; argv[]=x ; }"
+	sees 2 units 'program: not executable' "chmod 755 $PWD/program"
+	broken flaskapp.service UnitFileState=enabled
+	sees 1 units 'flaskapp.service starts at boot' 'systemctl disable flaskapp.service'
+}
+
+@test "timers: disabled, stopped, without a next time" {
+	run doctor timers
+	sees 0 timers 'ctv-pi2-download.timer at Wed 2026-11-25 02:30:00 UTC; ctv-status.timer at '
+	echo UnitFileState=disabled >units/ctv-pi2-download.timer
+	run doctor timers
+	sees 2 timers 'ctv-pi2-download.timer is disabled and active' 'systemctl enable --now ctv-pi2-download.timer'
+	echo ActiveState=inactive >units/ctv-pi2-download.timer
+	run doctor timers
+	sees 2 timers 'ctv-pi2-download.timer is enabled and inactive'
+	echo NextElapseUSecRealtime= >units/ctv-pi2-download.timer
+	run doctor timers
+	sees 2 timers 'ctv-pi2-download.timer has no next time'
+	rm units/*
+	run on pi-ctv ctv-doctor.sh timers
+	sees 0 timers 'ctv-db-sync.timer at '
+}
+
+@test "a systemd that gives no answer is unknown, once for each layer" {
+	stub systemctl <<-'END'
+		echo 'Failed to connect to bus' >&2
+		exit 1
+	END
+	run doctor units timers
+	sees 3 units 'systemd gives no answer: Failed to connect to bus'
+	sees 3 timers 'systemd gives no answer'
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "port: taken by somebody else, by the application on a standby; nobody where it serves" {
+	mine=$(sed -n 's/^0:://p' /proc/$$/cgroup)
+	stub ss <<-'END'
+		case $2 in *:9) cat "$BATS_TEST_TMPDIR/on9" 2>/dev/null ;; *) cat "$BATS_TEST_TMPDIR/on5001" ;; esac || :
+	END
+	echo "LISTEN 0 1 *:9 users:((\"x\",pid=$$,fd=5))" >taken
+	cp taken on5001
+	echo "ControlGroup=$mine" >units/control-station.service
+	export CTV_STANDBY_URL=http://127.0.0.1:9 CTV_PRIMARY_URL=http://127.0.0.1:9
+	run doctor port
+	sees 0 port 'nobody listens on 9; control-station.service listens on 5001'
+	cp taken on9
+	run doctor port
+	sees 2 port "port 9 is held by process $$ of $mine, not by flaskapp.service"
+	echo "ControlGroup=$mine" >units/flaskapp.service
+	run doctor port
+	sees 1 port 'flaskapp.service listens on port 9, on a standby' 'systemctl stop flaskapp.service'
+	run on pi-ctv ctv-doctor.sh port
+	sees 0 port 'flaskapp.service listens on 9'
+	rm on9
+	run on pi-ctv ctv-doctor.sh port
+	sees 2 port 'nobody listens on port 9' 'systemctl start flaskapp.service'
+	sed -i 's/users.*//' on5001
+	run doctor port
+	sees 3 port 'whom only root can see'
+}
+
+@test "holders: on a standby nobody may have the database open, on the primary the application only" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	run doctor holders
+	sees 0 holders 'nobody has .*/pi2/data/production.db open'
+	hold() { sleep infinity 8<"$1" 3>&- & holder=$!; }
+	hold "$copy"
+	run doctor holders
+	kill $holder
+	sees 2 holders 'production.db: in use by [0-9]+ \(sleep\), and would not be replaced'
+	hold "$live"
+	run on pi-ctv ctv-doctor.sh holders
+	sees 1 holders 'which is not of flaskapp.service'
+	echo "ControlGroup=$(sed -n 's/^0:://p' /proc/$$/cgroup)" >units/flaskapp.service
+	run on pi-ctv ctv-doctor.sh holders
+	kill $holder
+	sees 0 holders 'flaskapp.service has .* open'
+	run service holders
+	sees 3 holders 'is for root to see'
+}
+
+@test "clock: not synchronised, far from Dropbox's, no answer" {
+	answer timedatectl yes
+	run doctor clock
+	sees 0 clock "synchronised, -?[0-9] s ahead of Dropbox's"
+	answer timedatectl no
+	run doctor clock
+	sees 1 clock 'not synchronised' 'timedatectl set-ntp true'
+	answer timedatectl yes
+	answer curl "$(date -u -R -d '-1 hour')"
+	run doctor clock
+	sees 2 clock "3[56][0-9][0-9] s ahead of Dropbox's"
+	answer curl "$(date -u -R -d '+1 hour')"
+	run doctor clock
+	sees 2 clock "-3[56][0-9][0-9] s ahead of Dropbox's"
+	rm stubs/curl
+	dropbox_stop
+	run doctor clock
+	sees 3 clock 'Dropbox does not tell its time'
+}
+
+@test "page: not served, and old" {
+	run doctor page
+	sees 2 page 'http://127.0.0.1:9: curl: .*' 'systemctl restart control-station.service'
+	answer curl "{\"schema\":1,\"generated_at\":\"$(date -u -d '-4 min' +%Y-%m-%dT%H:%M:%SZ)\"}"
+	run doctor page
+	sees 0 page 'answers, 4 min old'
+	answer curl "{\"schema\":1,\"generated_at\":\"$(date -u -d '-20 min' +%Y-%m-%dT%H:%M:%SZ)\"}"
+	run doctor page
+	sees 2 page 'is 20 min old'
+	run on pi-ctv ctv-doctor.sh page
+	sees 2 page 'is 20 min old' 'on the standby: sudo ctv-doctor.sh'
+	answer curl '{}'
+	run doctor page
+	sees 2 page 'min old'
+}
+
+@test "programs: an execute bit that is lost, one that is missing, of another version, or behind another of its name" {
+	mkdir -p bin lib first pi2/app/scripts pi2/app/bin
+	cp "$ROOT"/scripts/* lib/
+	for tool in "$ROOT"/tools/*.c; do
+		ln -s "$(command -v "$(basename "$tool" .c)")" bin/
+	done
+	for link in scripts/failover-to-pi2.sh scripts/failback-to-pi-ctv.sh bin/daily-download.sh; do
+		ln -s "$PWD/lib/${link##*/}" "pi2/app/$link"
+	done
+	PATH=$PWD/first:$PWD/bin:$PATH
+	programs() { run on pi2 "$PWD/lib/ctv-doctor.sh" programs; }
+	programs
+	sees 0 programs "those in $PWD/bin and $PWD/lib can be run"
+	chmod -x lib/settle.sh
+	programs
+	sees 2 programs 'lib/settle.sh: not executable' "chmod 755 $PWD/lib/settle.sh"
+	chmod +x lib/settle.sh
+	rm bin/db-verify
+	programs
+	sees 2 programs 'bin/db-verify: not there' 'make install ROLE=standby'
+	printf '#!/bin/sh\necho db-verify 0.0.1\n' >bin/db-verify
+	chmod +x bin/db-verify
+	programs
+	sees 2 programs 'bin/db-verify: not of version .*: db-verify 0.0.1'
+	ln -sf "$(PATH=${PATH#*:*:} command -v db-verify)" bin/db-verify
+	cp bin/dbx-put first/
+	programs
+	sees 1 programs "$PWD/first/dbx-put stands before $PWD/bin/dbx-put" "rm $PWD/first/dbx-put"
+	rm first/dbx-put pi2/app/bin/daily-download.sh
+	programs
+	sees 2 programs 'pi2/app/bin/daily-download.sh: not there'
+}
+
+@test "programs: the lists are what is installed" {
+	for list in tools scripts; do
+		sed -n "/^$list='/,/'\$/p" "$ROOT/scripts/ctv-doctor.sh" | tr -d "'" | sed 's/^[a-z]*=//' | tr -s ' \t' '\n' | sed '/^$/d' |
+			sort >$list
+	done
+	(cd "$ROOT/tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//' | sort | diff tools -
+	(cd "$ROOT/scripts" && ls ./*.sh ./*.py) | sed 's,^./,,' | grep -vxE 'lib.sh|deps.sh|demo.sh' | sort | diff scripts -
+}
+
+@test "state, log, round: each directory and lock that cannot be written" {
+	mkdir -p pi2/run/www
+	export CTV_RUN_DIR=$PWD/pi2/run
+	run service state log round
+	expect 0
+	mkdir pi2/state/wanted
+	for path in pi2/state:state pi2/state/wanted:state pi2/state/role.lock:state pi2/log:log pi2/run/www:round; do
+		was=$(stat -c %a "${path%:*}")
+		chmod 555 "${path%:*}"
+		run service state log round
+		chmod "$was" "${path%:*}"
+		sees 2 "${path#*:}" "${path%:*}: cannot write" 'systemd-tmpfiles --create'
+	done
+}
+
+@test "data: a directory that takes no new file" {
+	run service data
+	sees 0 data 'a file was made, renamed and removed'
+	[ "$(ls -A pi2/data | grep -c doctor)" -eq 0 ]
+	chmod 555 pi2/data
+	run service data
+	sees 2 data "pi2/data, 555 .*: cannot write" "install -d -o ctvapps -g ctvapps -m 2775 $PWD/pi2/data"
+}
+
+@test "database: absent, unreadable, another's, implausible, old" {
+	run doctor database
+	sees 0 database '6[06]0 .*: header, '
+	chmod 600 "$copy"
+	run doctor database
+	sees 1 database 'production.db is 600 ' "chmod 660 $copy"
+	chmod 000 "$copy"
+	run service database
+	sees 2 database 'production.db: cannot read, 0 '
+	chmod 664 "$copy"
+	run doctor database
+	sees 1 database 'production.db is 664 '
+	chmod 660 "$copy"
+	TABLES=nosuch run doctor database
+	sees 2 database 'nosuch'
+	MIN_SIZE=1G run doctor database
+	sees 2 database 'bytes, wanted at least 1073741824'
+	touch -d '-40 hours' "$copy"
+	run doctor database
+	sees 2 database '40h.* old' 'systemctl start ctv-pi2-download.service'
+	rm "$copy"
+	run doctor database
+	sees 2 database 'no such file'
+	# how the primary's application keeps its own is its own
+	chmod 640 "$live"
+	touch -d '-40 hours' "$live"
+	run on pi-ctv ctv-doctor.sh database
+	sees 0 database '640 '
+}
+
+@test "disk: full, and too full for another copy" {
+	run doctor disk
+	sees 0 disk 'the next download needs'
+	answer df "$(printf 'Avail\n%d' 60000)"
+	run doctor disk
+	sees 2 disk 'MiB free: the application could not write'
+	truncate -s 200M "$copy" "$live"
+	answer df "$(printf 'Avail\n%d' 150000)"
+	run doctor disk
+	sees 1 disk "pi2/data: 146 MiB, the next download needs 200"
+	run on pi-ctv ctv-doctor.sh disk
+	sees 1 disk "pi-ctv/state: 146 MiB, the next snapshot needs 200"
+}
+
+@test "code: no repository, changed files, commits of its own, requirements that are not installed" {
+	run doctor code
+	sees 1 code 'no git repository'
+	rm -r pi2/app
+	git -c init.defaultBranch=main init -q origin
+	git="git -c user.name=x -c user.email=x@x"
+	(cd origin && echo 1 >app.py && git add . && $git commit -qm one)
+	git clone -q origin pi2/app
+	run doctor code
+	sees 0 code '[0-9a-f]{7} of 20'
+	touch pi2/app/untracked
+	echo 2 >pi2/app/app.py
+	run doctor code
+	sees 1 code '1 files are not as they were committed' "git -C $PWD/pi2/app status"
+	(cd pi2/app && $git commit -qam two)
+	run doctor code
+	sees 1 code '1 commits are not at origin'
+	git -C pi2/app reset -q --hard HEAD^
+	touch pi2/state/requirements-changed
+	run doctor code
+	sees 2 code 'requirements of this code are not installed' 'uv pip install -r'
+	rm pi2/state/requirements-changed
+	git -C pi2/app checkout -q --detach
+	run doctor code
+	sees 1 code 'follows no branch'
+}
+
+@test "token: revoked, short-lived, without a scope, no room in Dropbox, no Dropbox" {
+	run doctor token
+	sees 0 token 'accepted, with all four scopes'
+	run on pi2 env DROPBOX_REFRESH_TOKEN=wrong ctv-doctor.sh token
+	sees 2 token 'refresh token is revoked or wrong' 'dbx-auth login'
+	run on pi2 env DROPBOX_ACCESS_TOKEN="$(dropbox_token)" ctv-doctor.sh token
+	sees 1 token 'DROPBOX_ACCESS_TOKEN, which ends in hours'
+	run on pi2 env DROPBOX_ACCESS_TOKEN="$(dropbox_token '{"scope":"account_info.read files.metadata.read files.content.read"}')" \
+		ctv-doctor.sh token
+	sees 2 token 'the token may not do files.content.write' 'tick it'
+	dropbox_fault '{"route":"users/get_space_usage","kind":"merge","json":{"used":1000,"allocation":{".tag":"individual","allocated":2000}}}'
+	run doctor token
+	sees 1 token 'left in Dropbox, less than a copy needs'
+	dropbox_stop
+	run on pi2 env CTV_BACKOFF=1ms ctv-doctor.sh token
+	sees 2 token 'Dropbox: '
+}
+
+@test "alerts: nobody to be told, and what could not be told" {
+	run doctor alerts
+	sees 1 alerts 'no channel is set'
+	export CTV_NTFY_URL=http://127.0.0.1:9/x
+	run doctor alerts
+	sees 0 alerts 'somebody is told; 0 stand'
+	on pi2 env CTV_BACKOFF=1ms alert-post -k disk 'it is full' || true
+	run doctor alerts
+	sees 2 alerts 'not told: disk, ntfy: ' 'alert-post --flush'
+}
+
+@test "opening: the application cannot write the database or what SQLite has beside it" {
+	run service opening
+	sees 0 opening 'can be opened to write'
+	chmod 440 "$copy"
+	run service opening
+	sees 2 opening "production.db: cannot be opened to write, 440 " "chmod 660 $copy"
+	chmod 660 "$copy"
+	touch "$copy-shm"
+	chmod 444 "$copy-shm"
+	run service opening
+	sees 2 opening 'production.db-shm: cannot be opened to write'
+}
+
+@test "versions: the application's SQLite and its old fault; a Python that does not start" {
+	run doctor versions
+	sees 2 versions "the application's Python does not start" 'python3 -m venv'
+	for is in 3.40.1 3.51.3 3.100.0; do
+		printf '#!/bin/sh\necho %s\n' $is >pi2/app/.venv/bin/python3
+		chmod +x pi2/app/.venv/bin/python3
+		run doctor versions
+		sees 0 versions "the application's SQLite $is.*, systemd 252, Linux .*, curl [0-9]"
+		[ $is = 3.40.1 ] || [[ $output != *'before 3.51.3'* ]]
+		[ $is != 3.40.1 ] || [[ $output == *'before 3.51.3'* ]]
+	done
+}
+
+@test "as root each job's layers are seen by its unit's own settings, drop-ins included, whose findings count" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	cat >units/ctv-pi2-download.service <<-'END'
+		# /etc/systemd/system/ctv-pi2-download.service
+		[Unit]
+		Description=not this
+		[Service]
+		Type=oneshot
+		User=ctvapps
+		ExecStart=/not this
+		TimeoutStartSec=3h
+		ReadWritePaths=/a \
+		  /b
+		# /etc/systemd/system/ctv-pi2-download.service.d/site.conf
+		[Service]
+		ReadWritePaths=
+		SystemCallFilter=~@privileged @resources
+		[Install]
+		WantedBy=not.this
+	END
+	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service >units/flaskapp.service
+	stub systemd-run <<-'END'
+		printf '%s\n' "$@" >>"$BATS_TEST_TMPDIR/ran"
+		while [ "$1" != -- ]; do shift; done
+		shift 2
+		case $1 in
+		settings) echo ' ! disk      so so'; echo 'DOCTOR WARNING: disk | layers=10'; exit 1 ;;
+		state) echo 'ok round     well'; echo 'DOCTOR OK: all is in order | layers=3' ;;
+		*) echo ' ✗ opening   bad'; echo 'DOCTOR CRITICAL: disk opening | layers=3'; exit 2 ;;
+		esac
+	END
+	answer timedatectl yes
+	echo : | stub ss
+	run doctor
+	expect 2 '^in the sandbox of ctv-pi2-download.service:$'
+	expect 2 '^ ! disk +so so$'
+	expect 2 '^DOCTOR CRITICAL:.* disk opening \| layers=22$'
+	run grep -c '^DOCTOR' <<<"$output"
+	expect 0 '^1$'
+	grep -A1 -x -- -p ran | sed -n '/^-/!p' | head -n 4 >settings
+	printf '%s\n' User=ctvapps 'ReadWritePaths=/a    /b' ReadWritePaths= 'SystemCallFilter=~@privileged @resources' |
+		sed 's/  */ /g' | diff <(sed 's/[[:space:]][[:space:]]*/ /g' settings) -
+	run grep -E 'not this|oneshot|3h|not.this' ran
+	expect 1
+}
+
+@test "a sandbox that cannot be entered is critical, with systemd's reason; a unit that is not there too" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service >units/ctv-pi2-download.service
+	echo 'exit 226' | stub systemd-run
+	stub journalctl <<-'END'
+		for unit; do :; done
+		echo "$unit.service: Failed to set up mount namespacing: /run/systemd/unit-root/var/log/x: No such file or directory"
+	END
+	answer timedatectl yes
+	run doctor
+	sees 2 sandbox 'ctv-pi2-download.service: cannot be entered: Failed to set up mount namespacing: /var/log/x: No such file'
+	sees 2 sandbox 'flaskapp.service: not there'
+}
+
+@test "without root it says what it could not see, and that is not OK" {
+	answer timedatectl yes
+	echo : | stub ss
+	run service
+	expect "$status" '^ - sandbox +seen as .*, not from within the units'
+	expect "$status" '^DOCTOR [A-Z]+:.* sandbox \| layers=19$'
+	[ "$status" -ne 0 ]
+}
+
+@test "an end that is none of the verdict's is unknown" {
+	answer systemctl 'LoadState=loaded'
+	stub findmnt <<-'END'
+		kill -TERM $PPID
+	END
+	chmod 555 pi2/data
+	run service data
+	expect 3
+	run on pi2 env TMPDIR=/nonexistent ctv-doctor.sh data
+	[ "$status" -ne 0 ] && [ "$status" -ne 2 ]
+}
+
+@test "nothing is changed" {
+	mkdir -p pi2/run/www
+	tree pi2 >before
+	answer timedatectl yes
+	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" ctv-doctor.sh units timers port holders clock page settings programs state log data database \
+		disk code token round alerts opening versions
+	# the directory in which a file was made and removed has a new time
+	tree pi2 | sed 's/^\(data d .*\) [0-9.]* $/\1/' | diff <(sed 's/^\(data d .*\) [0-9.]* $/\1/' before) -
+}
+
+@test "bad command lines end with 64" {
+	for args in nosuch --bogus -z '-n' 'data nosuch'; do
+		# shellcheck disable=SC2086
+		run ctv-doctor.sh $args
+		expect 64 'hint: ctv-doctor.sh --help'
+	done
+}
