@@ -141,11 +141,17 @@ app_serves() {
 	[ "$status" -eq 0 ] || unmet 69 "$fact"
 }
 
+operator_at_work() {
+	[ -e "$state/operator.lock" ] && ! flock -n "$state/operator.lock" true
+}
+
 look_at_readiness() {
-	problem=
+	problem='' attended=
 	condition role_clear role_clear
 	if [ "$role_was" = active ]; then
-		condition app_serves app_serves
+		# a failover that begins, a failback that ends: the operator sees it, and the end of his run makes another round
+		! operator_at_work || attended=warning
+		condition app_serves app_serves $attended
 		condition disk_free disk_free
 		return 0
 	fi
@@ -302,7 +308,7 @@ $(text text <"$scratch/primary"), twice within 30 s"
 		[ ! -e "$run_dir/problem" ] || rm "$run_dir/problem"
 		alert standby-issue ok "$node is in order again"
 	elif [ "$role_was" = active ]; then
-		alert standby-issue critical --repeat 30m,2h,4h "$node serves in place of $primary, and not as it should
+		[ -n "$attended" ] || alert standby-issue critical --repeat 30m,2h,4h "$node serves in place of $primary, and not as it should
 $problem"
 	elif lasting; then
 		alert standby-issue warning --repeat 24h --do "mirror-status.sh -n on $node" "$node has not been in order for 15 minutes

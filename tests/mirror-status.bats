@@ -249,6 +249,20 @@ told() { grep -c -- "$1" told; }
 	grep -- '--key standby-issue --state ok' told
 }
 
+@test "an application that starts or stops under an operator's hands is no alarm; once he is done it is" {
+	echo active >pi2/state/role
+	exec 5>pi2/state/operator.lock
+	flock 5
+	round
+	[ "$(page '.failover.active, .overall' | paste -sd' ')" = 'true warning' ]
+	run told standby-issue
+	expect 1 0
+	exec 5>&-
+	round
+	[ "$(page '.failover.active, .overall' | paste -sd' ')" = 'true critical' ]
+	grep -E -- '--key standby-issue --state critical .*app_serves' told
+}
+
 @test "the pulse: Uptime Kuma and the dead-man's switch are told the state, every round, if there are any" {
 	pulse=(CTV_KUMA_URL=http://x CTV_KUMA_SYNC_URL=http://x CTV_HEALTHCHECKS_URL=http://x)
 	round "${pulse[@]}"

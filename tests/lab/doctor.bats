@@ -4,20 +4,13 @@
 load lab
 
 setup_file() {
-	LAB=$BATS_FILE_TMPDIR/lab
-	export LAB LAB_WHY
-	LAB_WHY=$(lab check 2>&1) && LAB_WHY= || return 0
-	lab up -w "$BATS_ROOT_PID"
-	lab boot pi-ctv pi2
-	lab install pi-ctv pi2
-	serving $PRIMARY
+	lab_hosts lab || return 0
 	for host in pi-ctv pi2; do
 		# a channel that nothing is sent to, and a clock that is the machine's business
 		lab run $host sh -c 'echo CTV_NTFY_URL=https://dropbox/none >>/etc/ctv-db-sync.env
 			printf "#!/bin/sh\necho yes\n" >/usr/local/bin/timedatectl && chmod 755 /usr/local/bin/timedatectl'
 	done
-	lab run pi-ctv systemctl start ctv-db-sync.service
-	pi2 systemctl start ctv-pi2-download.service
+	night
 	pi2 systemctl start ctv-status.service
 }
 

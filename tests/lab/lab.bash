@@ -10,22 +10,31 @@ STANDBY=http://100.96.96.109:8000
 
 lab() { "$ROOT/tests/lab/lab" -d "${LAB:?}" "$@"; }
 
-# lab_base: once per file; two hosts installed, one night behind them, switched off. $LAB_WHY says why not.
-lab_base() {
+# lab_hosts NAME: two hosts, installed, of which pi-ctv serves. False where that cannot be; $LAB_WHY says why.
+lab_hosts() {
 	local tool
-	LAB=$BATS_FILE_TMPDIR/base
-	LAB_WHY=$(lab check 2>&1) || { export LAB_WHY; return 0; }
-	LAB_WHY=
+	export LAB=$BATS_FILE_TMPDIR/$1 LAB_WHY
+	LAB_WHY=$(lab check 2>&1) || return 1
 	for tool in http-probe svc-ctl db-install db-snapshot mirror-head dropboxd; do
 		[ -x "$ROOT/build/$tool" ] || LAB_WHY="$tool is not built"
 	done
-	export LAB_WHY
-	[ -z "$LAB_WHY" ] || return 0
+	[ -z "$LAB_WHY" ] || return 1
 	lab up -w "$BATS_ROOT_PID"
 	lab boot pi-ctv pi2
 	lab install pi-ctv pi2
+	serving $PRIMARY
+}
+
+# night: the upload, the download
+night() {
 	lab run pi-ctv systemctl start ctv-db-sync.service
-	lab run pi2 systemctl start ctv-pi2-download.service
+	pi2 systemctl start ctv-pi2-download.service
+}
+
+# lab_base: once per file; two hosts installed, one night behind them, switched off
+lab_base() {
+	lab_hosts base || return 0
+	night
 	for host in pi-ctv pi2; do
 		lab run $host sync
 		lab poweroff $host

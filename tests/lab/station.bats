@@ -4,16 +4,9 @@
 load lab
 
 setup_file() {
-	LAB=$BATS_FILE_TMPDIR/lab
-	export LAB LAB_WHY
-	LAB_WHY=$(lab check 2>&1) && LAB_WHY= || return 0
-	lab up -w "$BATS_ROOT_PID"
-	lab boot pi-ctv pi2
-	lab install pi-ctv pi2
-	serving $PRIMARY
-	lab run pi-ctv systemctl start ctv-db-sync.service
-	pi2 systemctl start ctv-pi2-download.service
-	lab run pi2 systemctl start ctv-status.service
+	lab_hosts lab || return 0
+	night
+	pi2 systemctl start ctv-status.service
 }
 
 teardown_file() {
