@@ -492,9 +492,12 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	alert-post --key over --state ok
 	alert-post --list | sed 's/since [^ ]*/since T/' >got
 	printf '%s\n' 'critical  a  since T  it is down' 'warning   b  since T  data is old' | cmp - got
-	alert-post --list --json | jq -c 'del(.since)' >got
+	alert-post --list --json | jq -c 'select(.id == "alert") | del(.since)' >got
 	printf '%s\n' '{"id":"alert","key":"a","severity":"critical","text":"it is down","count":1,"queued":""}' \
 		'{"id":"alert","key":"b","severity":"warning","text":"data is old","count":1,"queued":""}' | cmp - got
+	# each try counts, for the metrics
+	alert-post --list --json | jq -c 'select(.id == "deliveries")' >got
+	printf '{"id":"deliveries","key":"%s","channel":"teams","delivered":%s,"failed":0}\n' a 1 b 1 over 2 | cmp - got
 	rm -rf state/alerts
 	run alert-post --list
 	expect 0 '^$'
