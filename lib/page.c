@@ -347,8 +347,8 @@ static void alerts_card(struct buf *b, const json *status)
 	else
 		html(b, "<ul>");
 	for (; a != NULL; a = json_next(a))
-		html(b, "<li><strong>%s</strong> %s <span class=\"dim\">since %s</span></li>%s", json_str(a, "key"),
-		     json_str(a, "text"), json_str(a, "since"), "");
+		html(b, "<li><strong>%s</strong> %s <span class=\"dim\">since %s</span></li>", json_str(a, "key"),
+		     json_str(a, "text"), json_str(a, "since"));
 	if (json_first(json_get(status, "alerts")) != NULL)
 		html(b, "</ul>");
 	html(b, "<h2 style=\"margin-top:1em\">If the primary is down</h2><p><code>./scripts/failover-to-pi2.sh</code></p>"
@@ -395,23 +395,46 @@ int page_html(const json *status, struct buf *b)
 
 /* --- metrics (https://prometheus.io/docs/instrumenting/exposition_formats/) --- */
 
+static void add(struct buf *b, const char *text)
+{
+	put(b, text, strlen(text));
+}
+
 static void metric(struct buf *b, const char *name, const char *type, const char *help)
 {
-	char line[512];
+	const char *const words[] = { "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n" };
 
-	snprintf(line, sizeof line, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-	put(b, line, strlen(line));
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		add(b, words[i]);
 }
 
-static void sample_text(struct buf *b, const char *name, const char *labels, const char *value)
+/* A label's value; a NULL is "". */
+static void label(struct buf *b, const char *value)
 {
-	char line[512];
-
-	snprintf(line, sizeof line, "%s%s %s\n", name, labels, value);
-	put(b, line, strlen(line));
+	for (const char *s = value != NULL ? value : ""; *s != '\0'; s++) {
+		if (*s == '\\' || *s == '"')
+			put(b, "\\", 1);
+		put(b, *s == '\n' ? "\\n" : s, *s == '\n' ? 2 : 1);
+	}
 }
 
-static void sample(struct buf *b, const char *name, const char *labels, int64_t value)
+/* labels: name and value in turn, and NULL; an array of NULL alone for none. */
+static void sample_text(struct buf *b, const char *name, const char *const *labels, const char *value)
+{
+	add(b, name);
+	for (size_t i = 0; labels[i] != NULL; i += 2) {
+		add(b, i > 0 ? "," : "{");
+		add(b, labels[i]);
+		add(b, "=\"");
+		label(b, labels[i + 1]);
+		add(b, "\"");
+	}
+	add(b, labels[0] != NULL ? "} " : " ");
+	add(b, value);
+	add(b, "\n");
+}
+
+static void sample(struct buf *b, const char *name, const char *const *labels, int64_t value)
 {
 	char text[24];
 
@@ -420,28 +443,10 @@ static void sample(struct buf *b, const char *name, const char *labels, int64_t 
 }
 
 /* A metric of one sample. */
-static void gauge(struct buf *b, const char *name, const char *help, const char *labels, int64_t value)
+static void gauge(struct buf *b, const char *name, const char *help, const char *const *labels, int64_t value)
 {
 	metric(b, name, "gauge", help);
 	sample(b, name, labels, value);
-}
-
-/* Adds `name="value"` to labels, which ends with `}`: backslash and quote escaped, a newline a space. */
-static void label(char *out, size_t size, const char *name, const char *value)
-{
-	size_t n = strlen(out);
-
-	if (n > 0)
-		out[n - 1] = ',';
-	else
-		n += (size_t)snprintf(out, size, "{");
-	n += (size_t)snprintf(out + n, size - n, "%s=\"", name);
-	for (const char *s = value != NULL ? value : ""; *s != '\0' && n + 6 < size; s++) {
-		if (*s == '\\' || *s == '"')
-			out[n++] = '\\';
-		out[n++] = *s == '\n' ? ' ' : *s;
-	}
-	snprintf(out + n, size - n, "\"}");
 }
 
 static int64_t epoch_of(const json *j, const char *name)
@@ -456,13 +461,13 @@ static int64_t number_of(const json *j, const char *name)
 {
 	int64_t n;
 
-	return json_int(j, name, INT64_MIN / 2, INT64_MAX / 2, &n) ? n : 0;
+	return json_int(j, name, 0, INT64_MAX, &n) ? n : 0;
 }
 
-/* The document's own words for a number, if it is one. */
-static void number_text(char out[32], const json *j)
+/* The document's own words for a number, if it is one (and no string with a digit in front). */
+static void number_text(char out[32], const json *j, const char *name)
 {
-	char *text = json_value_text(j);
+	char *text = json_str(j, name) == NULL ? json_value_text(json_get(j, name)) : NULL;
 
 	snprintf(out, 32, "%s", text != NULL && *text >= '0' && *text <= '9' ? text : "0");
 	free(text);
@@ -475,15 +480,14 @@ static void task_metrics(struct buf *b, const char *name, const char *help, cons
 	metric(b, name, "gauge", help);
 	for (size_t i = 0; i < 2; i++) {
 		const json *job = json_get(sync, tasks[i]);
-		char labels[64] = "", value[32];
+		char value[32];
 
 		if (json_str(job, "result") == NULL)
 			continue;
-		label(labels, sizeof labels, "task", tasks[i]);
-		number_text(value, json_get(job, member));
+		number_text(value, job, member);
 		if (strstr(name, "_timestamp_") != NULL)
 			snprintf(value, sizeof value, "%lld", (long long)epoch_of(job, member));
-		sample_text(b, name, labels, value);
+		sample_text(b, name, (const char *const[]){ "task", tasks[i], NULL }, value);
 	}
 }
 
@@ -491,28 +495,21 @@ static void task_metrics(struct buf *b, const char *name, const char *help, cons
 static void counters(struct buf *b, const char *name, const char *what, const char *of, const json *j,
 		     const char *good, const char *bad)
 {
-	for (int i = 0; i < 2; i++) {
-		char labels[128] = "";
-
-		label(labels, sizeof labels, what, of);
-		label(labels, sizeof labels, "result", i == 0 ? "ok" : "failed");
-		sample(b, name, labels, number_of(j, i == 0 ? good : bad));
-	}
+	sample(b, name, (const char *const[]){ what, of, "result", "ok", NULL }, number_of(j, good));
+	sample(b, name, (const char *const[]){ what, of, "result", "failed", NULL }, number_of(j, bad));
 }
 
 static void copy_metrics(struct buf *b, const json *s)
 {
-	static const char copy[] = "{copy=\"standby\"}";
+	static const char *const copy[] = { "copy", "standby", NULL };
 	const json *v = json_get(s, "verify");
-	char verified[64] = "";
+	const char *const verified[] = { "copy", "standby", "level", json_str(v, "level"), NULL };
 
 	gauge(b, "ctv_db_snapshot_timestamp_seconds",
 	      "Unix time at which the primary produced the snapshot held in this copy.", copy, epoch_of(s, "snapshot_at"));
 	gauge(b, "ctv_db_file_modified_timestamp_seconds", "Modification time of the database file.", copy,
 	      epoch_of(s, "file_mtime"));
 	gauge(b, "ctv_db_size_bytes", "Size of the database file.", copy, number_of(s, "size_bytes"));
-	label(verified, sizeof verified, "copy", "standby");
-	label(verified, sizeof verified, "level", json_str(v, "level"));
 	gauge(b, "ctv_db_verify_ok", "Whether the last db-verify run passed (1) or failed (0).", verified,
 	      json_bool(v, "ok", false));
 	gauge(b, "ctv_db_verify_timestamp_seconds", "Unix time of the last db-verify run.", verified, epoch_of(v, "at"));
@@ -534,7 +531,7 @@ static void job_metrics(struct buf *b, const json *y)
 
 static void probe_metrics(struct buf *b, const json *p)
 {
-	static const char target[] = "{target=\"primary\"}";
+	static const char *const target[] = { "target", "primary", NULL };
 	int64_t ms = number_of(p, "latency_ms");
 	char seconds[32];
 
@@ -550,26 +547,23 @@ static void probe_metrics(struct buf *b, const json *p)
 
 static void failover_metrics(struct buf *b, const json *f)
 {
-	gauge(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", "",
+	static const char *const none[] = { NULL };
+
+	gauge(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", none,
 	      json_bool(f, "ready", false));
 	metric(b, "ctv_failover_check_ok", "gauge", "Result of one readiness condition.");
-	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
-		char labels[256] = "";
-
-		label(labels, sizeof labels, "check", json_str(c, "id"));
-		sample(b, "ctv_failover_check_ok", labels, json_bool(c, "ok", false));
-	}
-	gauge(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", "",
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c))
+		sample(b, "ctv_failover_check_ok", (const char *const[]){ "check", json_str(c, "id"), NULL },
+		       json_bool(c, "ok", false));
+	gauge(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", none,
 	      json_bool(f, "active", false));
 }
 
 int page_metrics(const json *status, struct buf *b)
 {
-	char labels[256] = "";
+	const char *const labels[] = { "node", json_str(status, "node"), "role", json_str(status, "role"),
+				       "version", json_str(status, "version"), NULL };
 
-	label(labels, sizeof labels, "node", json_str(status, "node"));
-	label(labels, sizeof labels, "role", json_str(status, "role"));
-	label(labels, sizeof labels, "version", json_str(status, "version"));
 	gauge(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
 	copy_metrics(b, json_get(status, "standby"));
 	job_metrics(b, json_get(status, "sync"));

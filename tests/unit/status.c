@@ -171,7 +171,7 @@ static void test_page(void)
 	      strstr(html.data, "<i>b") == NULL && strstr(html.data, "k&amp;") != NULL, "not escaped");
 	check(strstr(html.data, "http://") == strstr(html.data, "http://x/"), "a request leaves the page");
 	check(page_metrics(j, &prom) == 0, "the metrics do not fit");
-	check(strstr(prom.data, "{check=\"a\\\"b\\\\c d\"} 1\n") != NULL, "label not escaped: %s", prom.data);
+	check(strstr(prom.data, "{check=\"a\\\"b\\\\c\\nd\"} 1\n") != NULL, "label not escaped: %s", prom.data);
 	check(prom.data[prom.len - 1] == '\n', "the last line must end");
 	check(page_html(j, &tiny) != 0, "a page that does not fit is not said");
 	buf_free(&html);
@@ -260,6 +260,27 @@ static void test_figures(void)
 	both("[" PRIMARY("ok") "]", "ctv_probe_duration_seconds{target=\"primary\"} 1.043\n", "last drill –");
 }
 
+/* One wrong line makes Prometheus refuse all of them. */
+static void test_hostile_metrics(void)
+{
+	char name[400], lines[1024], want[512];
+
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	snprintf(lines, sizeof lines, "[{\"id\":\"host\",\"node\":\"%s\",\"role\":\"standby\",\"version\":\"1\"},"
+		 "{\"id\":\"deliveries\",\"channel\":\"%s\",\"delivered\":1,\"failed\":2}]", name, name);
+	snprintf(want, sizeof want, "{node=\"%s\",role=\"standby\",version=\"1\"} 1\n", name);
+	both(lines, want, name);
+	snprintf(want, sizeof want, "{channel=\"%s\",result=\"failed\"} 2\n", name);
+	both(lines, want, name);
+	both("[{\"id\":\"download\",\"result\":\"ok\",\"exit\":\"0\\nctv 1\",\"seconds\":\"7 4\"}]",
+	     "ctv_task_last_exit_status{task=\"download\"} 0\n# HELP", "");
+	both("[{\"id\":\"download\",\"result\":\"ok\",\"exit\":0,\"seconds\":\"7 4\"}]",
+	     "ctv_task_duration_seconds{task=\"download\"} 0\n", "");
+	both("[{\"id\":\"primary\",\"state\":\"critical\",\"latency_ms\":-50}]",
+	     "ctv_probe_duration_seconds{target=\"primary\"} 0.000\n", "no answer");
+}
+
 int main(void)
 {
 	test_table();
@@ -267,6 +288,7 @@ int main(void)
 	test_running();
 	test_events();
 	test_figures();
+	test_hostile_metrics();
 	test_page();
 	return check_done();
 }
