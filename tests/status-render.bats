@@ -37,6 +37,14 @@ END
 	[ "$(jq -r .overall "$www/status.json")" = critical ]
 }
 
+@test "ready goes even when the page is too large to be written" {
+	lines ok | status-render -o "$www"
+	{ lines critical; printf '{"id":"alert","text":"%0300000d"}\n' 0 | tr 0 '<'; } >"$BATS_TEST_TMPDIR/in"
+	run status-render -o "$www" <"$BATS_TEST_TMPDIR/in"
+	expect 65
+	[ ! -e "$www/ready" ]
+}
+
 @test "no input at all is unknown, not OK, and not ready" {
 	run status-render -o "$www" </dev/null
 	expect 0
@@ -61,6 +69,9 @@ END
 	echo '{"days":' >"$www/status.json"
 	lines ok | status-render -o "$www"
 	[ "$(jq -r '.days[0].sync' "$www/status.json")" = none ]
+	printf '{"events":[{"at":"2026-01-01T00:00:00Z","what":"\377"}]}' >"$www/status.json"
+	lines ok | status-render -o "$www"
+	iconv -f UTF-8 -t UTF-8 "$www/status.json" "$www/index.html" >/dev/null
 }
 
 @test "a file whose content did not change is not written again" {

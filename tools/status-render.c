@@ -82,7 +82,7 @@ static json *read_before(const char *path)
 	json *j = NULL;
 
 	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK)
-		j = json_parse(buf_text(&text), text.len);
+		j = utf8_valid(buf_text(&text)) ? json_parse(buf_text(&text), text.len) : NULL;
 	buf_free(&text);
 	return j;
 }
@@ -108,15 +108,15 @@ static int write_all(const json *status, const char *json_path, const char *html
 	char *line = json_text(status);
 	int rc = EX_OK;
 
+	if (!ready && unlink(ready_path) != 0 && errno != ENOENT) {
+		msg_errno(ready_path, "cannot remove");
+		rc = EX_CANTCREAT;
+		goto out;
+	}
 	if (buf_adds(&text, line) != 0 || buf_adds(&text, "\n") != 0 || page_html(status, &html) != 0 ||
 	    page_metrics(status, &prom) != 0 || buf_adds(&yes, "ready\n") != 0) {
 		msg_err(output, "the status is larger than %zu bytes", INPUT_MAX);
 		rc = EX_DATAERR;
-		goto out;
-	}
-	if (!ready && unlink(ready_path) != 0 && errno != ENOENT) {
-		msg_errno(ready_path, "cannot remove");
-		rc = EX_CANTCREAT;
 		goto out;
 	}
 	rc = write_file(json_path, &text);
