@@ -157,7 +157,7 @@ static bool get_channel(const json *j, struct alert_channel *c)
 	}
 	return get_text(j, "name", c->name, sizeof c->name) && name_valid(c->name) &&
 	       get_state(j, "told", &c->told) && json_int(j, "not_before", 0, TIME_MOST, &c->not_before) &&
-	       get_text(j, "why", c->why, sizeof c->why);
+	       get_clean(j, "why", c->why, sizeof c->why);
 }
 
 bool alert_parse(const char *text, size_t len, struct alert *a)

@@ -1,8 +1,8 @@
 /*
  * ctv-conf NAME [DEFAULT [NAME DEFAULT]...] - settings, as every tool of the suite reads them
  *
- * For the scripts: the environment first, then the configuration file, by the one parser that we have
- * (lib/config), so that a script and a tool never read one file in two ways.
+ * For the scripts: the environment first, then a credential, then the configuration file, by the one parser
+ * that we have (lib/config), so that a script and a tool never read one file in two ways.
  */
 #include "lib/std.h"
 

@@ -165,6 +165,8 @@ static void records(void)
 		"{\"schema\":1,\"state\":\"ok\",\"text\":\"\\u0007\"," REST "}",
 		"{\"schema\":1,\"state\":\"ok\",\"text\":\"\"," REST ",\"inhibited_by\":[{\"key\":\"../x\"}]}",
 		"{\"schema\":1,\"state\":\"ok\",\"text\":\"\"," REST ",\"channels\":[{\"name\":\"A\"}]}",
+		"{\"schema\":1,\"state\":\"ok\",\"text\":\"\"," REST ",\"channels\":[{\"name\":\"teams\",\"told\":\"ok\","
+			"\"not_before\":0,\"why\":\"\\u001b[31m\"}]}",
 	};
 	static const char *const held[] = { "primary-down" };
 	struct alert_news n = { .state = STATE_WARNING, .text = "a\nb", .todo = "c", .channels = both, .channel_count = 2,
