@@ -227,7 +227,8 @@ static void standby_card(struct buf *b, const json *status, int64_t now)
 		html(b, "verified (%s) ", json_str(json_get(s, "verify"), "level"));
 		moment(b, json_get(s, "verify"), "at", now);
 	} else {
-		html(b, "not verified since it was written to");
+		html(b, json_str(json_get(s, "verify"), "level") != NULL ? "not verified since it was written to" :
+		     "not known to be verified");
 	}
 	html(b, "</p></section>\n");
 }

@@ -171,18 +171,19 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 	*state = STATE_OK;
 	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
 		const char *id = json_str(in, "id"), *name = json_str(in, "check");
+		bool ok = state_of(in) == STATE_OK || state_of(in) == STATE_WARNING;
 		json *c;
 
 		if (id == NULL || strcmp(id, "ready") != 0 || name == NULL)
 			continue;
 		c = json_object();
 		json_put_str(c, "id", name);
-		json_put_bool(c, "ok", state_of(in) == STATE_OK || state_of(in) == STATE_WARNING);
+		json_put_bool(c, "ok", ok);
 		json_put_str(c, "state", word(state_of(in)));
 		put_text(c, "detail", json_str(in, "text"));
 		json_push(checks, c);
 		count++;
-		good += state_of(in) == STATE_OK || state_of(in) == STATE_WARNING;
+		good += ok;
 		*state = check_worse(*state, state_of(in));
 	}
 	if (count == 0)

@@ -251,6 +251,7 @@ static void test_figures(void)
 	both(VERIFIED("true"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 1\n", "verified (full) 02:31 UTC");
 	both(VERIFIED("true"), "ctv_db_verify_timestamp_seconds{copy=\"standby\",level=\"full\"} 1795487460\n", "<span>1h</span>");
 	both(VERIFIED("false"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 0\n", "not verified since it was written to");
+	both("[" COPY("ok") "]", "ctv_db_verify_ok{copy=\"standby\",level=\"\"} 0\n", "not known to be verified");
 	both(VERIFIED("true"), "ctv_db_file_modified_timestamp_seconds{copy=\"standby\"} 1795485900\n", "left:75.0%");
 	both(job, "ctv_task_duration_seconds{task=\"download\"} 74.2\n", "in 74.2 s");
 	both(job, "ctv_task_runs_total{task=\"download\",result=\"ok\"} 41\n", "next 2026-11-25 02:30 UTC");
