@@ -263,6 +263,15 @@ told() { grep -c -- "$1" told; }
 	grep -E -- '--key standby-issue --state critical .*app_serves' told
 }
 
+@test "a lock of the operators that cannot be opened hides no alarm" {
+	echo active >pi2/state/role
+	rm -f pi2/state/operator.lock
+	# which root cannot open either
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("pi2/state/operator.lock")'
+	round
+	grep -E -- '--key standby-issue --state critical .*app_serves' told
+}
+
 @test "the pulse: Uptime Kuma and the dead-man's switch are told the state, every round, if there are any" {
 	pulse=(CTV_KUMA_URL=http://x CTV_KUMA_SYNC_URL=http://x CTV_HEALTHCHECKS_URL=http://x)
 	round "${pulse[@]}"
