@@ -55,7 +55,7 @@ settings() {
 	case $remote in /?*) ;; *) die 78 "DROPBOX_DB_PATH: $remote: not the path of a file" ;; esac
 	measure CTV_MAX_AGE "$max_age" smhd duration
 	measure CTV_START_TIMEOUT "$patience" smhd duration
-	measure CTV_MIN_SIZE "$min_size" KMGT size
+	measure CTV_MIN_SIZE "$min_size" KMGTkmgt size
 }
 
 # measure NAME VALUE UNITS WHAT: digits and perhaps a unit, as the tools take them
@@ -405,7 +405,8 @@ lock() {
 		case $holder in
 		# by itself, and for moments
 		settle.sh,*) flock -w 20 9 || die 73 "$lock_file: held by $holder" ;;
-		*) die 73 "$lock_file: held by $holder" ;;
+		# the status round looks for a moment whether it is held
+		*) flock -w 1 9 || die 73 "$lock_file: held by $holder" ;;
 		esac
 	fi
 	lock_sign
@@ -613,6 +614,12 @@ json_text() {
 	esac
 }
 
+# count_of NAME: sets $value to that member of $line. What is no number counts as none: arithmetic with it would end the script
+count_of() {
+	member_of "$1" "$line"
+	case $value in '' | *[!0-9]* | 0?* | ??????????*) value=0 ;; esac
+}
+
 # record RESULT EXIT: last-TASK.json. $outcome holds members of the task's own.
 record() {
 	clock
@@ -623,10 +630,10 @@ record() {
 	last_ok=$finished
 	line=
 	read -r line 2>/dev/null <"$state/last-$task.json" || :
-	member_of runs_ok "$line"
-	runs_ok=${value:-0}
-	member_of runs_failed "$line"
-	runs_failed=${value:-0}
+	count_of runs_ok
+	runs_ok=$value
+	count_of runs_failed
+	runs_failed=$value
 	if [ "$1" = running ] || [ "$2" -ne 0 ]; then
 		member_of last_ok_at "$line"
 		last_ok=$value

@@ -79,6 +79,20 @@ END
 	expect 0
 }
 
+@test "a look at the lock, which takes it for a moment, refuses nobody" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+finish ok done
+END
+	mkdir state
+	flock state/lock sh -c 'true >looking; sleep 0.4' &
+	eventually [ -e looking ]
+	run ./probe.sh
+	wait $!
+	expect 0
+}
+
 @test "the record of a refused second run does not replace that of the first" {
 	probe_is <<'END'
 settings
@@ -127,6 +141,30 @@ END
 	jq -e '.exit == 69 and .message == "tool: thing: cause"' state/last-test.json
 	grep -q 'error: tool: thing: cause' log/test.log
 	[ ! -e state/.test ]
+}
+
+@test "a counter that is no number, in a record that was damaged, begins anew; the run ends as it ended" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+finish ok done
+END
+	mkdir state
+	for counter in 08 1.5 abc 1:2 2026-11-24 -3 99999999999999999999; do
+		echo "{\"runs_ok\":\"$counter\",\"runs_failed\":\"$counter\"}" >state/last-test.json
+		run ./probe.sh
+		expect 0
+		jq -e '.result == "ok" and .runs_ok == 1 and .runs_failed == 0' state/last-test.json
+	done
+}
+
+@test "a size is one with a small letter too, as the tools read it" {
+	probe_is <<'END'
+settings
+echo "$min_size"
+END
+	CTV_MIN_SIZE=100m run ./probe.sh
+	expect 0 '^100m$'
 }
 
 @test "a signal reaches the tool at once, is recorded, and ends with 75" {
