@@ -48,7 +48,8 @@ static const char style[] =
 /* Ages kept current, and the generator's silence made visible. */
 static const char script[] =
 "(function(){function age(s){s=Math.max(0,Math.round(s));var m=Math.floor(s/60),h=Math.floor(m/60);"
-"return m<1?s+' s':h<1?m+' min':h<48?h+' h '+('0'+m%60).slice(-2)+' min':Math.floor(h/24)+' d '+h%24+' h'}"
+"function two(n){return('0'+n).slice(-2)}"
+"return m<1?s+'s':h<1?m+'m'+two(s%60)+'s':h<48?h+'h'+two(m%60)+'m':Math.floor(h/24)+'d'+two(h%24)+'h'}"
 "function tick(){var now=Date.now()/1000;document.querySelectorAll('[data-since]').forEach(function(e){"
 "e.textContent=age(now-e.dataset.since)});var b=document.body,s=now-b.dataset.generated;"
 "if(s>+b.dataset.limit){b.classList.add('stale');document.getElementById('stale').textContent="
