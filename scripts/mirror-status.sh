@@ -198,7 +198,7 @@ look() {
 	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" 2>/dev/null || [ -s "$scratch/age" ] ||
 		age-check --json -w "$max_age" -c "$max_age" "$(data_of)" >"$scratch/age" || :
 	# it has the time only
-	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live")|" \
+	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live" 2>/dev/null || echo null)|" \
 		"$scratch/age"
 	look_at_copy >"$scratch/copy"
 	look_at_readiness

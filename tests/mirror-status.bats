@@ -263,6 +263,15 @@ told() { grep -c -- "$1" told; }
 	grep -E -- '--key standby-issue --state critical .*app_serves' told
 }
 
+@test "a database that has gone, whose data has a time of its own, leaves the age on the page" {
+	touch -d '-1 hour' pi2/state/data-of
+	rm pi2/data/production.db
+	run round
+	expect 0
+	[ -z "$output" ]
+	[ "$(page '.overall, .standby.state, .standby.size_bytes' | paste -sd' ')" = 'critical ok null' ]
+}
+
 @test "a lock of the operators that cannot be opened hides no alarm" {
 	echo active >pi2/state/role
 	rm -f pi2/state/operator.lock
