@@ -124,7 +124,7 @@ static void badge(struct buf *b, const char *state)
 	html(b, "<span class=\"state %s\">%s %s</span>", state, symbol(state), upper);
 }
 
-/* `14 h 03 min`, kept current by the script; a dash when the time is not known. */
+/* `14h03m`, kept current by the script; a dash when the time is not known. */
 static void age(struct buf *b, const json *j, const char *member, int64_t now)
 {
 	const char *text = json_str(j, member);
