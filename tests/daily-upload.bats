@@ -35,7 +35,7 @@ claimed_by() {
 	dropbox_get /database.db >got.db
 	[ "$(rows got.db)" = "$(rows "$live")" ]
 	# a plain file in rollback-journal mode: no side files are needed
-	[ "$(head -c 20 got.db | tail -c 2 | xxd -p)" = 0101 ]
+	[ "$(od -An -tx1 -j18 -N2 got.db)" = ' 01 01' ]
 	on pi2 mirror-head show >head
 	grep -qx owner=pi-ctv head && grep -qx epoch=1 head && grep -qx seq=1 head && grep -qx verified=full head
 	taken=$(sed -n 's/^snapshot_at=//p' head)

@@ -25,9 +25,8 @@ setup() {
 outside() { find . -path ./build -prune -o -printf '%p %s %T@\n'; }
 # nothing runs that has this tree in its arguments, and nothing is left elsewhere
 nothing_left() {
-	local left=0
-	pgrep -af "$TREE/build" || left=$?
-	[ "$left" -eq 1 ]
+	# the name from a file, for otherwise grep would find itself
+	[ -z "$(grep -alFf <(echo "$TREE/build") /proc/[0-9]*/cmdline 2>/dev/null)" ]
 	[ -z "$(ls -A "$TMPDIR" "$HOME" | grep -v :)" ]
 }
 
