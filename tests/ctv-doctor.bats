@@ -5,10 +5,8 @@ load helper
 load hosts
 
 setup() {
-	hosts_start
+	hosts_night
 	chmod 711 "$BATS_RUN_TMPDIR" .. .
-	upload >log
-	download >>log
 	# systemd as this test has it: what stands in units/UNIT, else all well
 	mkdir units
 	stub systemctl <<-'END'

@@ -5,9 +5,7 @@ load helper
 load hosts
 
 setup() {
-	hosts_start
-	upload >log
-	download >>log
+	hosts_night
 	web_start
 	# systemd as this test has it, no waiting between two looks, and a messenger that notes what it was told
 	stub svc-ctl <<-'END'
