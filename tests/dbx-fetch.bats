@@ -339,7 +339,7 @@ ROWS
 	run --separate-stderr dbx-fetch -V
 	expect 0 '^dbx-fetch [0-9.]+$'
 	dbx-fetch --help | grep -oE -- '--[a-z-]+' | sort -u >help
-	mandoc -T utf8 "$ROOT/man/dbx-fetch.1" | col -b | grep -oE -- '--[a-z-]+' | sort -u >page
+	mandoc -T utf8 "$ROOT/man/dbx-fetch.1" | sed "s|.\x08||g" | grep -oE -- '--[a-z-]+' | sort -u >page
 	diff help page
 }
 

@@ -348,7 +348,7 @@ ROWS
 	run --separate-stderr dbx-put -V
 	expect 0 '^dbx-put [0-9.]+$'
 	dbx-put --help | grep -oE -- '--[a-z-]+' | sort -u >help
-	mandoc -T utf8 "$ROOT/man/dbx-put.1" | col -b | grep -oE -- '--[a-z-]+' | sort -u >page
+	mandoc -T utf8 "$ROOT/man/dbx-put.1" | sed "s|.\x08||g" | grep -oE -- '--[a-z-]+' | sort -u >page
 	diff help page
 }
 
