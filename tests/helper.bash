@@ -82,7 +82,7 @@ dropbox_world() {
 # dropbox_inside COMMAND...: in the world of dropbox_world, if there is one
 dropbox_inside() {
 	if [ -n "${DROPBOX_NS-}" ]; then
-		nsenter -t "$DROPBOX_NS" -n -m --wdns="$PWD" -- "$@"
+		nsenter -t "$DROPBOX_NS" -n -m -r --wdns="$PWD" -- "$@"
 	else
 		"$@"
 	fi
