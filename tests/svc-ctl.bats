@@ -365,6 +365,8 @@ TABLE
 }
 
 @test "--settle: stopped by somebody else, it is told at once" {
+	# or the loop below would wait for ever where there is no lab
+	host true
 	sleeper
 	svc --settle 1m start sleeper 3>&- 2>err &
 	waiting=$!
