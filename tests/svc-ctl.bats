@@ -403,6 +403,7 @@ TABLE
 }
 
 @test "a job that another one replaces is canceled" {
+	host true
 	printf '[Service]\nType=oneshot\nExecStart=/bin/sleep infinity\n' | unit x.service
 	svc start x 2>err 3>&- &
 	waiting=$!
