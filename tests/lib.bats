@@ -15,6 +15,15 @@ probe_is() {
 	chmod +x probe.sh
 }
 
+# short_job: one that begins and comes to its good end
+short_job() {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+finish ok done
+END
+}
+
 # eventually COMMAND: becomes true, or the test fails instead of hanging
 eventually() {
 	local tries=0
@@ -80,11 +89,7 @@ END
 }
 
 @test "a look at the lock, which takes it for a moment, refuses nobody" {
-	probe_is <<'END'
-settings
-begin test 1 "$CTV_LOG_DIR/test.log"
-finish ok done
-END
+	short_job
 	mkdir state
 	flock state/lock sh -c 'true >looking; sleep 0.4' &
 	eventually [ -e looking ]
@@ -94,11 +99,7 @@ END
 }
 
 @test "the record of a refused second run does not replace that of the first" {
-	probe_is <<'END'
-settings
-begin test 1 "$CTV_LOG_DIR/test.log"
-finish ok done
-END
+	short_job
 	mkdir state
 	exec 5>>state/lock
 	flock -n 5
@@ -144,11 +145,7 @@ END
 }
 
 @test "a counter that is no number, in a record that was damaged, begins anew; the run ends as it ended" {
-	probe_is <<'END'
-settings
-begin test 1 "$CTV_LOG_DIR/test.log"
-finish ok done
-END
+	short_job
 	mkdir state
 	for counter in 08 1.5 abc 1:2 2026-11-24 -3 99999999999999999999; do
 		echo "{\"runs_ok\":\"$counter\",\"runs_failed\":\"$counter\"}" >state/last-test.json
@@ -190,11 +187,7 @@ END
 }
 
 @test "an absent log directory is said, not fatal; a state directory that cannot be made is" {
-	probe_is <<'END'
-settings
-begin test 1 "$CTV_LOG_DIR/test.log"
-finish ok done
-END
+	short_job
 	: >file
 	CTV_LOG_DIR=$PWD/file/log run ./probe.sh
 	expect 0 'so this run has no log'
