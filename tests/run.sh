@@ -53,7 +53,7 @@ for file in "$@"; do
 done | xargs -P "$(($(nproc) + 1))" -I @@ sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
-	timeout "${FILE_LIMIT:-1200}" bats --tap "$2" >"$tap" 2>&1 || true
+	timeout "${FILE_LIMIT:-2400}" bats --tap "$2" >"$tap" 2>&1 || true
 	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
 	flock "$1" cat "$tap.out"' run "$results" @@
 
