@@ -27,6 +27,7 @@ struct part {
 	unsigned char *state;			/* enum block, one a block */
 	unsigned char (*digest)[HASH_LEN];	/* of LISTED and DONE blocks */
 	pthread_mutex_t lock;			/* state, digest, missing, done, map */
+	pthread_mutex_t writer;
 	bool named;				/* the part has become path */
 	bool dropped;				/* or shall go */
 };
@@ -142,6 +143,7 @@ int part_open(struct part **out, const char *path, uint64_t size, const char *co
 	snprintf(p->content_hash, sizeof p->content_hash, "%s", content_hash);
 	snprintf(p->head, sizeof p->head, "part 1 %llu %s", (unsigned long long)size, content_hash);
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->writer, NULL);
 	p->path = strdup(path);
 	p->state = calloc(p->blocks + 1, 1);
 	p->digest = calloc(p->blocks + 1, HASH_LEN);
@@ -238,7 +240,13 @@ out:
 
 int part_write(struct part *p, uint64_t at, const void *data, size_t len)
 {
-	if (file_pwrite(p->fd, data, len, (off_t)at) == 0)
+	int rc;
+
+	/* the kernel has one lock for a file's writers, and spins for it: who waits here sleeps */
+	pthread_mutex_lock(&p->writer);
+	rc = file_pwrite(p->fd, data, len, (off_t)at);
+	pthread_mutex_unlock(&p->writer);
+	if (rc == 0)
 		return EX_OK;
 	msg_errno(p->path, "cannot write");
 	return EX_IOERR;
@@ -348,6 +356,7 @@ void part_close(struct part *p)
 		unlink(p->name);
 	journal_close(p->map, p->named || p->dropped);
 	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->writer);
 	free(p->path);
 	free(p->name);
 	free(p->state);

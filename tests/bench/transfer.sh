@@ -18,6 +18,8 @@ make -s all
 run() {
 	local name=$1
 	shift
+	# what the run before left to be written is not this one's
+	sync
 	dropbox_inside /usr/bin/time -q -o time -f '%e %U %S %M' "$@" >out 2>&1 || {
 		echo "transfer.sh: $name: $(cat out)" >&2
 		exit 1
