@@ -23,7 +23,12 @@ conf() {
 
 standby_url=http://100.96.96.109:8000
 
-# settings: what every script knows about its host
+# own_settings: for a script to read its own, which it named, behind the common ones
+own_settings() {
+	:
+}
+
+# settings [NAME DEFAULT]...: what every script knows about its host, and this one's own
 # shellcheck disable=SC2034  # used by the scripts
 settings() {
 	# one look at the file for all of them: each program that is started costs a small machine its time
@@ -31,11 +36,12 @@ settings() {
 		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
 		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
 		CTV_STANDBY_URL "$standby_url" CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
-		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s)
+		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s "$@")
 	{
 		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
 			read -r remote && read -r primary_url && read -r own_url && read -r max_age && read -r min_size &&
-			read -r tables && read -r state && read -r log_dir && read -r patience
+			read -r tables && read -r state && read -r log_dir && read -r patience &&
+			own_settings
 	} <<-END
 		$values
 	END
@@ -176,7 +182,7 @@ step_result=ok
 steps_json=
 last_step=
 tick='ok' cross='no' caution=' !' dash=' -'
-[ "$(locale charmap 2>/dev/null)" != UTF-8 ] || tick=' ✓' cross=' ✗'
+case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) tick=' ✓' cross=' ✗' ;; esac
 screen=
 [ ! -t 1 ] || [ "${TERM:-dumb}" = dumb ] || screen=yes
 
@@ -298,19 +304,26 @@ pick() {
 	member_of "$1" "$line"
 }
 
-# text NAME: a string member of the JSON line on standard input, as people read it
-text() {
-	read -r line || [ -n "$line" ] || return 0
-	case $line in
+# string_of NAME LINE: sets $value to that string member of a JSON line, as people read it
+string_of() {
+	value=
+	case $2 in
 	*\\*)
-		printf '%s\n' "$line" | sed -n 's/^.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*$/\1/; t found
-			d; :found; s/\\\(.\)/\1/g; p'
+		value=$(printf '%s\n' "$2" | sed -n 's/^.*"'"$1"'":"\(\([^"\\]\|\\.\)*\)".*$/\1/; t found
+			d; :found; s/\\\(.\)/\1/g; p')
 		;;
 	*\"$1\":\"*)
-		line=${line##*\""$1"\":\"}
-		printf '%s\n' "${line%%\"*}"
+		value=${2##*\""$1"\":\"}
+		value=${value%%\"*}
 		;;
 	esac
+}
+
+# text NAME: prints it, of the JSON line on standard input
+text() {
+	read -r line || [ -n "$line" ] || return 0
+	string_of "$1" "$line"
+	[ -z "$value" ] || printf '%s\n' "$value"
 }
 
 # mib BYTES: `203 MiB`, for people
@@ -571,8 +584,11 @@ state_writable() {
 port_free() {
 	# shellcheck disable=SC2034  # used by the scripts
 	fact="nobody else answers at $own_url"
-	! run http-probe --connect-timeout 600ms -t 4s "$own_url/api/system-stats" ||
-		unmet 73 "$own_url: somebody answers there, while $unit is $unit_was"
+	! run http-probe --connect-timeout 600ms -t 4s --status 100-599 "$own_url/api/system-stats" || port_taken
+}
+
+port_taken() {
+	unmet 73 "$own_url: somebody answers there, while $unit is $unit_was"
 }
 
 # ---- the application's code ------------------------------------------------------------------
@@ -654,9 +670,11 @@ record() {
 }
 
 # news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always.
-# Not `:`, whose failed redirection would end the script (POSIX 2.8.1: a special built-in).
+# A round under way knows by the text that there is more.
 news() {
-	[ ! -e "$state/news" ] || true >"$state/news" || :
+	[ -e "$state/news" ] || return 0
+	clock
+	echo "$program $$ $now" >"$state/news" || :
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.

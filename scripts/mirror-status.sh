@@ -35,14 +35,11 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-settings
-values=$(ctv-conf CTV_STATION_URL "$(station_at "$own_url")" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
-	CTV_RUN_DIR /run/ctv-mirror)
-{
+own_settings() {
 	read -r station && read -r kuma && read -r kuma_sync && read -r switch && read -r run_dir
-} <<END
-$values
-END
+}
+settings CTV_STATION_URL '' CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' CTV_RUN_DIR /run/ctv-mirror
+station=${station:-$(station_at "$own_url")}
 www=$run_dir/www
 # every message links to it
 export CTV_STATION_URL="$station"
@@ -51,28 +48,50 @@ export CTV_STATION_URL="$station"
 
 # as ID FILE: a check's line, marked
 as() {
-	read -r line 2>/dev/null <"$2" || return 0
+	read -r line 2>/dev/null <"$2" && [ -n "$line" ] || return 0
 	printf '{"id":"%s",%s\n' "$1" "${line#?}"
 }
 
-# It serves when it answers and reaches its database; an application without that page says 404. Once is no proof of
-# the contrary: the second look is 30 seconds later.
-look_at_primary() {
-	look_once && return
-	sleep 30
-	look_once || :
+# One program for all three: what it takes to start costs more than the questions. Sets $seen_own and $seen_page.
+look_by_http() {
+	seen_primary='' seen_own='' seen_page='' own_page=api/system-stats
+	[ "$role_was" != active ] || own_page=health/database
+	probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json" >"$scratch/http" || :
+	{
+		read -r seen_primary && read -r seen_own && read -r seen_page
+	} <"$scratch/http" || :
+	look_at_primary "$seen_primary" || {
+		# once is no proof of the contrary
+		sleep 30
+		look_at_primary "$(probe "$primary_url/health/database")" || :
+	}
 }
 
-look_once() {
-	http-probe --json --connect-timeout 5s -t 10s "$primary_url/health/database" >"$scratch/primary" && return
-	pick http_status "$scratch/primary"
-	[ "$value" = 404 ] || return 1
-	http-probe --json --connect-timeout 5s -t 10s "$primary_url/api/system-stats" >"$scratch/primary"
+probe() {
+	http-probe --json --connect-timeout 5s -t 10s "$@"
+}
+
+# look_at_primary LINE: it serves when it answers and reaches its database; an application without that page says 404
+look_at_primary() {
+	printf '%s\n' "$1" >"$scratch/primary"
+	member_of http_status "$1"
+	[ "$value" != 404 ] || probe "$primary_url/api/system-stats" >"$scratch/primary" || :
+	pick state "$scratch/primary"
+	[ "$value" = ok ]
+}
+
+# served LINE: a page is there, or that part of an application which has none
+served() {
+	string_of text "$1"
+	fact=$value
+	member_of http_status "$1"
+	case $value in 200 | 404) ;; *) unmet 69 "${fact:-not known}" ;; esac
 }
 
 # Only told by its size and time: a check that has the file open would make the nightly job refuse to replace it. Every
 # page was read when it was installed; the dry run reads them all again.
 look_at_copy() {
+	copy_is=unknown copy_text="nothing to verify"
 	[ -e "$live" ] || return 0
 	copy_is=ok copy_text="as it was installed" unchanged=true
 	as_installed || copy_is=warning copy_text="written to since it was installed" unchanged=false
@@ -94,7 +113,11 @@ quiet_replace() {
 condition() {
 	word=ok
 	"$2" || word=${3:-critical}
-	printf '%s\t%s\t%s\n' "$1" "$word" "$fact" >>"$scratch/conditions"
+	{
+		printf '{"id":"ready","check":"%s","state":"%s","text":' "$1" "$word"
+		json_text "$fact"
+		echo '}'
+	} >>"$scratch/conditions"
 	# old data has an alert of its own
 	[ "$word" = ok ] || [ "$1" = db_fresh ] || problem=${problem:-"$1: $fact"}
 }
@@ -103,9 +126,17 @@ condition() {
 
 # what look_at_copy found
 db_verified() {
-	fact=$(text text <"$scratch/copy")
-	pick state "$scratch/copy"
-	[ "$value" = ok ] || unmet 65 "${fact:-nothing to verify}"
+	fact=$copy_text
+	[ "$copy_is" = ok ] || unmet 65 "$fact"
+}
+
+# what age-check found
+db_in_time() {
+	pick state "$scratch/age"
+	age_is=$value
+	string_of text "$line"
+	fact="${value##*"$live is "}, at most $max_age"
+	case $age_is in ok | warning) ;; *) unmet 65 "$fact" ;; esac
 }
 
 code_present() {
@@ -130,15 +161,24 @@ timer_armed() {
 
 # people look there, and the primary listens for us there; before the first round the page is missing
 page_served() {
-	run http-probe -t 10s --status 200,404 "$station/status.json" || :
-	fact=$(text_of "$out")
-	[ "$status" -eq 0 ] || unmet 69 "$fact"
+	served "$seen_page"
+}
+
+# a host without a page has no such unit
+page_wanted() {
+	served "$seen_page" && return
+	run svc-ctl status control-station.service || :
+	[ "$status" -ne 4 ]
 }
 
 app_serves() {
-	run http-probe -t 10s --status 200,404 "$own_url/health/database" || :
-	fact=$(text_of "$out")
-	[ "$status" -eq 0 ] || unmet 69 "$fact"
+	served "$seen_own"
+}
+
+port_unused() {
+	fact="nobody else answers at $own_url"
+	member_of http_status "$seen_own"
+	[ "${value:-0}" -eq 0 ] || port_taken
 }
 
 # a lock that cannot be opened is nobody's: no alarm may be missed for it
@@ -151,6 +191,7 @@ operator_at_work() {
 
 look_at_readiness() {
 	problem='' attended=
+	true >"$scratch/conditions"
 	condition role_clear role_clear
 	if [ "$role_was" = active ]; then
 		# a failover that begins, a failback that ends: the operator sees it, and the end of his run makes another round
@@ -160,18 +201,17 @@ look_at_readiness() {
 		return 0
 	fi
 	condition db_present db_present
-	condition db_fresh db_fresh
+	condition db_fresh db_in_time
 	condition db_verified db_verified warning
 	condition code_present code_present
 	condition unit_startable unit_startable
-	condition port_free port_free
+	condition port_free port_unused
 	condition disk_free disk_free
 	condition room_for_next room_for_next warning
 	condition data_writable data_writable
 	condition state_writable state_writable
 	condition timer_armed timer_armed warning
-	run svc-ctl status control-station.service || :
-	[ "$status" -eq 4 ] || condition page_served page_served warning
+	! page_wanted || condition page_served page_served warning
 }
 
 # what may come from systemd only is asked after each run
@@ -190,10 +230,18 @@ record_of() {
 	printf '{"id":"%s",%s,"next_run_at":%s}\n' "$1" "${record%?}" "${next:+\"}${next:-null}${next:+\"}"
 }
 
+# lines FILE: of what is on record; sets $queued when somebody is still to be told of it
+lines() {
+	while read -r line; do
+		printf '%s\n' "$line"
+		case $line in *'"pending":true'*) queued=yes ;; esac
+	done <"$1"
+}
+
 # look: all of it, in $scratch/lines
 look() {
 	role_was=$(role)
-	look_at_primary
+	look_by_http
 	# a limit below a day and two hours leaves no room for a warning
 	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" 2>/dev/null || [ -s "$scratch/age" ] ||
 		age-check --json -w "$max_age" -c "$max_age" "$(data_of)" >"$scratch/age" || :
@@ -202,6 +250,9 @@ look() {
 		"$scratch/age"
 	look_at_copy >"$scratch/copy"
 	look_at_readiness
+	true >"$scratch/alerts"
+	[ -z "$alerts" ] || alert-post --list --json >"$scratch/alerts" || :
+	queued=
 	{
 		printf '{"id":"host","node":%s,"role":"%s","version":"%s"}\n' "$(json_text "$node")" \
 			"$([ "$role_was" = active ] && echo active || echo standby)" "$version"
@@ -213,9 +264,8 @@ look() {
 		for job in failover failback drill; do
 			as $job "$state/last-$job.json"
 		done
-		[ -z "$alerts" ] || alert-post --list --json || :
-		LC_ALL=C sed 's/\t/\n/; s/\t/\n/; s/\t/ /g; s/[^ -~\n]/?/g; s/[\\"]/\\&/g
-			s/^\(.*\)\n\(.*\)\n\(.*\)$/{"id":"ready","check":"\1","state":"\2","text":"\3"}/' "$scratch/conditions"
+		lines "$scratch/alerts"
+		lines "$scratch/conditions"
 	} >"$scratch/lines"
 }
 
@@ -286,6 +336,11 @@ lasting() {
 	[ -n "$(find "$run_dir/problem" -mmin +14)" ]
 }
 
+# ago TIME: seconds since then
+ago() {
+	printf 'now\n%s\n' "$1" | date -f - +%s | { read -r later && read -r earlier && echo $((later - earlier)); }
+}
+
 # in_page PART: the state that the page gives it
 in_page() {
 	[ -n "$rendered" ] || return 0
@@ -336,7 +391,7 @@ $(text text <"$scratch/age")"
 	esac
 	# a run that failed is told by its unit; here, that none is good
 	pick last_ok_at "$state/last-download.json"
-	if [ -n "$value" ] && [ $(($(date +%s) - $(date -d "$value" +%s))) -le 93600 ]; then
+	if [ -n "$value" ] && [ "$(ago "$value")" -le 93600 ]; then
 		alert sync-failed ok "the nightly download works again"
 	else
 		message=$(text message <"$state/last-download.json" 2>/dev/null) || message=
@@ -392,7 +447,7 @@ watch_standby() {
 		????-??-??T??:??:??Z) ! date -d "$at" >/dev/null 2>&1 || echo "$at" | quiet_replace "$seen" ;;
 		esac
 	fi
-	silent=$((($(date +%s) - $(date -d "$(cat "$seen")" +%s)) / 60))
+	silent=$(($(ago "$(cat "$seen")") / 60))
 	if [ "$silent" -ge 15 ]; then
 		standby_is=critical standby_text="the standby has not reported for $silent min
 ${why:-its page is there, and old}"
@@ -406,32 +461,28 @@ a clock is wrong, and whether it lives is not known"
 
 # ---- a round ---------------------------------------------------------------------------------
 
-# shellcheck disable=SC2317  # by the trap
-leave() {
-	rm -rf "$scratch"
-}
 if [ -n "$dry" ]; then
 	scratch=$(mktemp -d)
 	cp "$run_dir/standby-seen" "$scratch/" 2>/dev/null || :
 	run_dir=$scratch
+	trap 'rm -rf "$scratch"' EXIT
 else
-	[ -d "$www" ] || mkdir -p "$www" 2>/dev/null || die 73 "$www: cannot create"
+	# each file in it is begun anew by its round
+	scratch=$run_dir/scratch
+	[ -d "$www" ] && [ -d "$scratch" ] || mkdir -p "$www" "$scratch" 2>/dev/null || die 73 "$run_dir: cannot create"
 	exec 9<>"$run_dir/lock"
 	flock -w 300 9 || die 73 "$run_dir/lock: held for five minutes"
-	scratch=$run_dir/scratch
-	[ ! -e "$scratch" ] || rm -rf "$scratch"
-	mkdir "$scratch" || die 73 "$scratch: cannot create"
-	[ ! -e "$state/news" ] || touch -r "$state/news" "$scratch/news"
 fi
-trap leave EXIT
 trap 'exit 75' INT TERM HUP
 
 ending=0
+read -r news 2>/dev/null <"$state/news" || news=
 alerts=
 for entry in "$state"/alerts/*; do
 	[ ! -e "$entry" ] || alerts=yes
 done
 if [ "$(role)" = primary ]; then
+	queued=$alerts
 	watch_standby
 	[ -z "$dry" ] || { say "$standby_is: $standby_text"; exit 0; }
 	pulse_of_host "$standby_is" "$standby_text"
@@ -446,9 +497,8 @@ else
 	fi
 	raise_alerts
 fi
-[ -z "$alerts" ] || run alert-post --flush || complain "$why"
+[ -z "$queued" ] || run alert-post --flush || complain "$why"
 # a change while a service runs does not start it: what came during this round is for another
-if [ -e "$scratch/news" ] && [ -n "$(find "$state/news" -newer "$scratch/news")" ]; then
-	exec "$(readlink -f "$0")"
-fi
+read -r later 2>/dev/null <"$state/news" || later=
+[ "$news" = "$later" ] || exec "$(readlink -f "$0")"
 [ "$ending" -eq 0 ] || exit "$ending"

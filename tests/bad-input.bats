@@ -106,8 +106,9 @@ TABLE
 
 @test "http-probe: bad command lines end with 3 and the reason" {
 	refused http-probe 3 <<'TABLE'
-~wants one URL
-a b~wants one URL
+~wants a URL
+a b~URL: not an http or https URL
+http://127.0.0.1:1/ x~URL: not an http or https URL
 x~URL: not an http or https URL
 ftp://x/~URL: not an http or https URL
 http://~URL: not an http or https URL

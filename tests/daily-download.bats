@@ -369,15 +369,8 @@ END
 @test "a WAL that a crashed application left goes with its database, and never into the new one" {
 	publish
 	download
-	# a writer that is killed: its rows are in the WAL only
 	sql "$copy" 'PRAGMA journal_mode = WAL' >/dev/null
-	mkfifo never
-	sql "$copy" 'PRAGMA wal_autocheckpoint = 0' "INSERT INTO spots (note) VALUES ('only in the WAL')" '.shell touch in; cat never' >/dev/null 3>&- &
-	eventually [ -e in ]
-	kill -KILL $!
-	wait $! || true
-	: >never
-	[ -s "$copy-wal" ]
+	crashed_writer "$copy" "INSERT INTO spots (note) VALUES ('only in the WAL')"
 	enter later
 	publish
 	run download
@@ -396,13 +389,7 @@ END
 	cp -p "$copy" wal-mode.db
 	old_uploader wal-mode.db
 	enter 'in the WAL' "$copy"
-	mkfifo never
-	sql "$copy" "INSERT INTO spots (note) VALUES ('x')" '.shell touch in; cat never' >/dev/null 3>&- &
-	eventually [ -e in ]
-	kill -KILL $!
-	wait $! || true
-	: >never
-	[ -s "$copy-wal" ]
+	crashed_writer "$copy" "INSERT INTO spots (note) VALUES ('x')"
 	publish
 	run download
 	expect 0 'is kept'

@@ -69,6 +69,17 @@ sql() {
 	sqlite3 -batch -bail -cmd '.timeout 5000' "$@"
 }
 
+# crashed_writer FILE STATEMENT: SQLite itself is killed behind its commit, which is in the WAL only
+crashed_writer() {
+	mkfifo never
+	sqlite3 -batch -bail "$1" 'PRAGMA wal_autocheckpoint = 0' "$2" '.shell touch in; cat never' >/dev/null 3>&- &
+	eventually [ -e in ]
+	kill -KILL $!
+	wait $! || true
+	: >never
+	[ -s "$1-wal" ]
+}
+
 # unindex FILE: a row goes while SQLite does not know of an index, whose entry stays; only a full verification sees it
 unindex() {
 	sqlite3 -batch -bail -cmd '.dbconfig defensive off' "$1" >/dev/null <<END

@@ -111,6 +111,19 @@ teardown() {
 	[ "$(jq -r .state <<<"$output")" = critical ]
 }
 
+@test "several URLs are asked in their order: a line for each, and the exit status of the worst" {
+	run http-probe --json "$url/ok" "$url/status/500" http://127.0.0.1:1/ "$url/ok"
+	expect 2
+	[ "$(jq -r '.state, .http_status' <<<"$output" | paste -sd' ')" = 'ok 200 critical 500 critical 0 ok 200' ]
+	run http-probe "$url/ok" "$url/ok"
+	expect 0
+	[ "$(grep -c '^HTTP OK: ' <<<"$output")" -eq 2 ]
+	# each from its own beginning
+	run http-probe --wait 5s "$url/flaky" "$url/status/503"
+	expect 2 '^HTTP OK: .*\(3 tries'
+	grep -q '^HTTP CRITICAL: .*503' <<<"$output"
+}
+
 @test "limits on the time make WARNING and CRITICAL" {
 	run http-probe -w 0ms "$url/ok"
 	expect 1

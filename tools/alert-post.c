@@ -398,6 +398,7 @@ static void list_deliveries(const char *of, const struct alert_channel *c)
 	json_put_str(j, "channel", c->name);
 	json_put_int(j, "delivered", c->delivered);
 	json_put_int(j, "failed", c->failed);
+	json_put_bool(j, "pending", c->pending);
 	print_line(j);
 }
 

@@ -1,14 +1,14 @@
 /*
- * http-probe - does a URL answer as it should?
+ * http-probe - does each URL answer as it should?
  *
  *	http-probe [-w DURATION] [-c DURATION] [-t DURATION] [--connect-timeout DURATION]
  *		[--wait DURATION [--interval DURATION] [--stable N]]
- *		[--status LIST] [--expect POINTER=VALUE]... [--match TEXT] [--json] URL
+ *		[--status LIST] [--expect POINTER=VALUE]... [--match TEXT] [--json] URL...
  *
- * One GET, or with --wait one after the other until it is up. Only 200 is good unless --status says
- * otherwise: a 206 of a degraded application, a redirect to a login page are not. Time is bounded with
- * the name lookup included, and the body in size; nothing is followed and nothing remembered: each try
- * is a connection of its own.
+ * One GET for each, in their order, or with --wait one after the other until it is up. Only 200 is good
+ * unless --status says otherwise: a 206 of a degraded application, a redirect to a login page are not.
+ * Time is bounded with the name lookup included, and the body in size; nothing is followed and nothing
+ * remembered: each try is a connection of its own.
  */
 #include "lib/std.h"
 
@@ -112,6 +112,18 @@ static int probe(void)
 	return answer(&f, tries, clock_ms() - begun);
 }
 
+/* A line for each; returns how it is with the worst of them. */
+static int probe_all(char **urls)
+{
+	enum state worst = STATE_OK;
+
+	for (; *urls != NULL; urls++) {
+		want.url = *urls;
+		worst = check_worse(worst, (enum state)probe());
+	}
+	return (int)worst;
+}
+
 /* A duration that is not 0. */
 static const char *positive(const char *s, int64_t *ms)
 {
@@ -121,8 +133,9 @@ static const char *positive(const char *s, int64_t *ms)
 }
 
 static const char help[] =
-	"usage: http-probe [options] URL\n"
-	"One GET: does URL answer as it should? Or wait until it does.\n"
+	"usage: http-probe [options] URL...\n"
+	"One GET: does URL answer as it should? Or wait until it does. With several,\n"
+	"one after the other, a line for each, and the exit status of the worst.\n"
 	"\n"
 	"  -w, --warning DURATION   WARNING when the answer takes longer\n"
 	"  -c, --critical DURATION  CRITICAL when it takes longer\n"
@@ -227,13 +240,14 @@ int main(int argc, char **argv)
 			if (o->val == c)
 				return cli_check_usage("--%s %s: %s", o->name, optarg, why);
 	}
-	if (argc - optind != 1)
-		return cli_check_usage("wants one URL");
-	want.url = argv[optind];
-	why = http_url_wrong(want.url);
-	/* not repeated: it may hold a password */
-	if (why != NULL)
-		return cli_check_usage("URL: %s", why);
+	if (optind == argc)
+		return cli_check_usage("wants a URL");
+	for (int i = optind; i < argc; i++) {
+		why = http_url_wrong(argv[i]);
+		/* not repeated: it may hold a password */
+		if (why != NULL)
+			return cli_check_usage("URL: %s", why);
+	}
 	if (want.warning_ms > want.critical_ms)
 		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
 	if (pace && wait_ms == 0)
@@ -243,5 +257,5 @@ int main(int argc, char **argv)
 		return STATE_UNKNOWN;
 	}
 	stop_init();
-	return probe();
+	return probe_all(argv + optind);
 }
