@@ -244,6 +244,23 @@ END
 	done
 }
 
+@test "a port where anything answers, if only 404, is not free" {
+	python3 -u -m http.server --bind 127.0.0.1 0 >served 2>&1 3>&- &
+	local server=$!
+	eventually grep -q 'port [0-9]' served
+	probe_is <<'END'
+settings
+scratch=$PWD unit_was=stopped
+port_free || echo "$status: $why"
+END
+	CTV_STANDBY_URL="http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\).*/\1/p' served)" run ./probe.sh
+	kill $server
+	wait $server || true
+	expect 0 '^73: .*somebody answers there, while flaskapp.service is stopped$'
+	CTV_STANDBY_URL=http://127.0.0.1:1 run ./probe.sh
+	expect 0 '^$'
+}
+
 @test "the scripts carry the version that the tools carry" {
 	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/lib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
 }

@@ -209,6 +209,11 @@ told() { grep -c -- "$1" told; }
 	mv pi2/gone pi2/app
 	round CTV_STANDBY_URL="http://127.0.0.1:$at"
 	[ "$(page '.failover.checks[] | select(.ok | not) | .id')" = port_free ]
+	# whatever it says
+	echo 503 >app
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	[ "$(page '.failover.checks[] | select(.ok | not) | .id')" = port_free ]
+	rm app
 	mv pi2/data/production.db kept
 	round
 	[ "$(page '.failover.checks[] | select(.ok | not) | .id' | paste -sd' ')" = 'db_present db_fresh' ]
