@@ -929,10 +929,13 @@ killed_after() {
 }
 
 @test "a signal ends it while standard input sends nothing" {
-	local first
+	local first writer
+	mkfifo in
 	for first in 0 5000000; do
 		# a writer that keeps the pipe open, and nothing else of bats' own
-		(head -c "$first" /dev/zero; exec sleep 60) 3>&- | env --default-signal=INT dbx-put - /f 2>err 3>&- &
+		(head -c "$first" /dev/zero; exec sleep 60) >in 3>&- &
+		writer=$!
+		env --default-signal=INT dbx-put - /f <in 2>err 3>&- &
 		pid=$!
 		if [ "$first" -gt 0 ]; then
 			dropbox_control wait '{"route":"files/upload_session/append_v2","calls":1,"quiet":true}' >/dev/null
@@ -946,6 +949,7 @@ killed_after() {
 		[ "$code" -eq 75 ]
 		grep -q 'interrupted$' err
 		[ "$(wc -l <err)" -eq 1 ]
+		kill "$writer"
 		dropbox_control reset >/dev/null
 	done
 }
