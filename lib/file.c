@@ -254,13 +254,21 @@ static bool is_named(int fd, const char *path)
 	       named.st_ino == st.st_ino;
 }
 
+mode_t file_work_mode(void)
+{
+	mode_t mask = umask(077);
+
+	umask(mask);
+	return mask & 020 ? 0600 : 0660;
+}
+
 int file_claim(const char *tmp, int *out)
 {
 	struct stat st;
 	int rc, fd;
 
 	for (;;) {
-		fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, file_work_mode());
 		if (fd < 0 || fstat(fd, &st) != 0) {
 			rc = file_write_status(errno);
 			msg_errno(tmp, "cannot create");
@@ -275,15 +283,17 @@ int file_claim(const char *tmp, int *out)
 		if (rc != EX_OK)
 			goto fail;
 		/* its last owner may have renamed or removed it between our open and our lock */
-		if (is_named(fd, tmp))
-			break;
+		if (is_named(fd, tmp)) {
+			if (st.st_size == 0 && st.st_uid == geteuid())
+				break;
+			/* a killed run's, perhaps of another user, whose file we could not finish */
+			if (unlink(tmp) != 0) {
+				rc = file_write_status(errno);
+				msg_errno(tmp, "cannot remove");
+				goto fail;
+			}
+		}
 		close(fd);
-	}
-	if (ftruncate(fd, 0) != 0 || fchmod(fd, 0600) != 0) {
-		rc = file_write_status(errno);
-		msg_errno(tmp, "cannot write");
-		file_unclaim(tmp, fd);
-		return rc;
 	}
 	*out = fd;
 	return EX_OK;

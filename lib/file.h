@@ -45,7 +45,13 @@ int file_slurp(const char *path, struct buf *out);
 int file_lock(int fd, const char *path);
 
 /*
- * Opens or makes (0600) a temporary file of a fixed name, takes its lock, and empties it: what a killed
+ * The mode of a working file that a later run may find: 0600, or 0660 where the umask lets the group write, for then
+ * that run may be another user's. Not for threads.
+ */
+mode_t file_work_mode(void);
+
+/*
+ * Makes a temporary file of a fixed name, empty, with file_work_mode, and takes its lock: what a killed
  * run left is swept by the next one, what a living run writes is left alone. The lock goes with the file
  * when it is renamed. EX_OK and *fd, or EX_CANTCREAT, EX_IOERR (reported).
  */

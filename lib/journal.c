@@ -74,7 +74,7 @@ int journal_open(struct journal **out, const char *path, const char *head,
 		free(j);
 		return EX_SOFTWARE;
 	}
-	j->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	j->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, file_work_mode());
 	if (j->fd < 0 || fstat(j->fd, &st) != 0) {
 		msg_errno(path, "cannot create");
 		rc = file_write_status(errno);

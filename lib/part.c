@@ -79,6 +79,15 @@ static int reserve(struct part *p)
 	return file_write_status(errno);
 }
 
+/* Forgets every block. */
+static int reset(struct part *p)
+{
+	memset(p->state, MISSING, p->blocks);
+	p->missing = p->blocks;
+	p->done = 0;
+	return journal_reset(p->map, p->head);
+}
+
 static int open_files(struct part *p)
 {
 	char *map = file_sibling(p->path, ".part.map");
@@ -105,12 +114,20 @@ static int open_files(struct part *p)
 	rc = journal_open(&p->map, map, p->head, take_line, p, &fresh);
 	if (rc != EX_OK)
 		goto out;
+	/* only the owner of a file can give it its time and mode in the end */
+	if (!fresh && geteuid() != 0 && lstat(p->name, &st) == 0 && st.st_uid != geteuid()) {
+		msg_info("%s: another user's, begun anew", p->name);
+		rc = reset(p);
+		if (rc != EX_OK)
+			goto out;
+		fresh = true;
+	}
 	if (fresh && unlink(p->name) != 0 && errno != ENOENT) {
 		msg_errno(p->name, "cannot remove");
 		rc = EX_CANTCREAT;
 		goto out;
 	}
-	p->fd = open(p->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	p->fd = open(p->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, file_work_mode());
 	if (p->fd < 0) {
 		msg_errno(p->path, "cannot create");
 		rc = file_write_status(errno);
@@ -281,15 +298,6 @@ bool part_has(struct part *p, uint64_t block)
 uint64_t part_blocks(const struct part *p)
 {
 	return p->blocks;
-}
-
-/* Forgets every block. */
-static int reset(struct part *p)
-{
-	memset(p->state, MISSING, p->blocks);
-	p->missing = p->blocks;
-	p->done = 0;
-	return journal_reset(p->map, p->head);
 }
 
 uint64_t part_bytes(struct part *p)

@@ -74,7 +74,7 @@ do_test() {
 do_info() {
 	echo "here: $live"
 	if [ -e "$live" ]; then
-		age-check -w 26h -c "$max_age" "$live" || :
+		age-check -w "$warn_age" -c "$max_age" "$live" || :
 		db-verify -l header --min-size "$min_size" "$live" || :
 		[ ! -e "$live.prev" ] || ls -l "$live.prev"
 	else
@@ -106,6 +106,11 @@ do_backup() {
 	step snapshot
 	must db-snapshot --json "$live" "$snapshot"
 	taken=$(field snapshot_at <"$out")
+	# a copy that stands by holds what the primary had: restore-latest takes the newest by its name
+	case $(role) in
+	standby) taken=$(date -u -r "$(data_of)" +%Y-%m-%dT%H:%M:%SZ) ;;
+	'') [ ! -e "$state/installed.json" ] || taken=$(date -u -r "$(data_of)" +%Y-%m-%dT%H:%M:%SZ) ;;
+	esac
 	touch -d "$taken" "$snapshot"
 	note "taken $taken"
 	step verify
@@ -119,10 +124,11 @@ do_backup() {
 }
 
 do_restore() {
-	backup_names | kinds >"$choice"
+	# what a wrong clock has named is not the newest: it is listed, and can be fetched
+	backup_names | kinds | awk -v most="$(date -u -d '+1 day' +%Y%m%d_%H%M%S)" '$1 <= most' >"$choice"
 	[ -s "$choice" ] || die 66 "$backups: no backup there"
 	for each in database failover; do
-		newest=$(grep -m 1 " $each " "$choice") || newest="none of them"
+		newest=$(grep -m 1 " $each " "$choice") || newest="- none"
 		echo "newest $each backup: ${newest##* }"
 	done
 	read -r stamp kind name <"$choice"

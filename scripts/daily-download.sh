@@ -37,8 +37,9 @@ while [ $# -gt 0 ]; do
 	--no-code) code= ;;
 	--wait) [ $# -gt 1 ] || usage_error "--wait: a duration is missing"; wait=$2; shift ;;
 	--wait=*) wait=${1#*=} ;;
-	--from) [ $# -gt 1 ] || usage_error "--from: a path is missing"; from=$2; shift ;;
-	--from=*) from=${1#*=} ;;
+	--from) [ -n "${2-}" ] || usage_error "--from: a path is missing"; from=$2; shift ;;
+	--from=?*) from=${1#*=} ;;
+	--from=) usage_error "--from: a path is missing" ;;
 	-h | --help) usage; exit 0 ;;
 	-V | --version) echo "$program $version"; exit 0 ;;
 	--) shift; break ;;
@@ -53,9 +54,7 @@ done
 case $wait in
 '') wait_seconds=0 ;;
 *[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;;
-*h) wait_seconds=$((${wait%h} * 3600)) ;;
-*m) wait_seconds=$((${wait%m} * 60)) ;;
-*) wait_seconds=${wait%s} ;;
+*) seconds_of "$wait"; wait_seconds=$seconds ;;
 esac
 
 settings
@@ -171,6 +170,11 @@ live_is() {
 	[ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] && has_content "$live" "$1"
 }
 
+# is_ours FILE: only its owner and root can set its time and its mode
+is_ours() {
+	[ -O "$1" ] || [ "$(id -u)" -eq 0 ]
+}
+
 # leaves the content of the record in the candidate, unless the live copy has it already
 fetch() {
 	step fetch
@@ -180,7 +184,7 @@ fetch() {
 		note "the installed copy is this one"
 		return 0
 	fi
-	if has_content "$candidate" "$hash"; then
+	if is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was fetched by an earlier run"
 		return 0
 	fi
@@ -290,14 +294,17 @@ condition() {
 	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
 }
 
-# set_time: only its owner can set a file's time; another member of the group has a copy take its place
-set_time() {
-	if [ -O "$live" ] || [ "$(id -u)" -eq 0 ]; then
-		touch -d "$taken" "$live"
-		return
-	fi
-	cp -p --reflink=auto "$live" "$candidate" && touch -d "$taken" "$candidate" && sync "$candidate" &&
-		mv -fT "$candidate" "$live" && sync "${live%/*}"
+# The same content may have been confirmed by a later snapshot: its age is that one's.
+in_time() {
+	[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ]
+}
+
+# what another member of the group may not give its time is installed once more, as any other copy is
+renew() {
+	[ -n "$unchanged" ] && ! in_time && ! is_ours "$live" || return 0
+	copy "$live" "$candidate"
+	[ -n "$verified_by" ] || verified_by=$(installed verified_by)
+	unchanged=
 }
 
 install_candidate() {
@@ -312,8 +319,7 @@ install_candidate() {
 	if [ -n "$unchanged" ]; then
 		skip install "nothing to do"
 		still_standby
-		# the same content may have been confirmed by a later snapshot: its age is that one's
-		[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ] || set_time || die 74 "$live: cannot set its time"
+		in_time || touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
 	else
 		step install
 		keep_local
@@ -330,6 +336,8 @@ install_candidate() {
 	fi
 	installed_record
 	rm -f "$state/data-of" || die 74 "$state/data-of: cannot remove"
+	# what an interrupted upload was to publish is of the database before
+	[ -z "$from" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || die 74 "$state/upload.db: cannot remove"
 	role_unlock
 }
 
@@ -341,7 +349,7 @@ check_age() {
 		return 0
 	fi
 	step age
-	run age-check -w 26h -c "$max_age" "$live" || :
+	run age-check -w "$warn_age" -c "$max_age" "$live" || :
 	age=$(sed 's/ *|.*//; q' "$out")
 	note "${age#*"$live is "}"
 	case $status in
@@ -359,6 +367,8 @@ update_code() {
 		skip code "not asked for"
 	elif [ ! -e "$app/.git" ]; then
 		skip code "no git repository in $app"
+	elif [ "$(role)" != "$role" ]; then
+		skip code "this host has begun to serve"
 	else
 		step code
 		if pull; then
@@ -382,7 +392,7 @@ pull() {
 	run git_app 10 rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
 	[ "$before" = "$(cat "$out")" ] || true >"$state/requirements-changed"
 	run git_app 60 merge --quiet --ff-only '@{upstream}' || return 1
-	[ -e "$state/requirements-changed" ] || return 0
+	[ -e "$state/requirements-changed" ] && [ "$(role)" = "$role" ] || return 0
 	run timeout -k 5 300 env VIRTUAL_ENV="$app/.venv" uv pip install --quiet -r "$app/requirements.txt" || return 1
 	rm -f "$state/requirements-changed"
 }
@@ -393,6 +403,7 @@ gate
 read_record
 fetch
 verify_candidate
+[ -n "$dry" ] || renew
 install_candidate
 outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s","epoch":%s,"seq":%s' \
 	"$rev" "$(or_null "$size")" "$hash" "$taken" "$(or_null "$epoch")" "$(or_null "$seq")")

@@ -98,7 +98,8 @@ gate() {
 take_snapshot() {
 	step snapshot
 	if [ -f "$snapshot" ] && [ -n "$(did snapshot_at)" ] && [ "$(did epoch)" = "$epoch" ] &&
-		age-check -w "$resume_for" -c "$resume_for" "$snapshot" >/dev/null; then
+		age-check -w "$resume_for" -c "$resume_for" "$snapshot" >/dev/null &&
+		has_content "$snapshot" "$(did content_hash)"; then
 		taken=$(did snapshot_at) hash=$(did content_hash) size=$(did size)
 		note "goes on with the one of $taken"
 		return 0
@@ -140,7 +141,10 @@ put() {
 		else
 			must dbx-put --json "$snapshot" "$remote"
 		fi
-		[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$snapshot: changed since it was taken" "run it again"
+		if [ "$(field content_hash <"$out")" != "$hash" ]; then
+			rm -f "$journal" "$snapshot" || :
+			die 65 "$snapshot: changed since it was taken" "run it again: it takes a new one"
+		fi
 		if [ "$(field uploaded <"$out")" = false ]; then
 			note "$remote has this content already"
 		else
@@ -184,9 +188,11 @@ publish() {
 	rm -f "$journal" "$snapshot" || die 74 "$snapshot: cannot remove"
 }
 
-# what may go: all but the newest of this kind, by the time in the name, never the one just made. Reads names.
+# what may go: all but the newest of this kind, by the time in the name, never the one just made. Reads names. One from
+# the future, by a clock that was wrong, counts for nothing and stays.
 superseded() {
 	grep -E '^database_backup_[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])_([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.db$' |
+		awk -v most="database_backup_$(date -u -d '+1 day' +%Y%m%d_%H%M%S).db" '$0 <= most' |
 		sort -r | tail -n +$((keep + 1)) | grep -vxF -e "${backup##*/}"
 }
 

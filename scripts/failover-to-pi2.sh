@@ -245,9 +245,13 @@ take_role() {
 	fi
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 73 "$state/wanted: cannot create"
 	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
-	[ -n "$already" ] || mark_data_of
-	[ -n "$already" ] || undo=roll_back
-	set_role active
+	if [ -n "$already" ]; then
+		set_role active
+	else
+		undo=roll_back
+		# a download that ends just now removes the mark of its data
+		set_role active mark_data_of
+	fi
 }
 
 # ---- steps 3 and 4: start and health, twice at most ------------------------------------------

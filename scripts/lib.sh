@@ -23,12 +23,7 @@ conf() {
 
 standby_url=http://100.96.96.109:8000
 
-# own_settings: for a script to read its own, which it named, behind the common ones
-own_settings() {
-	:
-}
-
-# settings [NAME DEFAULT]...: what every script knows about its host, and this one's own
+# settings: what every script knows about its host
 # shellcheck disable=SC2034  # used by the scripts
 settings() {
 	# one look at the file for all of them: each program that is started costs a small machine its time
@@ -36,12 +31,11 @@ settings() {
 		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
 		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
 		CTV_STANDBY_URL "$standby_url" CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
-		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s "$@")
+		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s)
 	{
 		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
 			read -r remote && read -r primary_url && read -r own_url && read -r max_age && read -r min_size &&
-			read -r tables && read -r state && read -r log_dir && read -r patience &&
-			own_settings
+			read -r tables && read -r state && read -r log_dir && read -r patience
 	} <<-END
 		$values
 	END
@@ -60,6 +54,9 @@ settings() {
 	case $unit in *[!A-Za-z0-9:_.@\\-]* | .*) die 78 "CTV_SERVICE: $unit: not a unit's name" ;; esac
 	case $remote in /?*) ;; *) die 78 "DROPBOX_DB_PATH: $remote: not the path of a file" ;; esac
 	measure CTV_MAX_AGE "$max_age" smhd duration
+	# a limit below a day and two hours leaves no room for a warning
+	seconds_of "$max_age"
+	if [ "$seconds" -lt 93600 ]; then warn_age=$max_age; else warn_age=26h; fi
 	measure CTV_START_TIMEOUT "$patience" smhd duration
 	measure CTV_MIN_SIZE "$min_size" KMGTkmgt size
 }
@@ -69,6 +66,21 @@ measure() {
 	digits=${2%ms}
 	digits=${digits%["$3"]}
 	case $digits in '' | *[!0-9]*) die 78 "$1: $2: not a $4" ;; esac
+}
+
+# seconds_of DURATION: sets $seconds; of one that measure has taken
+seconds_of() {
+	seconds=${1%[smhd]}
+	while case $seconds in 0?*) ;; *) false ;; esac; do
+		seconds=${seconds#0}
+	done
+	case ${#seconds} in [1-7]) ;; *) seconds=9999999 ;; esac
+	case $1 in
+	*ms) seconds=0 ;;
+	*m) seconds=$((seconds * 60)) ;;
+	*h) seconds=$((seconds * 3600)) ;;
+	*d) seconds=$((seconds * 86400)) ;;
+	esac
 }
 
 # station_at STANDBY-URL: where people look, unless CTV_STATION_URL says otherwise: port 5001 at that host
@@ -402,6 +414,8 @@ holders() {
 # replace FILE [TEXT]: the text, else standard input, becomes its content: old or new after any crash, never a part
 replace() (
 	umask 022
+	# a killed run's may be another user's
+	rm -f "$1.tmp"
 	{ if [ $# -gt 1 ]; then printf '%s\n' "$2"; else cat; fi; } >"$1.tmp" &&
 		sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
 )
@@ -442,9 +456,10 @@ role_unlock() {
 	exec 8>&-
 }
 
-# set_role ROLE
+# set_role ROLE [FUNCTION]: what that does happens together with the change
 set_role() {
 	role_lock
+	[ -z "${2-}" ] || "$2"
 	replace "$state/role" "$1" 2>"$scratch/err" ||
 		die 74 "$state/role: cannot write: $(sed -n '$s/^.*: //p' "$scratch/err")"
 	role_unlock

@@ -35,11 +35,14 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-own_settings() {
+settings
+values=$(ctv-conf CTV_STATION_URL "$(station_at "$own_url")" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
+	CTV_RUN_DIR /run/ctv-mirror)
+{
 	read -r station && read -r kuma && read -r kuma_sync && read -r switch && read -r run_dir
-}
-settings CTV_STATION_URL '' CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' CTV_RUN_DIR /run/ctv-mirror
-station=${station:-$(station_at "$own_url")}
+} <<END
+$values
+END
 www=$run_dir/www
 # every message links to it
 export CTV_STATION_URL="$station"
@@ -242,9 +245,7 @@ lines() {
 look() {
 	role_was=$(role)
 	look_by_http
-	# a limit below a day and two hours leaves no room for a warning
-	age-check --json -w 26h -c "$max_age" "$(data_of)" >"$scratch/age" 2>/dev/null || [ -s "$scratch/age" ] ||
-		age-check --json -w "$max_age" -c "$max_age" "$(data_of)" >"$scratch/age" || :
+	age-check --json -w "$warn_age" -c "$max_age" "$(data_of)" >"$scratch/age" || :
 	# it has the time only
 	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live" 2>/dev/null || echo null)|" \
 		"$scratch/age"

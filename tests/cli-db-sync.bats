@@ -129,6 +129,38 @@ put() {
 	expect 73
 }
 
+@test "after a restore an upload publishes what was restored, not what an interrupted one was about to" {
+	host=pi-ctv
+	cli --yes upload
+	sql "$live" "UPDATE spots SET note = 'DISASTER'"
+	dropbox_fault '{"route":"files/upload","kind":"503-empty","count":-1}'
+	run cli --yes upload
+	expect 69
+	dropbox_control reset >/dev/null
+	cli --yes restore-latest
+	cli --yes upload
+	on pi2 daily-download.sh
+	[ "$(sql "$copy" "SELECT count(*) FROM spots WHERE note = 'DISASTER'")" -eq 0 ]
+}
+
+@test "a backup on the standby is dated by its data, and is not the newest for being made last" {
+	on pi-ctv daily-upload.sh
+	on pi2 daily-download.sh
+	touch -d '-20 hours' "$copy"
+	host=pi2
+	run cli backup
+	expect 0 "saved: /backups/database_backup_$(date -u -r "$copy" +%Y%m%d_%H%M%S).db, data of $(date -u -r "$copy" +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+@test "a backup from the future, by a clock that was wrong, is not the newest" {
+	put "$live" database_backup_20260101_000000.db
+	put "$live" database_backup_20360101_000000.db
+	host=pi2
+	run cli -n restore-latest
+	expect 0 'database_backup_20260101_000000.db'
+	expect 0 '^newest failover backup: none$'
+}
+
 @test "restore-latest of a damaged backup changes nothing" {
 	host=pi2
 	head -c 60000 /dev/urandom >bad

@@ -51,18 +51,9 @@ sees() {
 
 # service [LAYER...], or service env...: the same as the owner of pi2's files, who has no rights but theirs
 service() {
-	local PATH=$PATH tool
+	local PATH=$PATH
 	if [ "$(id -u)" -eq 0 ]; then
-		# the project may stand where only root goes
-		if [ ! -e reach ]; then
-			cp -r "$ROOT/scripts" reach
-			for tool in "$ROOT"/tools/*.c; do
-				tool=${tool##*/}
-				cp "${CTV_BUILD:-$ROOT/build}/${tool%.c}" reach
-			done
-		fi
-		PATH=${PATH//"$ROOT/scripts"/"$PWD/reach"}
-		PATH=${PATH//"${CTV_BUILD:-$ROOT/build}"/"$PWD/reach"}
+		within_reach
 		chown -R 65534:65534 pi2
 		wrap=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 	fi

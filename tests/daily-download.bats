@@ -87,6 +87,33 @@ dated() {
 	[ "$(jq -r .seq pi2/state/installed.json)" -eq 2 ]
 }
 
+@test "another member of the group gives it that age by an installation: not under an application's hands" {
+	publish
+	group_of pi2
+	member irc
+	download
+	touch -d '+2 seconds' "$live"
+	publish
+	member nobody
+	run download
+	expect 0 'the installed copy is this one'
+	expect 0 'install .* as .*production.db'
+	dated "$(on pi2 mirror-head show -f snapshot_at)"
+	[ "$(stat -c %U "$copy")" = nobody ]
+	touch -d '+4 seconds' "$live"
+	publish
+	# an application that is started while the copy is made
+	stub cp <<-'END'
+		"$real" "$@" || exit
+		case $* in *.db.new.tmp) sqlite3 "$BATS_TEST_TMPDIR/pi2/data/production.db" "INSERT INTO spots (note) VALUES ('order')" ;; esac
+	END
+	member irc
+	chmod 666 "$copy"
+	run download
+	expect 75 'was written to meanwhile'
+	has "$copy" order
+}
+
 @test "a copy that has rotted on the disk is found and replaced, though the record is unchanged" {
 	publish
 	download
@@ -418,6 +445,53 @@ END
 	[ "$(cd pi2/data && echo * .[!.]*)" = 'production.db .[!.]*' ]
 }
 
+@test "what one member of the group began, killed or not, another goes on with or begins anew" {
+	rm "$live"*
+	make_db "$live" 300000
+	publish
+	group_of pi2
+	for first in irc root; do
+		member $first
+		dropbox_fault '{"route":"files/download","kind":"stall","match":"rev:","after":4,"count":-1}'
+		download >first.out 2>&1 3>&- &
+		dropbox_control wait '{"stalled":1,"seconds":60}'
+		stop_run pi2
+		wait $! || true
+		[ -e pi2/data/..production.db.new.part.map ]
+		# a killed run leaves these too
+		: >pi2/state/last-download.json.tmp
+		: >pi2/state/installed.json.tmp
+		echo x >pi2/data/.production.db.install
+		chown $first:irc pi2/state/*.tmp pi2/data/.production.db.install
+		chmod 644 pi2/state/*.tmp
+		chmod 660 pi2/data/.production.db.install
+		dropbox_control reset >/dev/null
+		member nobody
+		run download
+		expect 0 'is installed'
+		rm "$copy"
+		chown -R irc pi2
+	done
+	[ -z "$(find pi2/data -name '.*.new*' -o -name '.*.install')" ]
+}
+
+@test "a copy that another member of the group fetched and could not install is no obstacle" {
+	publish
+	download
+	enter new
+	publish
+	group_of pi2
+	member irc
+	stub db-install <<<'exit 74'
+	run download
+	expect 74
+	rm "$BATS_TEST_TMPDIR/stubs/db-install"
+	member nobody
+	run download
+	expect 0 'is installed'
+	has "$copy" new
+}
+
 @test "what was fetched by a run that could not install it is not fetched again" {
 	publish
 	stub db-install <<'END'
@@ -635,6 +709,31 @@ push() {
 	run download
 	expect 0 'code .*left as it is'
 	[ "$(last pi2 download .code)" = failed ]
+}
+
+@test "a host that begins to serve during the download keeps its code" {
+	publish
+	mkdir -p pi2/app/.git
+	stub age-check <<-'END'
+		echo active >"$BATS_TEST_TMPDIR/pi2/state/role"
+		exec "$real" "$@"
+	END
+	stub git <<<'echo "$*" >>"$BATS_TEST_TMPDIR/git"; exit 1'
+	run download
+	expect 0 'code .*has begun to serve'
+	[ ! -e git ]
+}
+
+@test "a limit of the age below a day leaves no room for a warning, and is one" {
+	publish
+	export CTV_MAX_AGE=12h
+	run download
+	expect 0
+	touch -d '-13 hours' "$live"
+	enter x
+	publish
+	run download
+	expect 0
 }
 
 @test "--no-code leaves the code alone" {

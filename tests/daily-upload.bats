@@ -289,6 +289,44 @@ END
 	[ "$(backups | wc -l)" -eq 8 ]
 }
 
+@test "backups of a clock that was wrong, in the future, count for nothing and stay" {
+	for year in 2036 2037 2038 2039 2040 2041 2042; do
+		dropbox_seed "$live" "/backups/database_backup_${year}0101_000000.db"
+	done
+	dropbox_seed "$live" /backups/database_backup_20260101_000000.db
+	run upload
+	expect 0 'prune .*nothing to remove'
+	[ "$(on pi-ctv dbx-ls /backups | wc -l)" -eq 9 ]
+}
+
+@test "a snapshot that has rotted since it was verified is not taken up, and never sent" {
+	dropbox_fault '{"route":"files/upload","kind":"503-empty","count":-1}'
+	run upload
+	expect 69
+	touch -r pi-ctv/state/upload.db was
+	printf XXXX | dd of=pi-ctv/state/upload.db bs=1 seek=5000 conv=notrunc status=none
+	touch -r was pi-ctv/state/upload.db
+	dropbox_control reset >/dev/null
+	run upload
+	expect 0 'snapshot .*, taken'
+	on pi2 dbx-fetch -o got /database.db
+	[ "$(rows got)" = "$(rows "$live")" ]
+}
+
+@test "what one member of the group began another goes on with" {
+	rm "$live"*
+	make_db "$live" 300000
+	group_of pi-ctv
+	member root
+	dropbox_fault '{"route":"files/upload_session/append_v2","kind":"503-empty","after":1,"count":-1}'
+	run upload
+	expect 69
+	dropbox_control reset >/dev/null
+	member irc
+	run upload
+	expect 0 'goes on with the one of'
+}
+
 @test "nothing is pruned before the new copy is on record" {
 	for day in 01 02 03 04 05 06 07 08; do
 		dropbox_control put "{\"path\":\"/backups/database_backup_202611${day}_020500.db\",\"text\":\"$day\"}" >/dev/null

@@ -80,6 +80,36 @@ crashed_writer() {
 	[ -s "$1-wal" ]
 }
 
+# within_reach: the programs, for users other than root: the project may stand where only he goes
+within_reach() {
+	local tool
+	if [ ! -e reach ]; then
+		cp -r "$ROOT/scripts" reach
+		for tool in "$ROOT"/tools/*.c; do
+			tool=${tool##*/}
+			cp "${CTV_BUILD:-$ROOT/build}/${tool%.c}" reach
+		done
+	fi
+	PATH=${PATH//"$ROOT/scripts"/"$PWD/reach"}
+	PATH=${PATH//"${CTV_BUILD:-$ROOT/build}"/"$PWD/reach"}
+}
+
+# group_of HOST: its files are a group's, as an installation leaves them; then `member USER` is who comes next. irc, a
+# user of every Debian, is alone in the group irc; anybody else may be given that group.
+group_of() {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root, to be several users'
+	within_reach
+	chmod 0711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_FILE_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+	mkdir -p "$1/log"
+	chown -R irc:irc "$1"
+	chmod -R g+rwX "$1"
+	find "$1" -type d -exec chmod g+s {} +
+}
+
+member() {
+	wrap=(setpriv --reuid "$1" --regid irc --clear-groups)
+}
+
 # unindex FILE: a row goes while SQLite does not know of an index, whose entry stays; only a full verification sees it
 unindex() {
 	sqlite3 -batch -bail -cmd '.dbconfig defensive off' "$1" >/dev/null <<END

@@ -194,6 +194,9 @@ static bool is_there_already(const struct install *in)
 
 	if (!in->have_old || same_file(&in->st, &in->old))
 		return in->have_old;
+	/* only its owner can set a file's mode and time: for another user it is replaced like any other */
+	if (geteuid() != 0 && in->old.st_uid != geteuid())
+		return false;
 	if (in->st.st_size != in->old.st_size || retire_has_side_files(in->real))
 		return false;
 	fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
