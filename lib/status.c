@@ -124,6 +124,9 @@ static enum state job_state(const json *record, enum state before, int64_t now)
 		return STATE_UNKNOWN;
 	if (!time_of(record, "last_ok_at", &ok_at) || now - ok_at > STATUS_CRIT_S)
 		return STATE_CRITICAL;
+	/* by a clock that was wrong: nobody knows when it was */
+	if (now - ok_at < -STATUS_AHEAD_S)
+		return STATE_UNKNOWN;
 	if (now - ok_at > STATUS_WARN_S)
 		s = STATE_WARNING;
 	if (result != NULL && strcmp(result, "running") == 0)

@@ -125,8 +125,8 @@ rights() {
 
 # about UNIT: what systemd has of it, in $load and so on; a finding when it does not answer
 about() {
-	load='' active='' enabled='' stale='' next='' group='' start=''
-	try systemctl show -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,NextElapseUSecRealtime,ControlGroup,ExecStart "$1" || :
+	load='' active='' enabled='' stale='' next='' group='' start='' on_failure=''
+	try systemctl show -p OnFailure,LoadState,ActiveState,UnitFileState,NeedDaemonReload,NextElapseUSecRealtime,ControlGroup,ExecStart "$1" || :
 	while IFS='=' read -r name value; do
 		case $name in
 		LoadState) load=$value ;;
@@ -135,6 +135,7 @@ about() {
 		NeedDaemonReload) stale=$value ;;
 		NextElapseUSecRealtime) next=${value#n/a} ;;
 		ControlGroup) group=$value ;;
+		OnFailure) on_failure=$value ;;
 		ExecStart) start=${value#*path=} start=${start%% ;*} ;;
 		esac
 	done <"$out"
@@ -213,6 +214,10 @@ see_units() {
 		esac
 		[ -z "$start" ] || [ -e "$start" ] || critical "$each: $start: not there" "$mend"
 		[ ! -e "$start" ] || [ -x "$start" ] || critical "$each: $start: not executable" "chmod 755 $(readlink -f "$start")"
+		case $each/$on_failure in
+		*.timer/* | *.path/* | */*ctv-alert@*) ;;
+		*) critical "$each: nobody is told when it fails" "make install ROLE=$kind: a drop-in with OnFailure=ctv-alert@%n.service" ;;
+		esac
 		[ "$active" != failed ] || critical "$each has failed" "journalctl -u $each -n 50"
 		[ "$each/$kind/$enabled" != "$unit/standby/enabled" ] ||
 			warning "$unit starts at boot, beside the primary's" "systemctl disable $unit"
@@ -295,10 +300,15 @@ see_clock() {
 	fact="synchronised, $ahead s ahead of Dropbox's"
 }
 
+# page_of STATION: whatever is served there, a page has some KiB
+page_of() {
+	(ulimit -f 512 && exec curl -fsS -m 10 "$1/status.json")
+}
+
 see_page() {
 	mend="systemctl restart control-station.service ctv-status.service"
 	[ "$kind" = standby ] || mend="on the standby: sudo $program"
-	if ! try curl -fsS -m 10 --max-filesize 1048576 "$station/status.json"; then
+	if ! try page_of "$station"; then
 		critical "$station: $why" "$mend"
 		return
 	fi
@@ -365,7 +375,7 @@ see_state() {
 	mend="systemd-tmpfiles --create"
 	state_writable || critical "$why, $(rights "$state")" "$mend"
 	[ -r "$state/role" ] || critical "$state/role: cannot read" "$mend"
-	each=$(find "$state"/* \( -type d -o -name '*lock' \) ! -writable -print -quit 2>/dev/null) || :
+	each=$(find "$state"/* \( -type d -o -name '*lock' \) ! -path '*/alerts/.*' ! -writable -print -quit 2>/dev/null) || :
 	[ -z "$each" ] || critical "$each: cannot write, $(rights "$each")" "$mend"
 	fact="$state can be written"
 }
@@ -445,6 +455,10 @@ see_round() {
 see_alerts() {
 	[ -n "$(ctv-conf CTV_TEAMS_URL '' CTV_SLACK_URL '' CTV_NTFY_URL '')" ] ||
 		warning "nobody is told: no channel is set" "echo CTV_NTFY_URL=... >>${CTV_ENV_FILE:-/etc/ctv-db-sync.env}"
+	for each in CTV_TEAMS_URL CTV_SLACK_URL CTV_NTFY_URL; do
+		# not repeated: it is a secret
+		case $(conf "$each") in '' | http://[!/]* | https://[!/]*) ;; *) critical "$each: not an http or https URL" "ctv-db-sync.env(5)" ;; esac
+	done
 	try alert-post --list || { critical "$why"; return; }
 	! grep -q 'not told yet: ' "$out" ||
 		critical "not told: $(grep -m 1 'not told yet: ' "$out" | sed 's/^[a-z]* *\([^ ]*\) .*not told yet: /\1, /')" "alert-post --flush"

@@ -156,7 +156,10 @@ read_record() {
 	[ -z "$epoch" ] || whole "head record"
 
 	had_epoch=$(installed epoch) had_seq=$(installed seq)
-	[ -n "$had_epoch" ] && [ -z "$force" ] || return 0
+	[ -n "$had_epoch$had_seq" ] && [ -z "$force" ] || return 0
+	case /$had_epoch/$had_seq/ in
+	*[!0-9/]* | *//*) die 65 "$state/installed.json: damaged: which copy is installed is not known" "--force installs the newest all the same" ;;
+	esac
 	[ -n "$epoch" ] || die 65 "$remote: no copy is on record any more, but number $had_epoch.$had_seq is installed" \
 		"--force takes $remote as it is"
 	if [ "$epoch" -lt "$had_epoch" ] || { [ "$epoch" -eq "$had_epoch" ] && [ "$seq" -lt "$had_seq" ]; }; then

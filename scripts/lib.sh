@@ -566,9 +566,13 @@ unit_startable() {
 	esac
 }
 
-# room_in DIRECTORY: sets $room, the KiB that are free there
+# room_in DIRECTORY: sets $room, the KiB that are free there; none where no file can be made any more
 room_in() {
-	room=$(df --output=avail -k "$1" 2>/dev/null) room=${room##*[!0-9]} room=${room:-0}
+	# blocks, their size, inodes and those of them that are free; some file systems have no number of them
+	# shellcheck disable=SC2046  # four words
+	set -- $(stat -f -c '%a %S %c %d' "$1" 2>/dev/null || echo 0 0 0 0)
+	room=$(($1 * ($2 / 512) / 2))
+	[ "$3" -eq 0 ] || [ "$4" -ge 16 ] || room=0
 }
 
 disk_free() {
@@ -593,7 +597,9 @@ data_writable() {
 
 state_writable() {
 	fact=$state
-	[ -w "$state" ] || unmet 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"
+	[ -w "$state" ] || { unmet 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"; return; }
+	room_in "$state"
+	[ "$room" -ge 1024 ] || unmet 74 "$state: $room KiB free: the role could not be written" "make room"
 }
 
 port_free() {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # mirror-status.sh [-n] - how it stands with this host: the status page, the alerts, the pulse
 #
-# What always holds: what could not be looked at is unknown, never OK; the conditions of a failover are judged by the
-# code of its dry run; the page comes before anybody is told, and telling nobody is no reason for no page; with
+# What always holds: what could not be looked at is unknown, never OK; the conditions of a failover are judged as in
+# its dry run, by lib.sh; the page comes before anybody is told, and telling nobody is no reason for no page; with
 # nothing new, nothing is written to a disk: the page lives in /run, and is to be gone after a boot.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
@@ -43,6 +43,7 @@ values=$(ctv-conf CTV_STATION_URL "$(station_at "$own_url")" CTV_KUMA_URL '' CTV
 } <<END
 $values
 END
+case $station in http://[!/]* | https://[!/]*) ;; *) die 78 "CTV_STATION_URL: $station: not an http or https URL" ;; esac
 www=$run_dir/www
 # every message links to it
 export CTV_STATION_URL="$station"
@@ -55,18 +56,22 @@ as() {
 	printf '{"id":"%s",%s\n' "$1" "${line#?}"
 }
 
-# One program for all three: what it takes to start costs more than the questions. Sets $seen_own and $seen_page.
+# One program for all three: what it takes to start costs more than the questions. Sets $seen_primary, $seen_own,
+# $seen_page: no file, for that a full disk must not hide a primary that is down.
 look_by_http() {
 	seen_primary='' seen_own='' seen_page='' own_page=api/system-stats
 	[ "$role_was" != active ] || own_page=health/database
-	probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json" >"$scratch/http" || :
+	seen=$(probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json") || :
 	{
 		read -r seen_primary && read -r seen_own && read -r seen_page
-	} <"$scratch/http" || :
-	look_at_primary "$seen_primary" || {
+	} <<END || :
+$seen
+END
+	primary_serves || {
 		# once is no proof of the contrary
 		sleep 30
-		look_at_primary "$(probe "$primary_url/health/database")" || :
+		seen_primary=$(probe "$primary_url/health/database") || :
+		primary_serves || :
 	}
 }
 
@@ -74,21 +79,20 @@ probe() {
 	http-probe --json --connect-timeout 5s -t 10s "$@"
 }
 
-# look_at_primary LINE: it serves when it answers and reaches its database; an application without that page says 404
-look_at_primary() {
-	printf '%s\n' "$1" >"$scratch/primary"
-	member_of http_status "$1"
-	[ "$value" != 404 ] || probe "$primary_url/api/system-stats" >"$scratch/primary" || :
-	pick state "$scratch/primary"
+# it serves when it answers and reaches its database; an application without that page says 404
+primary_serves() {
+	member_of http_status "$seen_primary"
+	[ "$value" != 404 ] || seen_primary=$(probe "$primary_url/api/system-stats") || :
+	member_of state "$seen_primary"
 	[ "$value" = ok ]
 }
 
-# served LINE: a page is there, or that part of an application which has none
+# served LINE
 served() {
 	string_of text "$1"
 	fact=$value
-	member_of http_status "$1"
-	case $value in 200 | 404) ;; *) unmet 69 "${fact:-not known}" ;; esac
+	member_of state "$1"
+	[ "$value" = ok ] || unmet 69 "${fact:-not known}"
 }
 
 # Only told by its size and time: a check that has the file open would make the nightly job refuse to replace it. Every
@@ -120,9 +124,13 @@ condition() {
 		printf '{"id":"ready","check":"%s","state":"%s","text":' "$1" "$word"
 		json_text "$fact"
 		echo '}'
-	} >>"$scratch/conditions"
+	} >>"$scratch/conditions" || :
+	case $1/$word in
 	# old data has an alert of its own
-	[ "$word" = ok ] || [ "$1" = db_fresh ] || problem=${problem:-"$1: $fact"}
+	*/ok | db_fresh/*) ;;
+	*/critical) hindrance=${hindrance:-"$1: $fact"} ;;
+	*) problem=${problem:-"$1: $fact"} ;;
+	esac
 }
 
 # ---- conditions that only this page knows ----------------------------------------------------
@@ -164,24 +172,44 @@ timer_armed() {
 
 # people look there, and the primary listens for us there; before the first round the page is missing
 page_served() {
-	served "$seen_page"
+	served "$seen_page" && return
+	member_of http_status "$seen_page"
+	[ "$value" = 404 ] && [ ! -e "$www/status.json" ]
 }
 
 # a host without a page has no such unit
 page_wanted() {
-	served "$seen_page" && return
+	page_served && return
 	run svc-ctl status control-station.service || :
 	[ "$status" -ne 4 ]
 }
 
 app_serves() {
+	member_of http_status "$seen_own"
+	[ "$value" != 404 ] || seen_own=$(probe "$own_url/api/system-stats") || :
 	served "$seen_own"
 }
 
 port_unused() {
 	fact="nobody else answers at $own_url"
 	member_of http_status "$seen_own"
-	[ "${value:-0}" -eq 0 ] || port_taken
+	case $value in
+	0) ;;
+	'') unmet 69 "$own_url: could not be looked at" ;;
+	*) port_taken ;;
+	esac
+}
+
+# what cannot be told must at least be seen
+alerts_told() {
+	fact="nothing waits to be told"
+	if [ -e "$state/alerts" ] && { [ ! -r "$state/alerts" ] || [ ! -x "$state/alerts" ]; }; then
+		unmet 74 "$state/alerts: cannot read"
+	elif [ "$listed" -ne 0 ]; then
+		unmet "$listed" "the alerts cannot be listed: exit status $listed of alert-post"
+	elif [ -n "$queued" ]; then
+		unmet 69 "somebody could not be told: alert-post --list"
+	fi
 }
 
 # a lock that cannot be opened is nobody's: no alarm may be missed for it
@@ -193,7 +221,7 @@ operator_at_work() {
 }
 
 look_at_readiness() {
-	problem='' attended=
+	problem='' hindrance='' attended='' unit_was=
 	true >"$scratch/conditions"
 	condition role_clear role_clear
 	if [ "$role_was" = active ]; then
@@ -201,6 +229,7 @@ look_at_readiness() {
 		! operator_at_work || attended=warning
 		condition app_serves app_serves $attended
 		condition disk_free disk_free
+		condition alerts_told alerts_told warning
 		return 0
 	fi
 	condition db_present db_present
@@ -214,6 +243,7 @@ look_at_readiness() {
 	condition data_writable data_writable
 	condition state_writable state_writable
 	condition timer_armed timer_armed warning
+	condition alerts_told alerts_told warning
 	! page_wanted || condition page_served page_served warning
 }
 
@@ -233,11 +263,22 @@ record_of() {
 	printf '{"id":"%s",%s,"next_run_at":%s}\n' "$1" "${record%?}" "${next:+\"}${next:-null}${next:+\"}"
 }
 
-# lines FILE: of what is on record; sets $queued when somebody is still to be told of it
+# those on record: sets $standing to their keys, and $queued when somebody is still to be told
+look_at_alerts() {
+	queued='' standing=' ' listed=0
+	true >"$scratch/alerts"
+	[ -z "$alerts" ] || alert-post --list --json >"$scratch/alerts" || listed=$?
+	while read -r line; do
+		case $line in
+		*'"pending":true'*) queued=yes ;;
+		*'"id":"alert"'*) member_of key "$line"; standing="$standing$value " ;;
+		esac
+	done <"$scratch/alerts"
+}
+
 lines() {
 	while read -r line; do
 		printf '%s\n' "$line"
-		case $line in *'"pending":true'*) queued=yes ;; esac
 	done <"$1"
 }
 
@@ -249,15 +290,14 @@ look() {
 	# it has the time only
 	[ ! -e "$state/data-of" ] || sed -i "s|$state/data-of|$live|g; s|, 0 B||; s|\"size_bytes\":0|\"size_bytes\":$(stat -Lc %s "$live" 2>/dev/null || echo null)|" \
 		"$scratch/age"
-	look_at_copy >"$scratch/copy"
+	# what cannot be written down must not end the round: the alerts come later
+	look_at_copy >"$scratch/copy" || :
+	look_at_alerts
 	look_at_readiness
-	true >"$scratch/alerts"
-	[ -z "$alerts" ] || alert-post --list --json >"$scratch/alerts" || :
-	queued=
 	{
 		printf '{"id":"host","node":%s,"role":"%s","version":"%s"}\n' "$(json_text "$node")" \
 			"$([ "$role_was" = active ] && echo active || echo standby)" "$version"
-		as primary "$scratch/primary"
+		[ -z "$seen_primary" ] || printf '{"id":"primary",%s\n' "${seen_primary#?}"
 		as standby "$scratch/age"
 		as verify "$scratch/copy"
 		record_of upload ctv-db-sync.timer
@@ -267,7 +307,7 @@ look() {
 		done
 		lines "$scratch/alerts"
 		lines "$scratch/conditions"
-	} >"$scratch/lines"
+	} >"$scratch/lines" || :
 }
 
 # ---- the page --------------------------------------------------------------------------------
@@ -311,13 +351,15 @@ alert() {
 	ok) [ "$is" != ok ] || return 0 ;;
 	"$is unrecorded") [ -z "$(find "$run_dir/said.$key" -mmin -30)" ] || return 0 ;;
 	esac
+	# a round that ends while it tells has told something
+	[ "$said" = "$is" ] || rm -f "$run_dir/said.$key"
 	run alert-post --key "$key" --state "$is" "$@" || complain "$why"
 	case $status in
 	# without a channel it is on record all the same
 	0 | 78) echo "$is" ;;
 	# told, and it cannot be recorded: the next call would tell it once more
 	73 | 74) grep -q '; queued$' "$err" || echo "$is unrecorded" ;;
-	esac >"$scratch/said"
+	esac >"$scratch/said" || :
 	# who may have heard of it wants to hear of its end
 	if [ -s "$scratch/said" ]; then
 		mv -f "$scratch/said" "$run_dir/said.$key"
@@ -331,10 +373,17 @@ complain() {
 	printf '%s: %s\n' "$program" "$1" >&2
 }
 
-# lasting: does the problem last for 15 minutes already?
+# lasting KEY PROBLEM HEADLINE: it is told when it lasts for 15 minutes
 lasting() {
-	[ -e "$run_dir/problem" ] || true >"$run_dir/problem"
-	[ -n "$(find "$run_dir/problem" -mmin +14)" ]
+	since=$run_dir/since.$1
+	if [ -z "$2" ]; then
+		[ ! -e "$since" ] || rm "$since"
+		alert "$1" ok "$node is in order again"
+		return
+	fi
+	[ -e "$since" ] || true >"$since"
+	[ -z "$(find "$since" -mmin +14)" ] || alert "$1" warning --repeat 24h --do "mirror-status.sh -n on $node" "$3
+$2"
 }
 
 # ago TIME: seconds since then
@@ -349,11 +398,12 @@ in_page() {
 }
 
 raise_alerts() {
-	pick state "$scratch/primary"
+	member_of state "$seen_primary"
 	case $value in
 	critical)
+		string_of text "$seen_primary"
 		alert primary-down critical --repeat 30m,2h,4h --do "$app/scripts/failover-to-pi2.sh on $node" "$primary is down
-$(text text <"$scratch/primary"), twice within 30 s"
+$value, twice within 30 s"
 		;;
 	ok | warning) alert primary-down ok "$primary answers again" ;;
 	*) [ "$role_was" = active ] || problem=${problem:-"how it is with $primary is not known"} ;;
@@ -364,16 +414,22 @@ $(text text <"$scratch/primary"), twice within 30 s"
 	*) [ "$role_was" = active ] || problem=${problem:-"the age of the data is not known"} ;;
 	esac
 
-	if [ -z "$problem" ]; then
-		[ ! -e "$run_dir/problem" ] || rm "$run_dir/problem"
-		alert standby-issue ok "$node is in order again"
-	elif [ "$role_was" = active ]; then
-		[ -n "$attended" ] || alert standby-issue critical --repeat 30m,2h,4h "$node serves in place of $primary, and not as it should
-$problem"
-	elif lasting; then
-		alert standby-issue warning --repeat 24h --do "mirror-status.sh -n on $node" "$node has not been in order for 15 minutes
-$problem"
+	if [ "$role_was" != active ]; then
+		# two alerts: what is worse must be told although the other stands
+		lasting standby-not-ready "$hindrance" "$node could not take over for 15 minutes"
+		lasting standby-issue "$problem" "$node has not been in order for 15 minutes"
+	elif [ -z "$hindrance$problem" ]; then
+		lasting standby-not-ready ''
+		lasting standby-issue ''
+	elif [ -z "$attended" ]; then
+		alert standby-issue critical --repeat 30m,2h,4h "$node serves in place of $primary, and not as it should
+${hindrance:-$problem}"
 	fi
+	# one that failed while it served, and does not serve any more, has no start that would end its alert
+	case $role_was/$unit_was/$standing in
+	active/*) ;;
+	*/inactive*" $unit "*) run alert-post --key "$unit" --state ok "$unit does not run on $node any more, as it should be" || complain "$why" ;;
+	esac
 
 	# while this host serves its copy is the newest there is, and nothing is downloaded
 	[ "$role_was" != active ] || return 0
@@ -392,7 +448,9 @@ $(text text <"$scratch/age")"
 	esac
 	# a run that failed is told by its unit; here, that none is good
 	pick last_ok_at "$state/last-download.json"
-	if [ -n "$value" ] && [ "$(ago "$value")" -le 93600 ]; then
+	passed=${value:+$(ago "$value")}
+	# a time in the future is none
+	if [ -n "$passed" ] && [ "$passed" -le 93600 ] && [ "$passed" -ge -300 ]; then
 		alert sync-failed ok "the nightly download works again"
 	else
 		message=$(text message <"$state/last-download.json" 2>/dev/null) || message=
@@ -438,11 +496,17 @@ tell_pulse() {
 
 # ---- on the primary: is the standby, which watches us, alive? -----------------------------------
 
+# whatever is served there: a page has some KiB
+fetch_page() {
+	ulimit -f 512
+	exec curl -fsS -m 10 "$station/status.json"
+}
+
 watch_standby() {
 	seen=$run_dir/standby-seen
 	[ -e "$seen" ] || date -u +%Y-%m-%dT%H:%M:%SZ | quiet_replace "$seen"
 	why=
-	if run curl -fsS -m 10 --max-filesize 1048576 "$station/status.json"; then
+	if run fetch_page; then
 		at=$(field generated_at <"$out")
 		case $at in
 		????-??-??T??:??:??Z) ! date -d "$at" >/dev/null 2>&1 || echo "$at" | quiet_replace "$seen" ;;

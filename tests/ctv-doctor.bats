@@ -13,7 +13,7 @@ setup() {
 		for unit; do :; done
 		case $1 in
 		show)
-			printf 'LoadState=loaded\nNeedDaemonReload=no\nUnitFileState=enabled\n'
+			printf 'LoadState=loaded\nNeedDaemonReload=no\nUnitFileState=enabled\nOnFailure=ctv-alert@%s.service\n' "$unit"
 			case $unit in
 			flaskapp.service) printf 'UnitFileState=disabled\nActiveState=inactive\nControlGroup=/system.slice/flaskapp.service\n' ;;
 			*.timer) printf 'ActiveState=active\nNextElapseUSecRealtime=Wed 2026-11-25 02:30:00 UTC\n' ;;
@@ -106,6 +106,8 @@ answer() {
 	sees 1 units 'ctv-status.timer has changed' 'systemctl daemon-reload'
 	broken ctv-pi2-download.service ActiveState=failed
 	sees 2 units 'ctv-pi2-download.service has failed' 'journalctl -u ctv-pi2-download.service'
+	broken ctv-status.service OnFailure=
+	sees 2 units 'ctv-status.service: nobody is told when it fails' 'OnFailure=ctv-alert@%n.service'
 	broken control-station.service 'ExecStart={ path=/nonexistent/lighttpd ; argv[]=x ; }'
 	sees 2 units '/nonexistent/lighttpd: not there' 'apt-get install .*lighttpd'
 	touch program
@@ -322,14 +324,22 @@ answer() {
 	sees 0 database '640 '
 }
 
+# room KIB: so much is free
+room() {
+	echo "$1 1024 0 0" >room
+	[ -e stubs/stat ] || stub stat <<-'END'
+		case $1 in -f) cat "$BATS_TEST_TMPDIR/room" ;; *) exec "$real" "$@" ;; esac
+	END
+}
+
 @test "disk: full, and too full for another copy" {
 	run doctor disk
 	sees 0 disk 'the next download needs'
-	answer df "$(printf 'Avail\n%d' 60000)"
+	room 60000
 	run doctor disk
 	sees 2 disk 'MiB free: the application could not write'
 	truncate -s 200M "$copy" "$live"
-	answer df "$(printf 'Avail\n%d' 150000)"
+	room 150000
 	run doctor disk
 	sees 1 disk "pi2/data: 146 MiB, the next download needs 200"
 	run on pi-ctv ctv-doctor.sh disk
@@ -384,6 +394,9 @@ answer() {
 @test "alerts: nobody to be told, and what could not be told" {
 	run doctor alerts
 	sees 1 alerts 'no channel is set'
+	CTV_TEAMS_URL=secret run doctor alerts
+	sees 2 alerts 'CTV_TEAMS_URL: not an http or https URL'
+	[[ $output != *secret* ]]
 	export CTV_NTFY_URL=http://127.0.0.1:9/x
 	run doctor alerts
 	sees 0 alerts 'somebody is told; 0 stand'

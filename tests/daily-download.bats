@@ -87,21 +87,25 @@ dated() {
 	[ "$(jq -r .seq pi2/state/installed.json)" -eq 2 ]
 }
 
+# confirmed_at TIME: a later number of the same content
+confirmed_at() {
+	dropbox_control put "$(on pi-ctv mirror-head show --json | jq -c --arg at "$1" '{path: "/mirror-head.json", text: (.seq += 1 | .head.snapshot_at = $at | tojson)}')" >/dev/null
+}
+
 @test "another member of the group gives it that age by an installation: not under an application's hands" {
 	publish
 	group_of pi2
 	member irc
 	download
-	touch -d '+2 seconds' "$live"
-	publish
+	an_hour_ago=$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)
+	confirmed_at "$an_hour_ago"
 	member nobody
 	run download
 	expect 0 'the installed copy is this one'
 	expect 0 'install .* as .*production.db'
-	dated "$(on pi2 mirror-head show -f snapshot_at)"
+	dated "$an_hour_ago"
 	[ "$(stat -c %U "$copy")" = nobody ]
-	touch -d '+4 seconds' "$live"
-	publish
+	confirmed_at "$(date -u -d '-2 hours' +%Y-%m-%dT%H:%M:%SZ)"
 	# an application that is started while the copy is made
 	stub cp <<-'END'
 		"$real" "$@" || exit

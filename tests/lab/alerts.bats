@@ -112,7 +112,7 @@ long_ago() {
 	arrives pi2 'WARNING: the data of pi2 is older than 36h'
 	fault 'the download timer has disappeared'
 	pi2 systemctl stop ctv-pi2-download.timer
-	long_ago pi2 $RUN/problem
+	long_ago pi2 $RUN/since.standby-issue
 	arrives pi2 'WARNING: pi2 has not been in order for 15 minutes'
 }
 
