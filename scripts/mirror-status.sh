@@ -202,12 +202,12 @@ port_unused() {
 
 # what cannot be told must at least be seen
 alerts_told() {
-	fact="nothing waits to be told"
+	fact="nothing that could not be told"
 	if [ -e "$state/alerts" ] && { [ ! -r "$state/alerts" ] || [ ! -x "$state/alerts" ]; }; then
 		unmet 74 "$state/alerts: cannot read"
 	elif [ "$listed" -ne 0 ]; then
 		unmet "$listed" "the alerts cannot be listed: exit status $listed of alert-post"
-	elif [ -n "$queued" ]; then
+	elif [ -n "$untold" ]; then
 		unmet 69 "somebody could not be told: alert-post --list"
 	fi
 }
@@ -229,7 +229,10 @@ look_at_readiness() {
 		! operator_at_work || attended=warning
 		condition app_serves app_serves $attended
 		condition disk_free disk_free
+		# for the page alone: it is no matter of how this host serves
+		served_ill=$problem
 		condition alerts_told alerts_told warning
+		problem=$served_ill
 		return 0
 	fi
 	condition db_present db_present
@@ -263,14 +266,15 @@ record_of() {
 	printf '{"id":"%s",%s,"next_run_at":%s}\n' "$1" "${record%?}" "${next:+\"}${next:-null}${next:+\"}"
 }
 
-# those on record: sets $standing to their keys, and $queued when somebody is still to be told
+# those on record: sets $standing to their keys, $queued when somebody is still to be told, $untold when that has failed
 look_at_alerts() {
-	queued='' standing=' ' listed=0
+	queued='' untold='' standing=' ' listed=0
 	true >"$scratch/alerts"
 	[ -z "$alerts" ] || alert-post --list --json >"$scratch/alerts" || listed=$?
 	while read -r line; do
 		case $line in
-		*'"pending":true'*) queued=yes ;;
+		*'"pending":true,"why":""'*) queued=yes ;;
+		*'"pending":true'*) queued=yes untold=yes ;;
 		*'"id":"alert"'*) member_of key "$line"; standing="$standing$value " ;;
 		esac
 	done <"$scratch/alerts"

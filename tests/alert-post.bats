@@ -497,7 +497,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 		'{"id":"alert","key":"b","severity":"warning","text":"data is old","count":1,"queued":""}' | cmp - got
 	# each try counts, for the metrics
 	alert-post --list --json | jq -c 'select(.id == "deliveries")' >got
-	printf '{"id":"deliveries","key":"%s","channel":"teams","delivered":%s,"failed":0,"pending":false}\n' a 1 b 1 over 2 | cmp - got
+	printf '{"id":"deliveries","key":"%s","channel":"teams","delivered":%s,"failed":0,"pending":false,"why":""}\n' a 1 b 1 over 2 | cmp - got
 	rm -rf state/alerts
 	run alert-post --list
 	expect 0 '^$'

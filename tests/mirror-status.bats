@@ -554,7 +554,11 @@ told() { grep -c -- "$1" told; }
 @test "what could not be told, or not be looked up, is on the page" {
 	mkdir -p pi2/state/alerts
 	: >pi2/state/alerts/x
-	echo '{"id":"deliveries","key":"x","channel":"teams","delivered":0,"failed":1,"pending":true}' >standing
+	# held back is not failed
+	echo '{"id":"deliveries","key":"x","channel":"teams","delivered":4,"failed":0,"pending":true,"why":""}' >standing
+	round
+	[ "$(page .overall)" = ok ]
+	sed -i 's/"why":""/"why":"it answered 403"/' standing
 	round
 	[ "$(page '.overall, (.failover.checks[] | select(.state != "ok") | .id)' | paste -sd' ')" = 'warning alerts_told' ]
 	stub alert-post <<<'exit 126'

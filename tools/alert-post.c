@@ -399,6 +399,7 @@ static void list_deliveries(const char *of, const struct alert_channel *c)
 	json_put_int(j, "delivered", c->delivered);
 	json_put_int(j, "failed", c->failed);
 	json_put_bool(j, "pending", c->pending);
+	json_put_str(j, "why", c->why);
 	print_line(j);
 }
 
