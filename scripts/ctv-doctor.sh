@@ -214,8 +214,9 @@ see_units() {
 		esac
 		[ -z "$start" ] || [ -e "$start" ] || critical "$each: $start: not there" "$mend"
 		[ ! -e "$start" ] || [ -x "$start" ] || critical "$each: $start: not executable" "chmod 755 $(readlink -f "$start")"
-		case $each/$on_failure in
-		*.timer/* | *.path/* | */*ctv-alert@*) ;;
+		# the primary's application has a unit that was there before us: the standby sees when it is down
+		case $kind/$each/$on_failure in
+		*/*.timer/* | */*.path/* | */*/*ctv-alert@* | primary/"$unit"/*) ;;
 		*) critical "$each: nobody is told when it fails" "make install ROLE=$kind: a drop-in with OnFailure=ctv-alert@%n.service" ;;
 		esac
 		[ "$active" != failed ] || critical "$each has failed" "journalctl -u $each -n 50"
