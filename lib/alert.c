@@ -339,8 +339,11 @@ bool alert_take(struct alert *a, const struct alert_news *n, int64_t now)
 			c->pending = false;
 		if (c == NULL || c->pending)
 			continue;
-		if (c->told != n->state || repeat_due(&n->repeat, a->since, c->sent[0], now))
+		if (c->told != n->state || repeat_due(&n->repeat, a->since, c->sent[0], now)) {
 			c->pending = due = true;
+			/* of an earlier try: of this one nothing is known yet */
+			c->why[0] = '\0';
+		}
 	}
 	a->count += due || begins;
 	/* the wording alone is no news, and not worth a write, unless it is still to be told */

@@ -282,9 +282,9 @@ int file_claim(const char *tmp, int *out)
 		rc = file_lock(fd, tmp);
 		if (rc != EX_OK)
 			goto fail;
-		/* its last owner may have renamed or removed it between our open and our lock */
+		/* its last owner may have renamed, removed or written it between our open and our lock */
 		if (is_named(fd, tmp)) {
-			if (st.st_size == 0 && st.st_uid == geteuid())
+			if (lseek(fd, 0, SEEK_END) == 0 && st.st_uid == geteuid())
 				break;
 			/* a killed run's, perhaps of another user, whose file we could not finish */
 			if (unlink(tmp) != 0) {

@@ -106,11 +106,8 @@ do_backup() {
 	step snapshot
 	must db-snapshot --json "$live" "$snapshot"
 	taken=$(field snapshot_at <"$out")
-	# a copy that stands by holds what the primary had: restore-latest takes the newest by its name
-	case $(role) in
-	standby) taken=$(date -u -r "$(data_of)" +%Y-%m-%dT%H:%M:%SZ) ;;
-	'') [ ! -e "$state/installed.json" ] || taken=$(date -u -r "$(data_of)" +%Y-%m-%dT%H:%M:%SZ) ;;
-	esac
+	# a copy as it was installed holds what the primary had then: restore-latest takes the newest by its name
+	! as_installed || taken=$written_at
 	touch -d "$taken" "$snapshot"
 	note "taken $taken"
 	step verify

@@ -222,6 +222,8 @@ verify_candidate() {
 
 # copy FROM TO: TO appears when it is whole and on disk
 copy() {
+	# a killed run's may be another user's
+	rm -f "$2.tmp"
 	if ! run cp -p "$1" "$2.tmp" || ! run sync "$2.tmp" || ! run mv -T "$2.tmp" "$2" || ! run sync "${2%/*}"; then
 		rm -f "$2.tmp"
 		die 74 "$why"

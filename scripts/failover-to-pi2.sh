@@ -224,6 +224,8 @@ check_service() {
 marked=
 mark_data_of() {
 	[ ! -e "$state/data-of" ] || return 0
+	# a killed run's may be another user's, who alone can set its time
+	rm -f "$state/data-of.tmp"
 	touch -r "$live" "$state/data-of.tmp" || die 74 "$state/data-of: cannot write"
 	mv -fT "$state/data-of.tmp" "$state/data-of" || die 74 "$state/data-of: cannot write"
 	marked=yes

@@ -603,13 +603,20 @@ state_writable() {
 }
 
 port_free() {
-	# shellcheck disable=SC2034  # used by the scripts
-	fact="nobody else answers at $own_url"
-	! run http-probe --connect-timeout 600ms -t 4s --status 100-599 "$own_url/api/system-stats" || port_taken
+	run http-probe --json --connect-timeout 600ms -t 4s "$own_url/api/system-stats" || :
+	pick connected "$out"
+	port_unused "$value"
 }
 
-port_taken() {
-	unmet 73 "$own_url: somebody answers there, while $unit is $unit_was"
+# port_unused true|false|'': did somebody take the connection? Whether he answers, and what, is all the same.
+port_unused() {
+	# shellcheck disable=SC2034  # used by the scripts
+	fact="nobody else listens at $own_url"
+	case $1 in
+	false) ;;
+	true) unmet 73 "$own_url: somebody listens there, while $unit is $unit_was" ;;
+	*) unmet 69 "$own_url: could not be looked at" ;;
+	esac
 }
 
 # ---- the application's code ------------------------------------------------------------------

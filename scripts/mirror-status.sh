@@ -61,7 +61,9 @@ as() {
 look_by_http() {
 	seen_primary='' seen_own='' seen_page='' own_page=api/system-stats
 	[ "$role_was" != active ] || own_page=health/database
-	seen=$(probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json") || :
+	probed=0
+	seen=$(probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json") || probed=$?
+	[ -n "$seen" ] || [ "$probed" -ne 3 ] || die 78 "CTV_PRIMARY_URL, CTV_STANDBY_URL, CTV_STATION_URL: one is no URL that can be asked"
 	{
 		read -r seen_primary && read -r seen_own && read -r seen_page
 	} <<END || :
@@ -184,20 +186,18 @@ page_wanted() {
 	[ "$status" -ne 4 ]
 }
 
+# what was not good is asked again: the role may have changed since, while the primary had its second chance
 app_serves() {
+	member_of state "$seen_own"
+	[ "$value" = ok ] || seen_own=$(probe "$own_url/health/database") || :
 	member_of http_status "$seen_own"
 	[ "$value" != 404 ] || seen_own=$(probe "$own_url/api/system-stats") || :
 	served "$seen_own"
 }
 
-port_unused() {
-	fact="nobody else answers at $own_url"
-	member_of http_status "$seen_own"
-	case $value in
-	0) ;;
-	'') unmet 69 "$own_url: could not be looked at" ;;
-	*) port_taken ;;
-	esac
+port_is_free() {
+	member_of connected "$seen_own"
+	[ "$value" = false ] || port_free
 }
 
 # what cannot be told must at least be seen
@@ -240,7 +240,7 @@ look_at_readiness() {
 	condition db_verified db_verified warning
 	condition code_present code_present
 	condition unit_startable unit_startable
-	condition port_free port_unused
+	condition port_free port_is_free
 	condition disk_free disk_free
 	condition room_for_next room_for_next warning
 	condition data_writable data_writable
@@ -385,8 +385,13 @@ lasting() {
 		alert "$1" ok "$node is in order again"
 		return
 	fi
-	[ -e "$since" ] || true >"$since"
-	[ -z "$(find "$since" -mmin +14)" ] || alert "$1" warning --repeat 24h --do "mirror-status.sh -n on $node" "$3
+	# what cannot be waited for is told at once
+	if [ ! -e "$since" ] && ! true >"$since"; then
+		complain "$since: cannot write"
+	elif [ -z "$(find "$since" -mmin +14)" ]; then
+		return
+	fi
+	alert "$1" warning --repeat 24h --do "mirror-status.sh -n on $node" "$3
 $2"
 }
 
@@ -432,7 +437,7 @@ ${hindrance:-$problem}"
 	# one that failed while it served, and does not serve any more, has no start that would end its alert
 	case $role_was/$unit_was/$standing in
 	active/*) ;;
-	*/inactive*" $unit "*) run alert-post --key "$unit" --state ok "$unit does not run on $node any more, as it should be" || complain "$why" ;;
+	*/inactive*" $unit "* | */failed*" $unit "*) run alert-post --key "$unit" --state ok "$unit does not run on $node any more, as it should be" || complain "$why" ;;
 	esac
 
 	# while this host serves its copy is the newest there is, and nothing is downloaded
@@ -452,8 +457,8 @@ $(text text <"$scratch/age")"
 	esac
 	# a run that failed is told by its unit; here, that none is good
 	pick last_ok_at "$state/last-download.json"
-	passed=${value:+$(ago "$value")}
-	# a time in the future is none
+	# what is no time, or one in the future, is none
+	passed=${value:+$(ago "$value" 2>/dev/null)} || passed=
 	if [ -n "$passed" ] && [ "$passed" -le 93600 ] && [ "$passed" -ge -300 ]; then
 		alert sync-failed ok "the nightly download works again"
 	else
@@ -538,6 +543,8 @@ if [ -n "$dry" ]; then
 else
 	# each file in it is begun anew by its round
 	scratch=$run_dir/scratch
+	# by whoever may write here; root follows nobody's link
+	if [ -L "$scratch" ] || { [ -e "$scratch" ] && [ ! -O "$scratch" ]; }; then rm -rf "$scratch"; fi
 	[ -d "$www" ] && [ -d "$scratch" ] || mkdir -p "$www" "$scratch" 2>/dev/null || die 73 "$run_dir: cannot create"
 	exec 9<>"$run_dir/lock"
 	flock -w 300 9 || die 73 "$run_dir/lock: held for five minutes"

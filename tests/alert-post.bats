@@ -244,6 +244,17 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	[ "$(got slack/)" -eq 3 ]
 }
 
+@test "what is held back has not failed, whatever became of an earlier try" {
+	settings teams
+	answer 503
+	run alert-post --key sync --state warning text
+	alert-post --key sync --state ok
+	answer 200
+	down
+	alert-post --key sync --state warning --inhibited-by primary-down text
+	[ "$(alert-post --list --json | jq -r 'select(.id == "deliveries" and .key == "sync") | .pending, .why' | paste -sd'|')" = 'true|' ]
+}
+
 @test "it is over where it was told, and nowhere else" {
 	settings teams slack
 	answer 503 teams

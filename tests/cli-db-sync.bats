@@ -146,10 +146,20 @@ put() {
 @test "a backup on the standby is dated by its data, and is not the newest for being made last" {
 	on pi-ctv daily-upload.sh
 	on pi2 daily-download.sh
-	touch -d '-20 hours' "$copy"
+	sleep 1
 	host=pi2
 	run cli backup
-	expect 0 "saved: /backups/database_backup_$(date -u -r "$copy" +%Y%m%d_%H%M%S).db, data of $(date -u -r "$copy" +%Y-%m-%dT%H:%M:%SZ)"
+	expect 0 "saved: /backups/database_backup_$(jq -r .snapshot_at pi2/state/installed.json | tr -d :TZ- | sed 's/......$/_&/').db"
+	# what was written to here is another copy, of now: that of the night keeps its name and its content
+	dbx-fetch -o night.db "$(sed -n 's/^saved: \(.*\), data of .*/\1/p' <<<"$output")"
+	sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
+	touch -d '-1 hour' "$copy"
+	run cli backup here.db
+	expect 0 "saved: /backups/here.db, data of $(date -u +%Y-%m-%dT%H)"
+	run cli backup
+	expect 0 'saved: /backups/database_backup_'
+	dbx-fetch -o again.db "/backups/$(dbx-ls /backups | grep _backup_ | head -n 1)"
+	cmp night.db again.db
 }
 
 @test "a backup from the future, by a clock that was wrong, is not the newest" {

@@ -118,6 +118,27 @@ confirmed_at() {
 	has "$copy" order
 }
 
+@test "the copy before stays when another member of the group only gives it an age" {
+	publish
+	group_of pi2
+	member irc
+	download
+	enter second
+	publish
+	download
+	confirmed_at "$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)"
+	# what a copy that was killed left, of another user
+	install -o irc -m 600 /dev/null pi2/data/.production.db.new.tmp
+	member nobody
+	run download
+	expect 0 'is installed'
+	[ "$(stat -c %U "$copy")" = nobody ]
+	has "$copy" second
+	run has "$copy.prev" second
+	[ "$status" -ne 0 ]
+	[ "$(cd pi2/data && echo * .[!.]*)" = 'production.db production.db.prev .[!.]*' ]
+}
+
 @test "a copy that has rotted on the disk is found and replaced, though the record is unchanged" {
 	publish
 	download

@@ -114,7 +114,7 @@ teardown() {
 @test "several URLs are asked in their order: a line for each, and the exit status of the worst" {
 	run http-probe --json "$url/ok" "$url/status/500" http://127.0.0.1:1/ "$url/ok"
 	expect 2
-	[ "$(jq -r '.state, .http_status' <<<"$output" | paste -sd' ')" = 'ok 200 critical 500 critical 0 ok 200' ]
+	[ "$(jq -r '.state, .http_status, .connected' <<<"$output" | paste -sd' ')" = 'ok 200 true critical 500 true critical 0 false ok 200 true' ]
 	run http-probe "$url/ok" "$url/ok"
 	expect 0
 	[ "$(grep -c '^HTTP OK: ' <<<"$output")" -eq 2 ]

@@ -244,7 +244,7 @@ END
 	done
 }
 
-@test "a port where anything answers, if only 404, is not free" {
+@test "a port where anybody listens is not free, whatever he answers" {
 	python3 -u -m http.server --bind 127.0.0.1 0 >served 2>&1 3>&- &
 	local server=$!
 	eventually grep -q 'port [0-9]' served
@@ -256,9 +256,36 @@ END
 	CTV_STANDBY_URL="http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\).*/\1/p' served)" run ./probe.sh
 	kill $server
 	wait $server || true
-	expect 0 '^73: .*somebody answers there, while flaskapp.service is stopped$'
+	expect 0 '^73: .*somebody listens there, while flaskapp.service is stopped$'
 	CTV_STANDBY_URL=http://127.0.0.1:1 run ./probe.sh
 	expect 0 '^$'
+}
+
+@test "room is where a file can be made: blocks and inodes, of which some file systems have no number" {
+	# blocks that are free, their size, inodes, those that are free
+	probe_is <<'END'
+stat() { echo "$words"; }
+for words in '1024 4096 1000 500' '1024 4096 1000 15' '1024 4096 0 0' '3 512 9 9' '0 4096 9 9' '1024 4096 9 9'; do room_in /; echo "$room"; done
+stat() { return 1; }
+room_in /; echo "$room"
+END
+	run ./probe.sh
+	[ "${lines[*]}" = '4096 0 4096 0 0 0 0' ]
+}
+
+@test "what belongs to a change of the role is done under its lock: a download that ends waits for both" {
+	mkdir -p state
+	probe_is <<'END'
+settings
+scratch=$PWD
+mark() { flock -n "$state/role.lock" true || echo "held, still $(role)"; }
+set_role active mark
+flock -n "$state/role.lock" echo "free, $(role)"
+END
+	echo standby >state/role
+	CTV_STATE_DIR=$PWD/state run ./probe.sh
+	expect 0
+	[ "$output" = $'held, still standby\nfree, active' ]
 }
 
 @test "the scripts carry the version that the tools carry" {

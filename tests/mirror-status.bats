@@ -561,6 +561,14 @@ told() { grep -c -- "$1" told; }
 	sed -i 's/"why":""/"why":"it answered 403"/' standing
 	round
 	[ "$(page '.overall, (.failover.checks[] | select(.state != "ok") | .id)' | paste -sd' ')" = 'warning alerts_told' ]
+	# it is no matter of how this host serves
+	: >told
+	echo active >pi2/state/role
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	[ "$(page '.failover.checks[] | select(.state != "ok") | .id')" = alerts_told ]
+	run told standby-issue.*critical
+	expect 1 0
+	echo standby >pi2/state/role
 	stub alert-post <<<'exit 126'
 	round
 	page '.failover.checks[] | select(.id == "alerts_told") | .detail' | grep 'exit status 126'
@@ -570,9 +578,18 @@ told() { grep -c -- "$1" told; }
 	mkdir -p pi2/state/alerts
 	: >pi2/state/alerts/flaskapp.service
 	echo '{"id":"alert","key":"flaskapp.service","severity":"critical","text":"x","since":"2026-11-24T02:00:00Z"}' >standing
-	stub svc-ctl <<<'case $1 in is-active) echo active ;; *) echo "$2: inactive (dead), disabled"; exit 3 ;; esac'
+	# after a stop systemd still says so of one that had failed
+	for word in 'inactive (dead)' 'failed (failed)'; do
+		: >told
+		echo "case \$1 in is-active) echo active ;; *) echo \"\$2: $word, disabled\"; exit 3 ;; esac" | stub svc-ctl
+		round
+		grep -- '--key flaskapp.service --state ok' told
+	done
+	: >told
+	stub svc-ctl <<<'case $1 in is-active) echo active ;; *) echo "$2: active (running), disabled"; exit 0 ;; esac'
 	round
-	grep -- '--key flaskapp.service --state ok' told
+	run told flaskapp.service
+	expect 1 0
 }
 
 @test "a full /run hides no primary that is down" {
@@ -587,6 +604,33 @@ told() { grep -c -- "$1" told; }
 	told '--key primary-down --state critical'
 }
 
+@test "a /run in which no file can be made hides nothing" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount'
+	mkdir -p pi2/run
+	# shellcheck disable=SC2016
+	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" unshare -m sh -c 'mount -t tmpfs -o size=1m,nr_inodes=100 none "$CTV_RUN_DIR" &&
+		mirror-status.sh && rm -r "$CTV_APP_DIR" && touch -d "-3 days" "$DATABASE_PATH" &&
+		for i in $(seq 100); do true >"$CTV_RUN_DIR/$i" || break; done 2>/dev/null; mirror-status.sh'
+	# how long it has been so cannot be written down
+	expect "$status" 'since.standby-[a-z-]*: cannot write'
+	grep -E -- '--key standby-[a-z-]* --state warning' told
+	told '--key db-stale --state warning'
+}
+
+@test "root writes where no other member of the group points it" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	mkdir -p pi2/run victim
+	ln -s ../victim pi2/run/scratch
+	round
+	[ -z "$(ls -A victim)" ]
+	rm -r pi2/run/scratch
+	mkdir pi2/run/scratch
+	ln -s ../../victim/age pi2/run/scratch/age
+	chown -R nobody pi2/run/scratch
+	round
+	[ -z "$(ls -A victim)" ]
+}
+
 @test "a state directory without room is no place to take over from" {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount'
 	# shellcheck disable=SC2016
@@ -599,9 +643,59 @@ told() { grep -c -- "$1" told; }
 @test "an address of the page that is none ends the round, and is no look at the port" {
 	run round CTV_STATION_URL=pi2:5001
 	expect 78 'CTV_STATION_URL: pi2:5001: not an http or https URL'
+	for url in http://pi2:500111 http://user@pi2:5001 'http://pi2:5001/a b'; do
+		run round CTV_STATION_URL="$url"
+		expect 78 'URL 3: '
+		expect 78 'CTV_STATION_URL: one is no URL that can be asked'
+	done
+	[ ! -s told ]
 	stub http-probe <<<'exit 127'
 	round
 	[ "$(page '.failover.checks[] | select(.id == "port_free") | .state')" = critical ]
+}
+
+@test "a failover in the middle of a round: the application is looked at as it is then" {
+	echo 503 >pages
+	stub sleep <<<'cd "$BATS_TEST_TMPDIR" && echo active >pi2/state/role && ln -s serves up'
+	# its application is up from then on; the primary is not
+	stub http-probe <<-END
+		for last; do :; done
+		case \$last in http://127.0.0.1:9/*) [ ! -h "\$BATS_TEST_TMPDIR/up" ] || exec "\$real" --json "http://127.0.0.1:$at/api/system-stats" ;; esac
+		exec "\$real" "\$@"
+	END
+	round
+	[ "$(page '.failover.active, (.failover.checks[] | select(.id == "app_serves") | .state)' | paste -sd' ')" = 'true ok' ]
+	run told 'standby-issue --state critical'
+	expect 1 0
+}
+
+@test "a failback in the middle of a round: the port is looked at as it is then" {
+	echo 503 >pages
+	# what answered at first is gone
+	stub sleep <<<': >"$BATS_TEST_TMPDIR/later"'
+	stub http-probe <<-END
+		for last; do :; done
+		[ -e "\$BATS_TEST_TMPDIR/later" ] || case \$* in
+		*http://127.0.0.1:9/*) exec "\$real" --json "http://127.0.0.1:$at/health/database" "http://127.0.0.1:$at/" "http://127.0.0.1:$at/status.json" ;;
+		esac
+		exec "\$real" "\$@"
+	END
+	round
+	[ "$(page '.failover.checks[] | select(.id == "port_free") | .state')" = ok ]
+}
+
+@test "a port whose holder takes connections and never answers is not free" {
+	python3 -u -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); print(s.getsockname()[1]); time.sleep(600)' >mute-port 3>&- &
+	local holder=$!
+	eventually test -s mute-port
+	# without the ten seconds
+	stub http-probe <<<'exec "$real" "$@" -t 300ms'
+	round CTV_STANDBY_URL="http://127.0.0.1:$(cat mute-port)"
+	kill $holder
+	wait $holder || true
+	[ "$(page '.failover.ready, (.failover.checks[] | select(.state != "ok") | .id, .detail)' | paste -sd' ')" = \
+		"false port_free http://127.0.0.1:$(cat mute-port): somebody listens there, while flaskapp.service is not known" ]
 }
 
 @test "a change during a round is on the page too" {
@@ -621,6 +715,17 @@ told() { grep -c -- "$1" told; }
 	round
 	# one more round, and not for ever
 	[ "$(cat first)" -eq $((2 * $(grep -c round rounds))) ]
+}
+
+@test "a last good night that is no time, or in the future, is none" {
+	for at in soon 2099-01-01T00:00:00Z; do
+		: >told
+		rm -f pi2/run/said.sync-failed
+		jq -c --arg at "$at" '.last_ok_at = $at' pi2/state/last-download.json >edited
+		cp edited pi2/state/last-download.json
+		round
+		grep -E -- '--key sync-failed --state warning .*no nightly download of pi2 was good' told
+	done
 }
 
 @test "data that is not there or from the future is not told as old" {

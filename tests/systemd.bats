@@ -65,6 +65,9 @@ exposure() {
 				grep -qx 'ExecStopPost=-/usr/local/lib/ctv-mirror/unit-alert.sh %n' "$D/etc/systemd/system/$unit"
 			fi
 		done
+		# a page that no round has confirmed is not ready
+		grep -qx "ExecStopPost=/bin/sh -c '\[ \"\$\$SERVICE_RESULT\" = success \] || rm -f /run/ctv-mirror/www/ready'" \
+			"$D/etc/systemd/system/ctv-status.service"
 		[ -e "$D/etc/systemd/system/ctv-alert@.service" ]
 		run grep -rl '^OnFailure=' "$D/etc/systemd/system/ctv-alert@.service" "$D/etc/systemd/system/ctv-.service.d"
 		expect 1

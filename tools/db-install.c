@@ -50,7 +50,8 @@ struct install {
 	int fd;				/* of what is installed */
 	const char *source;		/* its path: candidate or tmp */
 	struct stat st, old;		/* of candidate and live */
-	bool have_old, same;		/* there is a LIVE; it is what is to be installed */
+	bool have_old, alike;		/* there is a LIVE; its content is what is to be installed */
+	bool same;			/* so there is nothing to replace */
 	bool from_prev;			/* the candidate is LIVE.prev: they change places */
 	bool put_aside, kept;		/* what became of the old one */
 	bool all_seen;			/* every process could be looked into */
@@ -187,16 +188,13 @@ static int look_at_live(struct install *in)
 	return EX_OK;
 }
 
-static bool is_there_already(const struct install *in)
+static bool is_alike(const struct install *in)
 {
 	bool same = false;
 	int fd;
 
 	if (!in->have_old || same_file(&in->st, &in->old))
 		return in->have_old;
-	/* only its owner can set a file's mode and time: for another user it is replaced like any other */
-	if (geteuid() != 0 && in->old.st_uid != geteuid())
-		return false;
 	if (in->st.st_size != in->old.st_size || retire_has_side_files(in->real))
 		return false;
 	fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -341,8 +339,8 @@ static int keep_previous(struct install *in)
 
 /* ---- the exchange ---- */
 
-/* swap: LIVE and LIVE.prev change places. */
-static int take_name(struct install *in, bool swap)
+/* LIVE and the file other change places; without other LIVE is replaced. */
+static int take_name(struct install *in, const char *other)
 {
 	int rc;
 
@@ -350,8 +348,8 @@ static int take_name(struct install *in, bool swap)
 		msg_err(in->candidate, "was replaced meanwhile");
 		return EX_CANTCREAT;
 	}
-	if (swap)
-		rc = renameat2(AT_FDCWD, in->prev, AT_FDCWD, in->real, RENAME_EXCHANGE);
+	if (other != NULL)
+		rc = renameat2(AT_FDCWD, other, AT_FDCWD, in->real, RENAME_EXCHANGE);
 	else if (in->have_old)
 		rc = rename(in->source, in->real);
 	else	/* an application that started now has made an empty one */
@@ -361,7 +359,6 @@ static int take_name(struct install *in, bool swap)
 		msg_errno(in->live, "cannot replace");
 		return rc;
 	}
-	in->kept = in->kept || swap;
 	if (file_sync_parent(in->real) != 0) {
 		msg_errno(in->live, "installed, but its directory cannot be written to disk");
 		return EX_IOERR;
@@ -372,7 +369,7 @@ static int take_name(struct install *in, bool swap)
 /* Whoever opened the old one in the last instant would read old data, and lose what it writes. */
 static int nobody_has_old(const struct install *in)
 {
-	const char *old = in->put_aside ? in->aside : in->kept ? in->prev : NULL;
+	const char *old = in->put_aside ? in->aside : in->kept ? in->prev : in->alike ? in->source : NULL;
 	struct holders h;
 
 	if (!in->have_old || old == NULL || holders_find(old, &h) != EX_OK || h.count == 0)
@@ -387,6 +384,7 @@ static int exchange(struct install *in)
 {
 	/* an empty file is not worth the place of the one before */
 	bool worth_keeping = in->have_old && in->old.st_size > 0 && !in->put_aside;
+	const char *swap = !worth_keeping ? NULL : in->from_prev ? in->prev : in->alike ? in->source : NULL;
 	int rc;
 
 	/* the side files' absence has to be on disk before the new name is */
@@ -403,14 +401,19 @@ static int exchange(struct install *in)
 	}
 	if (rc == EX_OK && in->have_old)
 		msg_info("%s: the old database is out of use%s", in->live, in->put_aside ? "" : " and in order");
-	if (rc == EX_OK && worth_keeping && !in->from_prev)
+	/* what has the same content is not the one before */
+	if (rc == EX_OK && worth_keeping && swap == NULL)
 		rc = keep_previous(in);
 	if (rc == EX_OK)
-		rc = take_name(in, worth_keeping && in->from_prev);
+		rc = take_name(in, swap);
 	if (rc != EX_OK)
 		return rc;
+	in->kept = in->kept || swap == in->prev;
 	msg_info("%s: installed%s%s", in->live, in->kept ? ", the one before is " : "", in->kept ? in->prev : "");
-	return nobody_has_old(in);
+	rc = nobody_has_old(in);
+	if (rc == EX_OK && swap == in->source)
+		unlink(swap);
+	return rc;
 }
 
 /* It is there already: only owner, rights and time are set, and the candidate goes as it would have. */
@@ -485,7 +488,9 @@ static int install(struct install *in)
 	if (rc != EX_OK)
 		return rc;
 	copy = keep || on_another_mount(in);
-	in->same = is_there_already(in);
+	in->alike = is_alike(in);
+	/* only its owner can set a file's mode and time: for another user it is replaced all the same */
+	in->same = in->alike && (geteuid() == 0 || in->old.st_uid == geteuid() || same_file(&in->st, &in->old));
 	if (in->same)
 		return dry ? EX_OK : already_there(in, copy);
 	rc = nobody_has_it(in);

@@ -88,6 +88,7 @@ static int answer(const struct probe_finding *f, int64_t tries, int64_t waited_m
 	snprintf(number, sizeof number, "%lld", (long long)tries);
 	check_perf(&c, "tries", number, "", ";;1");
 	check_int(&c, "http_status", f->status);
+	check_bool(&c, "connected", f->connect_us > 0);
 	check_int(&c, "latency_ms", f->total_us / 1000);
 	check_int(&c, "connect_ms", f->connect_us / 1000);
 	check_int(&c, "first_byte_ms", f->first_byte_us / 1000);
@@ -246,7 +247,7 @@ int main(int argc, char **argv)
 		why = http_url_wrong(argv[i]);
 		/* not repeated: it may hold a password */
 		if (why != NULL)
-			return cli_check_usage("URL: %s", why);
+			return cli_check_usage("URL %d: %s", i - optind + 1, why);
 	}
 	if (want.warning_ms > want.critical_ms)
 		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");

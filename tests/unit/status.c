@@ -136,6 +136,19 @@ static const char *sync_state(const json *status)
 	return json_str(json_get(status, "sync"), "state");
 }
 
+/* What a clock that was wrong has written is neither old nor new. */
+static void test_ahead(void)
+{
+	static const char job[] = "[" HOST "," DOWNLOAD("ok", "0", "2026-11-24T06:04:00Z", "\"2026-11-24T06:04:00Z\"") "]";
+	static const char far[] = "[" HOST "," DOWNLOAD("ok", "0", "2026-11-25T06:04:00Z", "\"2026-11-25T06:04:00Z\"") "]";
+	json *near_by = build(job, NULL, NOW), *ahead = build(far, NULL, NOW);
+
+	check(strcmp(sync_state(near_by), "ok") == 0, "four minutes ahead: %s", sync_state(near_by));
+	check(strcmp(sync_state(ahead), "unknown") == 0, "a day ahead: %s", sync_state(ahead));
+	json_free(near_by);
+	json_free(ahead);
+}
+
 /* A job that runs is neither good nor bad yet. */
 static void test_running(void)
 {
@@ -286,6 +299,7 @@ int main(void)
 {
 	test_table();
 	test_history();
+	test_ahead();
 	test_running();
 	test_events();
 	test_figures();
