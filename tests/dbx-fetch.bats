@@ -420,7 +420,9 @@ ROWS
 	remote a.bin $((9 * M))
 	ulimit -c unlimited
 	[ "$(cat /proc/sys/kernel/core_pattern)" = core ] || skip "cores go elsewhere here"
-	sleep 60 &
+	sleep 60 3>&- &
+	# before that it is still bash, which lives on
+	until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done
 	kill -ABRT $!
 	wait $! || true
 	[ -e core ] || ls core.* || skip "no cores here"

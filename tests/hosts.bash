@@ -2,6 +2,7 @@
 
 # hosts_start: pi-ctv with a database and pi2 with none, both standing where an installation leaves them
 hosts_start() {
+	export CTV_BACKOFF=5ms
 	cd "$BATS_TEST_TMPDIR"
 	dropbox_start
 	mkdir -p pi-ctv/data pi-ctv/state pi2/data pi2/state
@@ -23,6 +24,7 @@ hosts_night() {
 		mkdir "$night"
 		cp -a . "$night"
 	fi
+	export CTV_BACKOFF=5ms
 	cd "$BATS_TEST_TMPDIR"
 	cp -a "$night/." .
 	dropbox_start
