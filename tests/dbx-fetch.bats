@@ -2,50 +2,12 @@
 # dbx-fetch against the local Dropbox: what arrives, what is refused, what survives
 
 load helper
-
-M=1048576
-
-setup_file() {
-	export DROPBOX_ROOT="$BATS_FILE_TMPDIR/dropbox"
-	dropbox_start
-	export DROPBOX_PID
-}
-
-teardown_file() {
-	dropbox_stop
-}
-
-setup() {
-	mkdir "$BATS_TEST_TMPDIR/w"	# bats puts files of its own beside it
-	cd "$BATS_TEST_TMPDIR/w"
-	export CTV_BACKOFF=2ms CTV_ENV_FILE="$PWD/none.env"
-	dropbox_control reset '{"data":true}' >/dev/null
-	dropbox_control option '{"rate":0,"latency_ms":0}' >/dev/null
-}
-
-# whatever a test left running in the background
-teardown() {
-	local pid
-	for pid in $(jobs -p); do
-		kill -9 "$pid" 2>/dev/null || true
-	done
-}
+load transfer
 
 # remote NAME SIZE: a local file of chance, and the same as /NAME in Dropbox
 remote() {
 	head -c "$2" /dev/urandom >"$1"
 	dropbox_seed "$1" "/$1" 2026-11-23T02:05:07Z
-}
-
-# nothing but the names given is here, hidden ones included
-only() {
-	local have want
-	have=$(find . -mindepth 1 -printf '%P\n' | sort)
-	want=$(printf '%s\n' "$@" | sort)
-	if [ "$have" != "$want" ]; then
-		printf 'here are:\n%s\n' "$have" >&2
-		return 1
-	fi
 }
 
 # bytes of files that left the server

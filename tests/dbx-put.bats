@@ -2,34 +2,7 @@
 # dbx-put against the local Dropbox: what is committed, what is refused, what goes on where it was
 
 load helper
-
-M=1048576
-
-setup_file() {
-	export DROPBOX_ROOT="$BATS_FILE_TMPDIR/dropbox"
-	dropbox_start
-	export DROPBOX_PID
-}
-
-teardown_file() {
-	dropbox_stop
-}
-
-setup() {
-	mkdir "$BATS_TEST_TMPDIR/w"	# bats puts files of its own beside it
-	cd "$BATS_TEST_TMPDIR/w"
-	export CTV_BACKOFF=2ms CTV_ENV_FILE="$PWD/none.env"
-	dropbox_control reset '{"data":true}' >/dev/null
-	dropbox_control option '{"rate":0,"latency_ms":0,"quota":2199023255552}' >/dev/null
-}
-
-# whatever a test left running in the background
-teardown() {
-	local pid
-	for pid in $(jobs -p); do
-		kill -9 "$pid" 2>/dev/null || true
-	done
-}
+load transfer
 
 # local_file NAME SIZE: of chance
 local_file() {
@@ -39,17 +12,6 @@ local_file() {
 # there REMOTE LOCAL: the content of REMOTE is that of LOCAL
 there() {
 	dropbox_get "$1" | cmp - "$2"
-}
-
-# nothing but the names given is here, hidden ones included
-only() {
-	local have want
-	have=$(find . -mindepth 1 -printf '%P\n' | sort)
-	want=$(printf '%s\n' "$@" | sort)
-	if [ "$have" != "$want" ]; then
-		printf 'here are:\n%s\n' "$have" >&2
-		return 1
-	fi
 }
 
 # how many revisions REMOTE has had
