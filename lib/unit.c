@@ -289,6 +289,23 @@ int unit_look(struct unit *u, struct unit_look *l)
 	return rc;
 }
 
+void unit_program(struct unit *u, char out[PATH_MAX])
+{
+	static const char command[] = "sasbttttuii";	/* of org.freedesktop.systemd1(5): the path first */
+	sd_bus_message *m = NULL;
+	const char *path = "";
+
+	*out = '\0';
+	bound_calls(u);
+	if (sd_bus_get_property(u->bus, SYSTEMD, u->path, SYSTEMD ".Service", "ExecStart", NULL, &m,
+				"a(sasbttttuii)") >= 0 &&
+	    sd_bus_message_enter_container(m, 'a', "(sasbttttuii)") > 0 &&
+	    sd_bus_message_enter_container(m, 'r', command) > 0 && sd_bus_message_read(m, "s", &path) >= 0 &&
+	    *path == '/' && strlen(path) < PATH_MAX)
+		snprintf(out, PATH_MAX, "%s", path);
+	sd_bus_message_unref(m);
+}
+
 /*
  * The matches stand before the job exists, and a signal that comes before the reply stays in the
  * connection's queue until we know our job's path: its end cannot be missed.

@@ -12,6 +12,8 @@
 
 #include "lib/std.h"
 
+#include <limits.h>
+
 #define UNIT_NAME_MAX 255	/* systemd's own limit */
 #define UNIT_WORD 48		/* the words of systemd's states are short */
 
@@ -38,6 +40,12 @@ int unit_open(struct unit **out, const char *name, const char *verb, int64_t dea
 void unit_close(struct unit *u);	/* NULL is fine */
 
 int unit_look(struct unit *u, struct unit_look *l);
+
+/*
+ * What a service would start at first: an absolute path, or "" where systemd has none. For the start alone systemd
+ * looks whether it is there. Silent when it cannot be asked.
+ */
+void unit_program(struct unit *u, char out[PATH_MAX]);
 
 /*
  * Asks for a job by a method of systemd's manager (StartUnit, StopUnit, RestartUnit) and waits for its

@@ -560,7 +560,7 @@ unit_startable() {
 	unit_was=${fact#*: }
 	fact="$unit is $unit_was"
 	case $status in
-	0 | 3) ;;
+	0 | 3) case $fact in *" is not there") unmet 66 "$fact" ctv-doctor.sh ;; esac ;;
 	4) unmet 66 "$unit: no such unit" "make install ROLE=standby" ;;
 	*) unmet "$(ended "$status")" "$why" ;;
 	esac

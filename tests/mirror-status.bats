@@ -220,6 +220,10 @@ told() { grep -c -- "$1" told; }
 	mv kept pi2/data/production.db
 	round
 	[ "$(page .failover.ready)" = true ]
+	# as svc-ctl says it of a venv that has gone
+	stub svc-ctl <<<'case $1 in is-active) echo active ;; *) echo "$2: inactive (dead), disabled, /venv/bin/gunicorn is not there"; exit 3 ;; esac'
+	round
+	[ "$(page '.failover.ready, (.failover.checks[] | select(.ok | not) | .id)' | paste -sd' ')" = 'false unit_startable' ]
 }
 
 @test "a copy that was written to since its installation is a warning" {

@@ -271,6 +271,12 @@ teardown() {
 	expect 3 '^sleeper.service: inactive \(dead\)( since 20[0-9T:-]+Z)?, static$'
 	run svc status no-such-unit
 	expect 4 '^no-such-unit.service: inactive \(dead\), not-found$'
+	# what systemd sees at the start alone
+	printf '[Service]\nExecStart=/opt/venv/bin/app -x\n' | unit hollow.service
+	run svc status hollow
+	expect 3 '^hollow.service: inactive \(dead\), static, /opt/venv/bin/app is not there$'
+	run svc --json status hollow
+	expect 3 '"missing":"/opt/venv/bin/app"'
 	run svc status -- -.mount
 	expect 0 '^-.mount: active \(mounted\)'
 	printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' | unit sleeper.timer
@@ -286,7 +292,7 @@ teardown() {
 		[ "$(wc -l <out)" -eq 1 ]
 		jq -e '.unit == "sleeper.service" and .load == "loaded" and .active == "active" and
 			.sub == "running" and .result == "success" and .enabled == "static" and .main_pid > 0 and
-			.restarts == 0 and (.since | test("^20[0-9T:-]+Z$"))' out
+			.restarts == 0 and .missing == null and (.since | test("^20[0-9T:-]+Z$"))' out
 	done
 	svc --json stop sleeper | jq -e '.active == "inactive" and .main_pid == 0'
 	run svc --json status no-such-unit

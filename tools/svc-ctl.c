@@ -10,8 +10,10 @@
  */
 #include "lib/std.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/clock.h"
@@ -136,7 +138,8 @@ static int act(struct unit *u, const char *method, struct unit_look *l)
 	return rc;
 }
 
-static void print_json(const struct unit_look *l)
+/* missing: the program that a start would not find, or "". */
+static void print_json(const struct unit_look *l, const char *missing)
 {
 	char since[CLOCK_TEXT], *text;
 	json *o = json_object();
@@ -149,6 +152,10 @@ static void print_json(const struct unit_look *l)
 	json_put_str(o, "enabled", l->enabled);
 	json_put_int(o, "main_pid", l->pid);
 	json_put_int(o, "restarts", l->restarts);
+	if (*missing != '\0')
+		json_put_str(o, "missing", missing);
+	else
+		json_put_null(o, "missing");
 	if (l->since_us > 0)
 		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
 	else
@@ -160,7 +167,7 @@ static void print_json(const struct unit_look *l)
 }
 
 /* flaskapp.service: active (running) since 2026-11-24T06:40:00Z, pid 4711, enabled */
-static void print_status(const struct unit_look *l)
+static void print_status(const struct unit_look *l, const char *missing)
 {
 	char since[CLOCK_TEXT];
 
@@ -173,7 +180,18 @@ static void print_status(const struct unit_look *l)
 		printf(", %u restarts", l->restarts);
 	if (l->result[0] != '\0' && strcmp(l->result, "success") != 0)
 		printf(", %s", l->result);
-	printf(", %s\n", l->enabled);
+	printf(", %s", l->enabled);
+	if (*missing != '\0')
+		printf(", %s is not there", missing);
+	putchar('\n');
+}
+
+/* Only what is not there for sure: who may not look does not know. */
+static void look_for_program(struct unit *u, char missing[PATH_MAX])
+{
+	unit_program(u, missing);
+	if (access(missing, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		*missing = '\0';
 }
 
 /* Answers a question; the exit status is that of systemctl's question of the same name. */
@@ -182,7 +200,7 @@ static int answer(struct unit *u, struct unit_look *l)
 	static const char good[] = " enabled enabled-runtime static alias indirect generated"
 				   " transient ";
 	bool file = strcmp(verb, "is-enabled") == 0;
-	char word[UNIT_WORD + 2];
+	char word[UNIT_WORD + 2], missing[PATH_MAX] = "";
 	int rc = unit_look(u, l);
 
 	if (rc != EX_OK)
@@ -190,10 +208,12 @@ static int answer(struct unit *u, struct unit_look *l)
 	/* a unit without a file: not-found, or a mount that the kernel told of */
 	if (l->enabled[0] == '\0')
 		snprintf(l->enabled, sizeof l->enabled, "%s", l->load);
+	if (strcmp(verb, "status") == 0)
+		look_for_program(u, missing);
 	if (as_json)
-		print_json(l);
+		print_json(l, missing);
 	else if (strcmp(verb, "status") == 0)
-		print_status(l);
+		print_status(l, missing);
 	else
 		puts(file ? l->enabled : l->active);
 	if (strcmp(l->load, "not-found") == 0)
@@ -213,7 +233,7 @@ static int control(const char *method)
 	} else if (rc == EX_OK) {
 		rc = act(u, method, &l);
 		if (rc == EX_OK && as_json)
-			print_json(&l);
+			print_json(&l, "");
 	}
 	unit_close(u);
 	return cli_close(rc);

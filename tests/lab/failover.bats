@@ -203,6 +203,10 @@ teardown() { lab_end; }
 	run failover
 	expect 66 'flaskapp.service: no such unit'
 	pi2 mv /root/flaskapp.service /etc/systemd/system/
+	pi2 mv $APP/.venv /root/
+	run failover --dry-run
+	expect 66 'flaskapp.service is inactive .*, /opt/apps/ctv-bookedbiz-db/.venv/bin/gunicorn is not there'
+	pi2 mv /root/.venv $APP/
 	pi2 systemctl daemon-reload
 
 	pi2 mv /etc/polkit-1/rules.d/60-ctv-mirror.rules /root/
