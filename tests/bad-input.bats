@@ -107,12 +107,12 @@ TABLE
 @test "http-probe: bad command lines end with 3 and the reason" {
 	refused http-probe 3 <<'TABLE'
 ~wants a URL
-a b~URL: not an http or https URL
-http://127.0.0.1:1/ x~URL: not an http or https URL
-x~URL: not an http or https URL
-ftp://x/~URL: not an http or https URL
-http://~URL: not an http or https URL
-http://u:p@h/~URL: holds a user name or password
+a b~URL 1: not an http or https URL
+http://127.0.0.1:1/ x~URL 2: not an http or https URL
+x~URL 1: not an http or https URL
+ftp://x/~URL 1: not an http or https URL
+http://~URL 1: not an http or https URL
+http://u:p@h/~URL 1: holds a user name or password
 -t~-t: needs a value
 -t x http://h/~--timeout x: not a duration
 -w q http://h/~--warning q: not a duration
