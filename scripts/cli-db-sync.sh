@@ -114,7 +114,12 @@ do_backup() {
 	verify "$snapshot" full || { rm -f "$snapshot"; die "$status" "$why"; }
 	step put
 	[ -n "$name" ] || name=database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db
-	run dbx-put --json "$snapshot" "$backups/$name" || { rm -f "$snapshot"; die "$(ended "$status")" "$why" "$hint"; }
+	run dbx-put --json "$snapshot" "$backups/$name" || {
+		rm -f "$snapshot"
+		# no backup is overwritten from here
+		[ "$status" -ne 73 ] || hint="cli-db-sync backup ANOTHER-NAME.db"
+		die "$(ended "$status")" "$why" "$hint"
+	}
 	note "$(field size <"$out") bytes"
 	rm -f "$snapshot"
 	finish ok "saved: $backups/$name, data of $taken"

@@ -541,13 +541,13 @@ if [ -n "$dry" ]; then
 	run_dir=$scratch
 	trap 'rm -rf "$scratch"' EXIT
 else
-	# each file in it is begun anew by its round
-	scratch=$run_dir/scratch
-	# by whoever may write here; root follows nobody's link
-	if [ -L "$scratch" ] || { [ -e "$scratch" ] && [ ! -O "$scratch" ]; }; then rm -rf "$scratch"; fi
-	[ -d "$www" ] && [ -d "$scratch" ] || mkdir -p "$www" "$scratch" 2>/dev/null || die 73 "$run_dir: cannot create"
+	[ -d "$www" ] || mkdir -p "$www" 2>/dev/null || die 73 "$www: cannot create"
 	exec 9<>"$run_dir/lock"
 	flock -w 300 9 || die 73 "$run_dir/lock: held for five minutes"
+	# each file in it is begun anew by its round; another's is made anew, for root follows nobody's link
+	scratch=$run_dir/scratch
+	if [ -L "$scratch" ] || { [ -e "$scratch" ] && [ ! -O "$scratch" ]; }; then rm -rf "$scratch"; fi
+	[ -d "$scratch" ] || mkdir "$scratch" 2>/dev/null || die 73 "$scratch: cannot create"
 fi
 trap 'exit 75' INT TERM HUP
 

@@ -76,7 +76,7 @@ put() {
 	[ "$(rows got.db)" = "$(rows "$live")" ]
 	sql "$live" "INSERT INTO spots (note) VALUES ('later')"
 	run cli backup before_the_import.db
-	[ "$status" -ne 0 ]
+	expect 73 "^hint: cli-db-sync backup ANOTHER-NAME.db$"
 	rm got.db
 	dbx-fetch -o got.db /backups/before_the_import.db
 	[ "$(rows got.db)" != "$(rows "$live")" ]

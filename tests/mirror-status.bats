@@ -621,6 +621,17 @@ told() { grep -c -- "$1" told; }
 	told '--key db-stale --state warning'
 }
 
+@test "root and the service's user take turns" {
+	group_of pi2
+	install -d -o irc -g irc -m 2775 pi2/run
+	chmod 666 told
+	for user in irc root irc nobody root nobody; do
+		member $user
+		round
+		[ "$(stat -c %U pi2/run/scratch)" = $user ]
+	done
+}
+
 @test "root writes where no other member of the group points it" {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root'
 	mkdir -p pi2/run victim
