@@ -63,7 +63,7 @@ look_by_http() {
 	[ "$role_was" != active ] || own_page=health/database
 	probed=0
 	seen=$(probe "$primary_url/health/database" "$own_url/$own_page" "$station/status.json") || probed=$?
-	[ -n "$seen" ] || [ "$probed" -ne 3 ] || die 78 "CTV_PRIMARY_URL, CTV_STANDBY_URL, CTV_STATION_URL: one is no URL that can be asked"
+	[ -n "$seen" ] || [ "$probed" -ne 3 ] || name_bad_url
 	{
 		read -r seen_primary && read -r seen_own && read -r seen_page
 	} <<END || :
@@ -75,6 +75,16 @@ END
 		seen_primary=$(probe "$primary_url/health/database") || :
 		primary_serves || :
 	}
+}
+
+# name_bad_url: it asked nobody, for one of them is no URL. The value is not repeated: it may hold a password.
+name_bad_url() {
+	for setting in "CTV_PRIMARY_URL $primary_url" "CTV_STANDBY_URL $own_url" "CTV_STATION_URL $station"; do
+		probed=0
+		cause=$(probe -t 1ms "${setting#* }" 2>&1 >/dev/null) || probed=$?
+		[ "$probed" -ne 3 ] || die 78 "${setting%% *}: $(printf '%s\n' "$cause" | sed -n '1s/^.*URL 1: //p')"
+	done
+	die 78 "CTV_PRIMARY_URL, CTV_STANDBY_URL, CTV_STATION_URL: http-probe takes them one by one, and not together"
 }
 
 probe() {

@@ -660,8 +660,9 @@ told() { grep -c -- "$1" told; }
 	expect 78 'CTV_STATION_URL: pi2:5001: not an http or https URL'
 	for url in http://pi2:500111 http://user@pi2:5001 'http://pi2:5001/a b'; do
 		run round CTV_STATION_URL="$url"
-		expect 78 'URL 3: '
-		expect 78 'CTV_STATION_URL: one is no URL that can be asked'
+		expect 78 'mirror-status.sh: CTV_STATION_URL: .'
+		run grep -F -- "$url" <<<"$(grep ^mirror-status <<<"$output")"
+		[ "$status" -eq 1 ]
 	done
 	[ ! -s told ]
 	stub http-probe <<<'exit 127'
