@@ -12,23 +12,17 @@
  */
 #include "lib/std.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "lib/alert.h"
-#include "lib/buf.h"
+#include "lib/alertfile.h"
 #include "lib/channel.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/exits.h"
-#include "lib/file.h"
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/msg.h"
@@ -45,14 +39,6 @@ static struct alert_news news = { .state = STATE_CRITICAL, .todo = "", .inhibito
 static const char *dir;		/* of the records */
 static struct http *http;	/* opened when something is to be sent */
 
-/* One alert's file, and its lock. */
-struct record {
-	const char *key;
-	char *path;
-	int lock;		/* -1 without one */
-	struct alert a;
-};
-
 static int open_http(void)
 {
 	if (http != NULL)
@@ -62,85 +48,6 @@ static int open_http(void)
 		return EX_SOFTWARE;
 	}
 	return EX_OK;
-}
-
-/* ---- the record ---- */
-
-static char *path_of(const char *of, const char *before, const char *after)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s%s%s", dir, before, of, after) < 0)
-		abort();
-	return path;
-}
-
-/* What is recorded of this alert; a file that is none of ours is as good as none. */
-static void load(const char *path, struct alert *a)
-{
-	struct buf text = BUF_INIT(ALERT_FILE);
-
-	*a = (struct alert){ .state = STATE_OK };
-	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK &&
-	    !alert_parse(buf_text(&text), text.len, a))
-		msg_err(path, "not a record of an alert; it begins anew");
-	buf_free(&text);
-}
-
-/* EX_OK with the lock; EX_TEMPFAIL when another process has it and we do not wait; EX_CANTCREAT (reported) without one. */
-static int record_open(struct record *r, const char *of, bool wait)
-{
-	char *lock = path_of(of, ".", ".lock");
-	int rc = EX_OK;
-
-	*r = (struct record){ .key = of, .path = path_of(of, "", ""), .lock = -1 };
-	/* reading is enough for a lock, so it may belong to another member of the group */
-	r->lock = open(lock, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
-	if (r->lock < 0) {
-		msg_errno(lock, "cannot open");
-		rc = file_write_status(errno);
-	} else if (flock(r->lock, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
-		rc = EX_TEMPFAIL;
-		if (wait)
-			msg_errno(lock, "cannot lock");
-	}
-	free(lock);
-	load(r->path, &r->a);
-	return rc;
-}
-
-static int record_save(const struct record *r)
-{
-	char *line = alert_write(&r->a);
-	int rc = file_replace(r->path, 0640, line, strlen(line));
-
-	free(line);
-	return rc;
-}
-
-static void record_close(struct record *r)
-{
-	if (r->lock >= 0)
-		close(r->lock);
-	free(r->path);
-}
-
-/* Does one of the alerts that make this one needless stand? */
-static bool inhibited(const struct alert *a)
-{
-	bool held = false;
-
-	for (size_t i = 0; !held && a->state != STATE_OK && i < a->inhibitor_count; i++) {
-		char *path = path_of(a->inhibitors[i], "", "");
-		struct alert other;
-
-		load(path, &other);
-		held = other.state != STATE_OK;
-		if (held)
-			msg_info("held back by %s", a->inhibitors[i]);
-		free(path);
-	}
-	return held;
 }
 
 /* ---- telling ---- */
@@ -182,7 +89,7 @@ static void list(char *out, size_t size, const char *name, const char *why)
 }
 
 /* Always, and whatever else fails: the journal of this host. */
-static void log_line(const struct record *r, const char *told, const char *failed)
+static void log_line(const struct alertfile *r, const char *told, const char *failed)
 {
 	static const int levels[] = { LOG_NOTICE, LOG_WARNING, LOG_CRIT, LOG_ERR };	/* by enum state */
 	int level = *told == '\0' && *failed != '\0' ? LOG_CRIT : levels[r->a.state];
@@ -224,9 +131,9 @@ static int tell(const struct alert *a, struct alert_channel *c, bool doubt)
 }
 
 /* Tells whoever is due. changed: the record is another than on disk. The first failure is returned. */
-static int deliver(struct record *r, bool changed)
+static int deliver(struct alertfile *r, bool changed)
 {
-	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = inhibited(&r->a);
+	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = alertfile_inhibited(dir, &r->a);
 	char told[256] = "", failed[512] = "";
 	int rc = EX_OK, saved = EX_OK;
 
@@ -250,7 +157,7 @@ static int deliver(struct record *r, bool changed)
 	if (any && open_http() != EX_OK)
 		return EX_SOFTWARE;
 	if (any || changed)
-		saved = record_save(r);
+		saved = alertfile_save(r);
 	for (size_t i = 0; i < r->a.channel_count; i++) {
 		int one;
 
@@ -264,7 +171,7 @@ static int deliver(struct record *r, bool changed)
 			list(failed, sizeof failed, r->a.channels[i].name, r->a.channels[i].why);
 	}
 	if (any && saved == EX_OK)
-		saved = record_save(r);
+		saved = alertfile_save(r);
 	if (any || changed)
 		log_line(r, told, failed);
 	return saved != EX_OK ? saved : rc;
@@ -324,56 +231,31 @@ static int pulse(void)
 static int raise_alert(void)
 {
 	const char *chosen[ALERT_CHANNELS];
-	struct record r;
+	struct alertfile r;
 	int configured = choose(chosen, &news.channel_count), opened = EX_OK, told = EX_OK, pulsed;
 
 	news.channels = chosen;
 	if (key != NULL) {
 		/* without a lock or a record it is told all the same */
-		opened = record_open(&r, key, true);
+		opened = alertfile_open(&r, dir, key, true);
 		told = deliver(&r, alert_take(&r.a, &news, clock_wall()));
-		record_close(&r);
+		alertfile_close(&r);
 	}
 	pulsed = pulse();
 	return opened != EX_OK ? opened : told != EX_OK ? told : pulsed != EX_OK ? pulsed : configured;
 }
 
-static int is_key(const struct dirent *d)
-{
-	return alert_key_valid(d->d_name);
-}
-
-/* Calls work for every record. The first failure is returned. */
-static int each(int (*work)(const char *of))
-{
-	struct dirent **names = NULL;
-	int count = scandir(dir, &names, is_key, alphasort), rc = EX_OK;
-
-	if (count < 0 && errno != ENOENT) {
-		msg_errno(dir, "cannot read");
-		return EX_IOERR;
-	}
-	for (int i = 0; i < count; i++) {
-		int one = stop_asked() ? EX_TEMPFAIL : work(names[i]->d_name);
-
-		rc = rc == EX_OK ? one : rc;
-		free(names[i]);
-	}
-	free(names);
-	return rc;
-}
-
 static int flush_one(const char *of)
 {
-	struct record r;
-	int rc = record_open(&r, of, false);
+	struct alertfile r;
+	int rc = alertfile_open(&r, dir, of, false);
 
 	/* whoever has the lock is telling it just now */
 	if (rc == EX_TEMPFAIL)
 		rc = EX_OK;
 	else if (alert_pending(&r.a))
 		rc = deliver(&r, false);
-	record_close(&r);
+	alertfile_close(&r);
 	return rc;
 }
 
@@ -405,13 +287,12 @@ static void list_deliveries(const char *of, const struct alert_channel *c)
 
 static int list_one(const char *of)
 {
-	char *path = path_of(of, "", ""), head[HEADLINE], since[CLOCK_TEXT], queue[512] = "";
+	char head[HEADLINE], since[CLOCK_TEXT], queue[512] = "";
 	struct channel_word w;
 	struct alert a;
 	json *j;
 
-	load(path, &a);
-	free(path);
+	alertfile_read(dir, of, &a);
 	for (size_t i = 0; as_json && i < a.channel_count; i++)
 		list_deliveries(of, &a.channels[i]);
 	if (a.state == STATE_OK && !alert_pending(&a))
@@ -499,7 +380,7 @@ static int run(bool flush, bool listing)
 	/* what cannot be made shows when the record is opened */
 	if (!listing && !flush && key != NULL)
 		mkdir(dir, 02775);
-	rc = listing ? each(list_one) : flush ? each(flush_one) : raise_alert();
+	rc = listing ? alertfile_each(dir, list_one) : flush ? alertfile_each(dir, flush_one) : raise_alert();
 	http_free(http);
 	config_free();
 	return rc;
