@@ -381,6 +381,31 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	holds live.prev 'mine 300'
 }
 
+@test "the same content by another member of the group: it is his then, .prev stays, whatever ends the run" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root, to be several users'
+	cp "$(command -v db-install)" .
+	member=(setpriv --reuid nobody --regid irc --clear-groups)
+	make_new live
+	make_db live.prev
+	chown irc:irc . live live.prev
+	chmod 2775 .
+	chmod 660 live live.prev
+	for at in renameat2:signal=KILL unlink:signal=KILL renameat2:error=ENOSPC fsync:error=EIO:when=2; do
+		chown irc live
+		"${member[@]}" cp live new
+		run "${member[@]}" env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e "inject=$at" ./db-install new live
+		[ "$status" -ne 0 ]
+		holds live 'new 300'
+		holds live.prev 'old 300'
+		[ -e new ] || "${member[@]}" cp live new
+		"${member[@]}" ./db-install new live
+		holds live 'new 300'
+		holds live.prev 'old 300'
+		[ "$(stat -c %U live)" = nobody ]
+		[ "$(ls -A)" = $'db-install\nlive\nlive.prev' ]
+	done
+}
+
 @test "the one before comes back, and the two change places" {
 	make_db live
 	make_new new
