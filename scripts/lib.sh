@@ -697,12 +697,12 @@ record() {
 	)" && news
 }
 
-# news: ctv-status.path sees it, and the status page is made anew. A write in place: that is seen, a rename is not always.
-# A round under way knows by the text that there is more.
+# news: ctv-status.path sees the file, and a round takes it away before it looks: what changes during a round is for another
+# The file is made or stands already: nothing is written through another's link.
 news() {
-	[ -e "$state/news" ] || return 0
-	clock
-	echo "$program $$ $now" >"$state/news" || :
+	set -C
+	true 2>/dev/null >"$state/news" || :
+	set +C
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.

@@ -562,7 +562,6 @@ fi
 trap 'exit 75' INT TERM HUP
 
 ending=0
-read -r news 2>/dev/null <"$state/news" || news=
 alerts=
 for entry in "$state"/alerts/*; do
 	[ ! -e "$entry" ] || alerts=yes
@@ -584,7 +583,4 @@ else
 	raise_alerts
 fi
 [ -z "$queued" ] || run alert-post --flush || complain "$why"
-# a change while a service runs does not start it: what came during this round is for another
-read -r later 2>/dev/null <"$state/news" || later=
-[ "$news" = "$later" ] || exec "$(readlink -f "$0")"
 [ "$ending" -eq 0 ] || exit "$ending"

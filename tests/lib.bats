@@ -273,6 +273,28 @@ END
 	[ "${lines[*]}" = '4096 0 4096 0 0 0 0' ]
 }
 
+@test "each job's beginning and end is news for the page, which is written through nobody's link" {
+	probe_is <<'END'
+settings
+begin test 1 "$CTV_LOG_DIR/test.log"
+[ -e "$state/news" ] && rm "$state/news"
+finish ok done
+END
+	./probe.sh
+	[ -f state/news ]
+	rm state/news
+	echo kept >other
+	ln -s "$PWD/other" state/news
+	run ./probe.sh
+	expect 0 ''
+	[ "$(cat other)" = kept ]
+	# another's, that cannot be written, is news all the same
+	rm state/news
+	mkdir state/news
+	sed -i '/rm /d' probe.sh
+	./probe.sh
+}
+
 @test "what belongs to a change of the role is done under its lock: a download that ends waits for both" {
 	mkdir -p state
 	probe_is <<'END'

@@ -714,25 +714,6 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); print(s.getsockname(
 		"false port_free http://127.0.0.1:$(cat mute-port): somebody listens there, while flaskapp.service is not known" ]
 }
 
-@test "a change during a round is on the page too" {
-	: >pi2/state/news
-	round
-	stub age-check <<-'END'
-		if [ ! -e "$BATS_TEST_TMPDIR/once" ]; then
-			: >"$BATS_TEST_TMPDIR/once"
-			echo more >"$BATS_TEST_TMPDIR/pi2/state/news"
-		fi
-		echo round >>"$BATS_TEST_TMPDIR/rounds"
-		exec "$real" "$@"
-	END
-	round
-	grep -c round rounds >first
-	: >rounds
-	round
-	# one more round, and not for ever
-	[ "$(cat first)" -eq $((2 * $(grep -c round rounds))) ]
-}
-
 @test "a last good night that is no time, or in the future, is none" {
 	for at in soon 2099-01-01T00:00:00Z; do
 		: >told

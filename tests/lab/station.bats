@@ -116,6 +116,15 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 	pi2 systemctl start ctv-status.timer
 }
 
+@test "a change during a round is for another round" {
+	pi2 systemctl stop ctv-status.timer
+	taken() { pi2 sh -c "[ ! -e $STATE/news ]"; }
+	eventually taken
+	pi2 sh -c "flock /run/ctv-mirror/lock sh -c 'touch $STATE/news; while [ -e $STATE/news ]; do sleep 0.1; done; touch $STATE/news'"
+	eventually taken
+	pi2 systemctl start ctv-status.timer
+}
+
 @test "the rounds themselves never fail, and run in the sandbox" {
 	[ "$(pi2 systemctl show -P Result ctv-status.service)" = success ]
 	[ "$(lab run pi-ctv systemctl show -P Result ctv-status.service)" = success ]
