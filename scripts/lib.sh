@@ -697,8 +697,8 @@ record() {
 	)" && news
 }
 
-# news: ctv-status.path sees the file, and a round takes it away before it looks: what changes during a round is for another
-# The file is made or stands already: nothing is written through another's link.
+# news: ctv-status.path sees the file, and a round takes it away before it looks: a change during a round starts another.
+# The file is made or stands already; nothing is written through another's link.
 news() {
 	set -C
 	true 2>/dev/null >"$state/news" || :
