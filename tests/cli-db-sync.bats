@@ -154,8 +154,10 @@ put() {
 	dbx-fetch -o night.db "$(sed -n 's/^saved: \(.*\), data of .*/\1/p' <<<"$output")"
 	sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
 	touch -d '-1 hour' "$copy"
+	before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 	run cli backup here.db
-	expect 0 "saved: /backups/here.db, data of $(date -u +%Y-%m-%dT%H)"
+	expect 0 "saved: /backups/here.db, data of "
+	[[ ! ${output##*data of } < $before ]]
 	run cli backup
 	expect 0 'saved: /backups/database_backup_'
 	dbx-fetch -o again.db "/backups/$(dbx-ls /backups | grep _backup_ | head -n 1)"

@@ -315,12 +315,13 @@ END
 
 @test "without a record the file of the old uploader is taken as it is, verified in full, and that is said" {
 	sql "$live" 'PRAGMA journal_mode = DELETE' >/dev/null
-	old_uploader "$live" "$(date -u +%Y-%m-%dT02:05:00Z)"
+	at=$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)
+	old_uploader "$live" "$at"
 	run download
 	expect 0 'no copy on record: /database.db is taken as it is'
 	expect 0 'verify .*full'
 	[ "$(rows "$copy")" = "$(rows "$live")" ]
-	dated "$(date -u +%Y-%m-%dT02:05:00Z)"
+	dated "$at"
 	jq -e '.epoch == null and .seq == null' pi2/state/installed.json
 }
 

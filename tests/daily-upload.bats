@@ -41,7 +41,7 @@ claimed_by() {
 	taken=$(sed -n 's/^snapshot_at=//p' head)
 	[ "$(backups)" = "database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db" ]
 	[ "$(dropbox_api files/get_metadata '{"path":"/database.db"}' | jq -r .client_modified)" = "$taken" ]
-	[ "$(cd pi-ctv/state && echo *)" = 'last-upload.json lock role' ]
+	[ "$(cd pi-ctv/state && echo *)" = 'last-upload.json lock news role' ]
 	jq -e --arg t "$taken" '.result == "ok" and .exit == 0 and .published and .snapshot_at == $t and .seq == 1
 		and ([.steps[].name] == ["owner","snapshot","verify","put","backup","publish","prune"])' pi-ctv/state/last-upload.json
 	grep -q 'step 7/7 prune: ok' pi-ctv/log/upload.log

@@ -113,7 +113,7 @@ matrix() {
 	mended() {
 		fetched
 		[ "$(rows got.db)" = "$was" ]
-		[ "$(cd pi-ctv/state && echo * .[!.]*)" = 'last-upload.json lock role .[!.]*' ]
+		[ "$(cd pi-ctv/state && echo * .[!.]*)" = 'last-upload.json lock news role .[!.]*' ]
 	}
 	matrix pi-ctv upload
 }
@@ -143,7 +143,7 @@ matrix() {
 	mended() {
 		replaced
 		[ "$(cd pi2/data && echo .[!.]*)" = '.[!.]*' ]
-		[ "$(cd pi2/state && echo * .[!.]*)" = 'installed.json last-download.json lock role role.lock .[!.]*' ]
+		[ "$(cd pi2/state && echo * .[!.]*)" = 'installed.json last-download.json lock news role role.lock .[!.]*' ]
 	}
 	matrix pi2 download
 }
