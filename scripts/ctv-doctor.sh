@@ -125,12 +125,13 @@ rights() {
 
 # about UNIT: what systemd has of it, in $load and so on; a finding when it does not answer
 about() {
-	load='' active='' enabled='' stale='' next='' group='' start='' on_failure=''
-	try systemctl show -p OnFailure,LoadState,ActiveState,UnitFileState,NeedDaemonReload,NextElapseUSecRealtime,ControlGroup,ExecStart "$1" || :
+	load='' active='' sub='' enabled='' stale='' next='' group='' start='' on_failure=''
+	try systemctl show -p OnFailure,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,NextElapseUSecRealtime,ControlGroup,ExecStart "$1" || :
 	while IFS='=' read -r name value; do
 		case $name in
 		LoadState) load=$value ;;
 		ActiveState) active=$value ;;
+		SubState) sub=$value ;;
 		UnitFileState) enabled=$value ;;
 		NeedDaemonReload) stale=$value ;;
 		NextElapseUSecRealtime) next=${value#n/a} ;;
@@ -235,6 +236,8 @@ see_timers() {
 			continue
 		fi
 		case $each in *.timer)
+			# none is set while its job runs
+			[ "$sub" != running ] || next='another time, once its job is done'
 			[ -n "$next" ] || critical "$each has no next time" "systemctl restart $each"
 			fact=${fact:+$fact; }"$each at $next"
 			;;

@@ -260,13 +260,13 @@ look_at_readiness() {
 	! page_wanted || condition page_served page_served warning
 }
 
-# what may come from systemd only is asked after each run
+# what may come from systemd only is asked after each run, and again as long as it has none: while the job still ends
 record_of() {
 	[ -e "$state/last-$1.json" ] || return 0
 	pick finished_at "$state/last-$1.json"
 	finished=$value
 	read -r known next 2>/dev/null <"$run_dir/next.$1" || known=
-	if [ "$known" != "$finished" ]; then
+	if [ "$known" != "$finished" ] || [ -z "$next" ]; then
 		next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
 		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) || next=
 		echo "$finished $next" | quiet_replace "$run_dir/next.$1"

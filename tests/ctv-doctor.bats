@@ -117,7 +117,7 @@ answer() {
 	sees 1 units 'flaskapp.service starts at boot' 'systemctl disable flaskapp.service'
 }
 
-@test "timers: disabled, stopped, without a next time" {
+@test "timers: disabled, stopped, without a next time; none is set while the job runs" {
 	run doctor timers
 	sees 0 timers 'ctv-pi2-download.timer at Wed 2026-11-25 02:30:00 UTC; ctv-status.timer at '
 	echo UnitFileState=disabled >units/ctv-pi2-download.timer
@@ -129,6 +129,9 @@ answer() {
 	echo NextElapseUSecRealtime= >units/ctv-pi2-download.timer
 	run doctor timers
 	sees 2 timers 'ctv-pi2-download.timer has no next time'
+	echo SubState=running >>units/ctv-pi2-download.timer
+	run doctor timers
+	sees 0 timers 'ctv-pi2-download.timer at another time, once its job is done; ctv-status.timer at '
 	rm units/*
 	run on pi-ctv ctv-doctor.sh timers
 	sees 0 timers 'ctv-db-sync.timer at '

@@ -442,6 +442,21 @@ told() { grep -c -- "$1" told; }
 	[ "$(page .sync.download.next_run_at)" = null ]
 }
 
+@test "the next run, which a timer has only once its job has ended, is asked for until then, and not again" {
+	stub systemctl <<-'END'
+		cat next
+	END
+	: >next
+	run round
+	expect 0
+	[ "$(page .sync.download.next_run_at)" = null ]
+	echo 'Tue 2026-11-24 02:30:00 UTC' >next
+	run round
+	echo 'Tue 2026-11-24 03:30:00 UTC' >next
+	run round
+	[ "$(page .sync.download.next_run_at)" = 2026-11-24T02:30:00Z ]
+}
+
 @test "on the primary: a standby that has not reported for 15 minutes is told" {
 	export CTV_STATION_URL=http://127.0.0.1:$at
 	fresh() { printf '{"schema":1,"generated_at":"%s"}\n' "$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)" >station.json; }
@@ -501,6 +516,7 @@ told() { grep -c -- "$1" told; }
 }
 
 @test "a quiet round starts few programs: on a small machine that is what it costs" {
+	stub systemctl <<<"echo 'Tue 2026-11-24 02:30:00 UTC'"
 	round
 	on pi2 env ASAN_OPTIONS=detect_leaks=0 CTV_RUN_DIR="$PWD/pi2/run" strace -f -qq -o trace -e trace=execve -e status=successful mirror-status.sh
 	sed -n 's/.*execve("\([^"]*\)".*/\1/p; s/.*execve resumed.*/resumed/p' trace >started
