@@ -265,7 +265,7 @@ record_of() {
 	[ -e "$state/last-$1.json" ] || return 0
 	pick finished_at "$state/last-$1.json"
 	finished=$value
-	read -r known next 2>/dev/null <"$run_dir/next.$1" || known=
+	read -r known next 2>/dev/null <"$run_dir/next.$1" || known='' next=''
 	if [ "$known" != "$finished" ] || [ -z "$next" ]; then
 		next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
 		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) || next=

@@ -447,6 +447,13 @@ told() { grep -c -- "$1" told; }
 		cat next
 	END
 	: >next
+	# the first job that was ever begun here, and has no end yet
+	cp pi2/state/last-download.json done.json
+	jq -c '.finished_at = null | .result = "running"' done.json >pi2/state/last-download.json
+	run round
+	expect 0
+	[ "$(page .sync.download.next_run_at)" = null ]
+	cp done.json pi2/state/last-download.json
 	run round
 	expect 0
 	[ "$(page .sync.download.next_run_at)" = null ]
