@@ -700,9 +700,7 @@ record() {
 # news: ctv-status.path sees the file, and a round takes it away before it looks: a change during a round starts another.
 # The file is made or stands already; nothing is written through another's link.
 news() {
-	set -C
-	true 2>/dev/null >"$state/news" || :
-	set +C
+	(set -C && : >"$state/news") 2>/dev/null || :
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.
