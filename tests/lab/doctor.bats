@@ -26,6 +26,8 @@ setup() {
 doctor() { lab run "$1" ctv-doctor.sh; }
 
 well() {
+	# a round of the five minutes that met what is mended now has failed, until the next
+	lab run "$1" systemctl start ctv-status.service
 	run doctor "$1"
 	expect 0 '^DOCTOR OK: all is in order \| layers=21$'
 }
