@@ -65,6 +65,7 @@ for tap in "$results"/*.bats; do
 	[ ! -e "$tap" ] || count_tap "$tap"
 done
 [ "$failed" -eq 0 ] || grep -H '^not ok' "$results"/*.bats | sed "s|^$results/||" || true
+[ "$skipped" -eq 0 ] || grep -H '^ok .* # skip' "$results"/*.bats | sed "s|^$results/||" || true
 echo "$passed passed, $failed failed, $skipped skipped"
-# a suite that ran nothing has failed
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+# A suite that ran nothing has failed; with NO_SKIPS=1 so has one that left something out.
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && { [ -z "${NO_SKIPS-}" ] || [ "$skipped" -eq 0 ]; }
