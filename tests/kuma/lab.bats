@@ -42,7 +42,7 @@ set_up() {
 @test "as installed: all four are up; pi-ctv loses its power, and its monitors are down in two and a half minutes" {
 	set_up /usr/local/lib/ctv-mirror/kuma.json
 	from_now
-	pi2 systemctl start ctv-status.service
+	round pi2
 	becomes 60 'Pi2 Control Station' UP '^Standby ready'
 	becomes 60 'Pi2 Database Sync' UP ' old'
 	becomes 70 'Pi-CTV API Endpoint' UP
@@ -52,13 +52,13 @@ set_up() {
 	becomes 150 'Pi-CTV API Endpoint' DOWN
 	becomes 150 'Pi-CTV System Health' DOWN
 	# and the round of that five minutes
-	pi2 systemctl start ctv-status.service
+	round pi2
 	becomes 60 'Pi2 Control Station' DOWN '^CRITICAL The primary is down'
 }
 
 @test "pi2 loses its power and comes back: Kuma is there again, and the first round makes its monitors green" {
 	set_up /usr/local/lib/ctv-mirror/kuma.json
-	pi2 systemctl start ctv-status.service
+	round pi2
 	pi2 sync
 	lab poweroff pi2
 	lab boot pi2
@@ -70,6 +70,6 @@ set_up() {
 	MARK=0
 	within 60 beats watch.js UP
 	from_now
-	pi2 systemctl start ctv-status.service
+	round pi2
 	becomes 60 'Pi2 Control Station' UP '^Standby ready'
 }

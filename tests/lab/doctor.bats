@@ -12,7 +12,7 @@ setup_file() {
 			printf "#!/bin/sh\necho yes\n" >/usr/local/bin/timedatectl && chmod 755 /usr/local/bin/timedatectl'
 	done
 	night
-	pi2 systemctl start ctv-status.service
+	round pi2
 }
 
 teardown_file() {
@@ -27,7 +27,7 @@ doctor() { lab run "$1" ctv-doctor.sh; }
 
 well() {
 	# a round of the five minutes that met what is mended now has failed, until the next
-	lab run "$1" systemctl start ctv-status.service
+	round "$1"
 	run doctor "$1"
 	expect 0 '^DOCTOR OK: all is in order \| layers=21$'
 }

@@ -32,6 +32,11 @@ night() {
 	pi2 systemctl start ctv-pi2-download.service
 }
 
+# round HOST: a status round that begins now; the first start may join one that is under way, and has looked already
+round() {
+	lab run "$1" sh -c 'systemctl start ctv-status.service; systemctl start ctv-status.service'
+}
+
 # lab_base: once per file; two hosts installed, one night behind them, switched off
 lab_base() {
 	lab_hosts base
