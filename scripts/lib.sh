@@ -698,9 +698,9 @@ record() {
 }
 
 # news: ctv-status.path sees the file, and a round takes it away before it looks: a change during a round starts another.
-# The file is made or stands already; nothing is written through another's link.
+# What stands there already, and be it a pipe, is not opened; nothing is written through another's link.
 news() {
-	(set -C && : >"$state/news") 2>/dev/null || :
+	[ -e "$state/news" ] || (set -C && : >"$state/news") 2>/dev/null || :
 }
 
 # begin TASK STEPS LOG [LOCK]: the log, the traps, the lock, the record. With --dry-run nothing of these is written.

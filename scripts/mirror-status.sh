@@ -260,17 +260,21 @@ look_at_readiness() {
 	! page_wanted || condition page_served page_served warning
 }
 
-# what may come from systemd only is asked after each run, and again as long as it has none: while the job still ends
+# next_run TASK TIMER: sets $next. Asked after each run, and again as long as there is none: while the job still ends.
+next_run() {
+	read -r known next 2>/dev/null <"$run_dir/next.$1" || known='' next=''
+	[ "$known" != "$finished" ] || [ -z "$next" ] || return 0
+	next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
+	[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) || next=
+	echo "$finished $next" | quiet_replace "$run_dir/next.$1"
+}
+
+# record_of TASK [TIMER]: for the page; TIMER is the one on this host that begins it
 record_of() {
 	[ -e "$state/last-$1.json" ] || return 0
 	pick finished_at "$state/last-$1.json"
-	finished=$value
-	read -r known next 2>/dev/null <"$run_dir/next.$1" || known='' next=''
-	if [ "$known" != "$finished" ] || [ -z "$next" ]; then
-		next=$(systemctl show -P NextElapseUSecRealtime "$2" 2>/dev/null) || next=
-		[ -z "$next" ] || next=$(date -u -d "$next" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) || next=
-		echo "$finished $next" | quiet_replace "$run_dir/next.$1"
-	fi
+	finished=$value next=
+	[ -z "${2-}" ] || next_run "$1" "$2"
 	read -r record <"$state/last-$1.json" || return 0
 	record=${record#?}
 	printf '{"id":"%s",%s,"next_run_at":%s}\n' "$1" "${record%?}" "${next:+\"}${next:-null}${next:+\"}"
@@ -314,7 +318,7 @@ look() {
 		[ -z "$seen_primary" ] || printf '{"id":"primary",%s\n' "${seen_primary#?}"
 		as standby "$scratch/age"
 		as verify "$scratch/copy"
-		record_of upload ctv-db-sync.timer
+		record_of upload
 		record_of download ctv-pi2-download.timer
 		for job in failover failback drill; do
 			as $job "$state/last-$job.json"

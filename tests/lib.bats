@@ -91,7 +91,7 @@ END
 @test "a look at the lock, which takes it for a moment, refuses nobody" {
 	short_job
 	mkdir state
-	flock state/lock sh -c 'true >looking; sleep 0.4' &
+	flock state/lock sh -c 'true >looking; sleep 0.2' &
 	eventually [ -e looking ]
 	run ./probe.sh
 	wait $!
@@ -293,6 +293,10 @@ END
 	mkdir state/news
 	sed -i '/rm /d' probe.sh
 	./probe.sh
+	# nobody waits for the reader of a pipe
+	rmdir state/news
+	mkfifo state/news
+	timeout 60 ./probe.sh
 }
 
 @test "what belongs to a change of the role is done under its lock: a download that ends waits for both" {

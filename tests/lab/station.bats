@@ -137,6 +137,22 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 	[ -z "$output" ]
 }
 
+@test "rounds that cannot begin do not follow each other for ever; after one that can, news is seen again" {
+	pi2 systemctl stop ctv-status.timer
+	pi2 sh -c 'mkdir -p /run/systemd/system/ctv-status.service.d && cd /run/systemd/system/ctv-status.service.d &&
+		printf "[Service]\nReadWritePaths=/nonexistent\n" >broken.conf && systemctl daemon-reload'
+	pi2 touch $STATE/news
+	refused() { [ "$(pi2 systemctl show -P Result ctv-status.path)" = trigger-limit-hit ]; }
+	eventually refused
+	[ "$(pi2 systemctl show -P Result ctv-status.service)" != start-limit-hit ]
+	pi2 sh -c 'rm /run/systemd/system/ctv-status.service.d/broken.conf && systemctl daemon-reload'
+	round pi2
+	pi2 touch $STATE/news
+	taken() { pi2 sh -c "[ ! -e $STATE/news ]"; }
+	eventually taken
+	pi2 systemctl start ctv-status.timer
+}
+
 @test "after a boot there is no page of yesterday, and a new one soon" {
 	lab reboot pi2
 	there() { [ "$(status .overall)" != unknown ] && [ "$(get /)" = '200 text/html; charset=utf-8' ]; }
