@@ -179,7 +179,11 @@ answer() {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root'
 	run doctor holders
 	sees 0 holders 'nobody has .*/pi2/data/production.db open'
-	hold() { sleep infinity 8<"$1" 3>&- & holder=$!; }
+	hold() {
+		sleep infinity 8<"$1" 3>&- &
+		holder=$!
+		eventually grep -qsx sleep /proc/$holder/comm
+	}
 	hold "$copy"
 	run doctor holders
 	kill $holder
@@ -198,7 +202,7 @@ answer() {
 @test "clock: not synchronised, far from Dropbox's, no answer" {
 	answer timedatectl yes
 	run doctor clock
-	sees 0 clock "synchronised, -?[0-9] s ahead of Dropbox's"
+	sees 0 clock "synchronised, -?[0-9]{1,2} s ahead of Dropbox's"
 	answer timedatectl no
 	run doctor clock
 	sees 1 clock 'not synchronised' 'timedatectl set-ntp true'

@@ -210,6 +210,7 @@ ACL=0200000001000600ffffffff02000400d204000004000400ffffffff10000600ffffffff2000
 	for side in -wal -shm -journal; do
 		: >"live$side"
 		sleep 60 9<"live$side" 3>&- &
+		until_true grep -qsx sleep /proc/$!/comm
 		run db-install new live
 		{ kill $! && wait $!; } 2>/dev/null || true
 		rm "live$side"
@@ -236,6 +237,7 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	make_db live
 	make_new new
 	sleep 60 9>>new 3>&- &
+	until_true grep -qsx sleep /proc/$!/comm
 	app_pid=$!
 	run db-install new live
 	expect 73 "^db-install: new: in use by sleep \(pid $app_pid\)$"

@@ -379,6 +379,7 @@ value() {
 	dropbox_fault '{"route":"users/get_current_account","kind":"stall"}'
 	run dbx-auth whoami --timeout 300ms
 	expect 75 'out of time'
+	dropbox_control reset >/dev/null
 	dropbox_fault '{"route":"users/get_current_account","kind":"500","count":8}'
 	run dbx-auth whoami
 	expect 69 'Dropbox answers 500'

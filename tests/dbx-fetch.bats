@@ -537,7 +537,7 @@ ROWS
 	for fault in 408 500 500-json 502-html 503-empty 504-html 409-too-many-writes reset-before close-before \
 		stall html-200 cut-json empty-200 garbage; do
 		export CTV_STALL=60s
-		[ "$fault" != stall ] || CTV_STALL=300ms
+		[ "$fault" != stall ] || CTV_STALL=2s
 		[ "$fault" != garbage ] || continue
 		dropbox_fault '{"route":"files/get_metadata","kind":"'$fault'","count":2}'
 		dbx-fetch -o out /a.bin || { echo "fault: $fault" >&2; return 1; }
@@ -556,7 +556,7 @@ ROWS
 		stall stall-mid chunked-cut no-api-result html-200 wrong-content-range wrong-total no-content-range; do
 		dropbox_control reset >/dev/null
 		export CTV_STALL=60s
-		[ "${fault%-mid}" != stall ] || CTV_STALL=300ms
+		[ "${fault%-mid}" != stall ] || CTV_STALL=2s
 		dropbox_fault '{"route":"files/download","kind":"'$fault'","count":2}'
 		run dbx-fetch -v -j 1 -o out /a.bin
 		expect 0 'trying again' || { echo "fault: $fault" >&2; return 1; }
@@ -613,10 +613,10 @@ ROWS
 	dropbox_fault '{"route":"files/download","kind":"429","retry_after":2,"after":2}'
 	dbx-fetch -o out /a.bin
 	cmp a.bin out
-	# who had begun before the answer may end; nobody begins within the two seconds
+	# each connection may begin one more before it learns of the answer; nobody does within the two seconds after
 	dropbox_log 'select(.route == "files/download")' >calls
 	jq -se 'map(select(.status == 429)) as [$no] | ($no.mono + $no.took) as $at |
-		all(.mono <= $at + 0.05 or .mono >= $at + 1.9) and any(.mono >= $at + 1.9)' calls
+		(map(select(.mono > $at + 0.05 and .mono < $at + 1.9)) | length) <= 3 and any(.mono >= $at + 1.9)' calls
 }
 
 @test "rate limits of every form are waited out" {
@@ -863,7 +863,7 @@ ROWS
 @test "--timeout ends everything with 75, and what arrived is kept" {
 	remote a.bin $((20 * M))
 	hold 2 stall-mid
-	CTV_STALL=60s run timeout 60 dbx-fetch -j 1 --timeout 1s -o out /a.bin
+	CTV_STALL=60s run timeout 60 dbx-fetch -j 1 --timeout 5s -o out /a.bin
 	expect 75 'out of time'
 	expect 75 '^hint: .* are kept'
 	dropbox_control reset >/dev/null

@@ -111,7 +111,7 @@ fault() {
 	dropbox_log 'select(.route == "files/upload_session/append_v2")' >calls
 	jq -se 'length == 6 and (map(.parallel) | max <= 3) and (map(.parallel) | max > 1) and
 		(map(select(.arg.close)) | length == 1 and .[0].arg.cursor.offset == 83886080) and
-		(map(select(.arg.close | not) | .mono + .took) | max) <= (map(select(.arg.close))[0].mono + 0.01)' calls
+		(map(select(.arg.close | not) | .mono + .took) | max) <= (map(select(.arg.close))[0].mono + 0.05)' calls
 }
 
 @test "names of every kind: emoji, quotes, percent, 255 characters, a local name of any bytes" {
@@ -482,14 +482,15 @@ ROWS
 }
 
 @test "Retry-After is waited for, by all connections" {
-	local_file a $((100 * M))
+	local_file a $((200 * M))
 	dropbox_control option '{"latency_ms":30}' >/dev/null
 	fault append_v2 429 '{"retry_after":2,"after":1}'
 	dbx-put a /a
 	there /a a
 	dropbox_log 'select(.route == "files/upload_session/append_v2")' >calls
+	# each connection may begin one more before it learns of the answer
 	jq -se 'map(select(.status == 429)) as [$no] | ($no.mono + $no.took) as $at |
-		all(.mono <= $at + 0.05 or .mono >= $at + 1.9) and any(.mono >= $at + 1.9)' calls
+		(map(select(.mono > $at + 0.05 and .mono < $at + 1.9)) | length) <= 3 and any(.mono >= $at + 1.9)' calls
 }
 
 @test "a token that expires in the middle is renewed once between all" {
@@ -873,7 +874,7 @@ killed_after() {
 @test "a commit may take longer than a stall" {
 	local_file f $((17 * M))
 	fault finish delay '{"ms":1500}'
-	CTV_STALL=300ms dbx-put f /f
+	CTV_STALL=600ms dbx-put f /f
 	[ "$(dropbox_calls files/upload_session/finish)" -eq 1 ]
 }
 

@@ -502,7 +502,7 @@ authorize() {
 	printf 'POST /2/files/upload_session/append_v2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDropbox-API-Arg: {%s}\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\nxyz' \
 		"$TOKEN" "$(cursor 3)" >&9
 	exec 9>&-
-	dropbox_control wait '{"quiet":true}'
+	dropbox_control wait '{"route":"files/upload_session/append_v2","calls":1,"quiet":true}'
 	finish 200 '"size": ?3' 3 /s
 	[ "$(dropbox_log 'select(.complete | not) | .route')" = '"files/upload_session/append_v2"' ]
 }
@@ -1078,7 +1078,7 @@ fails() {
 	down 200 . '{"path":"/f"}' -o y
 	wait $!
 	# 4 MB at 4 MiB/s: nine tenths of a second, less the catch-up of 20 ms
-	[ "$(dropbox_log 'select(.route == "files/download") | .took' | sort -n | tail -n 1 | awk '{print ($1 > 0.85 && $1 < 5)}')" = 1 ]
+	[ "$(dropbox_log 'select(.route == "files/download") | .took' | sort -n | tail -n 1 | awk '{print ($1 > 0.85 && $1 < 30)}')" = 1 ]
 }
 
 @test "a wrong command line is 64, an address that is taken 69" {

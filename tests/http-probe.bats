@@ -119,7 +119,7 @@ teardown() {
 	expect 0
 	[ "$(grep -c '^HTTP OK: ' <<<"$output")" -eq 2 ]
 	# each from its own beginning
-	run http-probe --wait 5s "$url/flaky" "$url/status/503"
+	run http-probe --wait 15s --interval 50ms "$url/flaky" "$url/status/503"
 	expect 2 '^HTTP OK: .*\(3 tries'
 	grep -q '^HTTP CRITICAL: .*503' <<<"$output"
 }

@@ -165,7 +165,7 @@ reaches() { lab run "$1" ping -q -c 1 -W 1 "$2"; }
 
 # faulty LINE...: the application started again with these faults
 faulty() {
-	lab run pi-ctv systemctl kill -s KILL flaskapp
+	lab run pi-ctv sh -c 'systemctl kill -s KILL flaskapp; while systemctl -q is-active flaskapp; do sleep 0.05; done'
 	printf '%s\n' "$@" | lab run pi-ctv tee /opt/apps/ctv-bookedbiz-db/data/faults >"$BATS_TEST_TMPDIR/faults"
 	lab run pi-ctv systemctl reset-failed flaskapp
 	lab run pi-ctv systemctl start flaskapp
@@ -177,7 +177,7 @@ faulty() {
 	faulty die_after=1
 	until [ "$(lab run pi-ctv systemctl is-active flaskapp)" = failed ]; do sleep 0.05; done
 
-	faulty errors_for=5
+	faulty errors_for=15
 	run office curl -s -o /dev/null -w '%{http_code}' -m 20 $primary/api/system-stats
 	expect 0 500
 	serving $primary

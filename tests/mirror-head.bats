@@ -397,12 +397,13 @@ verified=full" ]
 @test "a record that vanishes meanwhile is not begun anew" {
 	dropbox_start
 	mirror-head publish --owner pi-ctv < <(snapshot 1)
-	dropbox_fault '{"route":"files/upload","kind":"delay","ms":5000}'
+	dropbox_fault '{"route":"files/upload","kind":"stall"}'
 	# --timeout is only a guard against a hang
 	mirror-head publish --timeout 60s --owner pi-ctv < <(snapshot 2) 2>err &
 	pid=$!
-	dropbox_control wait '{"route":"files/upload","calls":2}' >/dev/null
+	dropbox_control wait '{"stalled":1}' >/dev/null
 	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
+	dropbox_control release >/dev/null
 	status=0
 	wait $pid || status=$?
 	[ "$status" -eq 75 ]

@@ -728,8 +728,8 @@ told() { grep -c -- "$1" told; }
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); print(s.getsockname()[1]); time.sleep(600)' >mute-port 3>&- &
 	local holder=$!
 	eventually test -s mute-port
-	# without the ten seconds
-	stub http-probe <<<'exec "$real" "$@" -t 300ms'
+	# not the ten seconds
+	stub http-probe <<<'exec "$real" "$@" -t 3s'
 	round CTV_STANDBY_URL="http://127.0.0.1:$(cat mute-port)"
 	kill $holder
 	wait $holder || true

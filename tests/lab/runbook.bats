@@ -72,7 +72,10 @@ each() {
 
 @test "Complete Pi2 System Recovery: from nothing to ready, as ctv-mirror(7) says" {
 	pi2 cp /etc/ctv-db-sync.env /root/backup.env
-	pi2 sh -c "systemctl stop ctv-pi2-download.timer ctv-settle.path; rm -rf $APP $STATE /etc/systemd/system/ctv-* /usr/local/bin/* /usr/local/lib/ctv-mirror"
+	# nobody writes there any more
+	pi2 systemctl stop ctv-status.timer
+	round pi2
+	pi2 sh -c "systemctl stop ctv-pi2-download.timer ctv-settle.path ctv-status.path; rm -rf $APP $STATE /etc/systemd/system/ctv-* /usr/local/bin/* /usr/local/lib/ctv-mirror"
 	run pi2 sh -c "install -d -o daseme -g ctvapps -m 2775 $APP"
 	run operator git clone -q git@github.com:daseme/ctv-bookedbiz-db.git $APP
 	expect 0
