@@ -378,6 +378,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 }
 
 @test "without a record it is told all the same: read-only, full, no directory, a file in its place" {
+	may_mount
 	settings teams
 	down
 	alert-post --key other --state warning text

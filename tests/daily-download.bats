@@ -215,6 +215,7 @@ confirmed_at() {
 }
 
 @test "an active unit keeps its database although the role says standby, and one whose state is unknown too" {
+	may_mount
 	publish
 	download
 	enter later
@@ -621,6 +622,7 @@ END
 }
 
 @test "a full disk ends with 74, whatever has to be written, and the old copy stays" {
+	may_mount
 	publish
 	download
 	enter later

@@ -364,6 +364,7 @@ END
 }
 
 @test "a full disk ends with 74 and leaves the published copy and the live one as they were" {
+	may_mount
 	upload
 	rev=$(head_rev)
 	sql "$live" "INSERT INTO spots (note) VALUES ('late')"

@@ -453,7 +453,7 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 }
 
 @test "a candidate on another file system is copied, and stays there" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
+	may_mount
 	make_db live
 	mkdir far
 	run unshare -m sh -c "mount -t tmpfs none far && cp live far/new && sqlite3 far/new \"UPDATE t SET side='new'\" &&
@@ -481,7 +481,7 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 }
 
 @test "no space for a copy: 74, the old one stays" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
+	may_mount
 	make_new new
 	make_db old
 	mkdir small
@@ -805,7 +805,7 @@ prevdir~73~.*/prevdir.prev: cannot keep the old database: Is a directory
 prevwal~73~.*/prevwal.prev: has a -wal beside it
 taken~73~.*/taken.prev: cannot keep the old database: File exists
 TABLE
-	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
+	may_mount
 	run unshare -m sh -c 'mount --bind good good && db-install new good'
 	expect 73 'good: a mount point'
 }

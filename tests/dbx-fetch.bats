@@ -1093,7 +1093,7 @@ killed_after() {
 	[ "$(dropbox_calls files/download)" -eq 0 ]
 }
 
-@test "a directory that is missing, not ours or read-only is 73; a name that is too long as well" {
+@test "a directory that is missing or not ours is 73; a name that is too long as well" {
 	remote a.bin 10
 	run dbx-fetch -o nowhere/out /a.bin
 	expect 73 '^dbx-fetch: nowhere/out: cannot create: No such file or directory$'
@@ -1108,13 +1108,14 @@ killed_after() {
 	long=$(printf 'x%.0s' $(seq 250))
 	run dbx-fetch -o "$long" /a.bin
 	expect 73 'cannot create: File name too long'
-	run unshare -m sh -c 'mount -t tmpfs none dir && mount -o remount,ro dir && exec dbx-fetch -o dir/out /a.bin'
-	expect 73 'dir/out: cannot create: Read-only file system$'
 }
 
-@test "a full disk is 74: the old file stays and no part takes the rest of the space" {
+@test "a read-only disk is 73, a full one 74: the old file stays and no part takes the rest of the space" {
+	may_mount
 	remote a.bin $((9 * M))
 	mkdir disk
+	run unshare -m sh -c 'mount -t tmpfs none disk && mount -o remount,ro disk && exec dbx-fetch -o disk/out /a.bin'
+	expect 73 'disk/out: cannot create: Read-only file system$'
 	run unshare -m sh -c 'mount -t tmpfs -o size=6m none disk && echo old >disk/out && cd disk &&
 		dbx-fetch -o out /a.bin; echo "status $?"; cat out; ls -A; df --output=used . | tail -1'
 	[[ $output == *"dbx-fetch: out: cannot reserve 9216 KiB: No space left on device"* ]]

@@ -815,6 +815,7 @@ killed_after() {
 # ---- places ----
 
 @test "where nothing can be written the file is uploaded all the same" {
+	may_mount
 	local long
 	long=$(printf 'x%.0s' $(seq 250))
 	local_file "$long" $((17 * M))

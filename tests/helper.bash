@@ -18,6 +18,11 @@ expect() {
 	fi
 }
 
+# may_mount: who mounts in a namespace of his own is root, in a root directory that is a mount point
+may_mount() {
+	unshare -m true 2>/dev/null || skip 'needs root to mount, and a root directory that is a mount point'
+}
+
 # for the tests of memory and libraries, of which the sanitizers bring their own
 unsanitized() {
 	[ -z "${SANITIZE-}" ] || skip 'built with sanitizers'

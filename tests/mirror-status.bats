@@ -620,7 +620,7 @@ told() { grep -c -- "$1" told; }
 }
 
 @test "a full /run hides no primary that is down" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount'
+	may_mount
 	echo 503 >pages
 	mkdir -p pi2/run
 	# shellcheck disable=SC2016
@@ -632,7 +632,7 @@ told() { grep -c -- "$1" told; }
 }
 
 @test "a /run in which no file can be made hides nothing" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount'
+	may_mount
 	mkdir -p pi2/run
 	# shellcheck disable=SC2016
 	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" unshare -m sh -c 'mount -t tmpfs -o size=1m,nr_inodes=100 none "$CTV_RUN_DIR" &&
@@ -670,7 +670,7 @@ told() { grep -c -- "$1" told; }
 }
 
 @test "a state directory without room is no place to take over from" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount'
+	may_mount
 	# shellcheck disable=SC2016
 	on pi2 env CTV_RUN_DIR="$PWD/pi2/run" unshare -m sh -c 'cp -a "$CTV_STATE_DIR" kept && mount -t tmpfs -o size=512k none "$CTV_STATE_DIR" &&
 		cp -a kept/. "$CTV_STATE_DIR" && mirror-status.sh'
