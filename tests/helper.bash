@@ -80,7 +80,8 @@ dropbox_world() {
 	setpriv --pdeathsig TERM unshare -n -m sh -c 'ip link set lo up && mount --bind "$1/hosts" /etc/hosts &&
 		echo up >"$1/fifo" && exec sleep infinity; echo down >"$1/fifo"' sh "$dir" 3>&- &
 	DROPBOX_NS=$!
-	read -r -t 20 line <"$dir/fifo" || true
+	# <> waits for nobody: where it failed there is no writer
+	read -r -t 20 line <>"$dir/fifo" || true
 	[ "$line" = up ]
 }
 
