@@ -296,7 +296,7 @@ END
 	# nobody waits for the reader of a pipe
 	rmdir state/news
 	mkfifo state/news
-	timeout 60 ./probe.sh
+	timeout -s KILL 60 ./probe.sh
 }
 
 @test "what belongs to a change of the role is done under its lock: a download that ends waits for both" {
