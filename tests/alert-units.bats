@@ -17,7 +17,7 @@ setup_file() {
 	lab install pi2
 	# the primary's service beside the standby's, and a receiver; nothing is started but by the test
 	pi2 sh -c 'systemctl stop ctv-status.path ctv-status.timer ctv-settle.path ctv-status.service &&
-		rm /etc/systemd/system/ctv-status.path
+		rm /etc/systemd/system/ctv-status.path &&
 		make -s -C /usr/src/ctv-mirror install ROLE=primary DESTDIR=/tmp/primary &&
 		cp -a /tmp/primary/etc/systemd/system/ctv-db-sync.service* /etc/systemd/system/ && mkdir $0 &&
 		systemd-run -q --unit receiver python3 /usr/src/ctv-mirror/tests/receiver.py $0 7777 &&
