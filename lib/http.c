@@ -421,24 +421,49 @@ static int64_t info_us(CURL *c, CURLINFO what)
 	return (int64_t)t;
 }
 
+/* One try. */
+static CURLcode perform(struct http *h)
+{
+	int64_t left = 0;
+
+	h->sent = 0;
+	h->moved = h->mark = 0;
+	h->mark_ms = clock_ms();
+	h->error[0] = '\0';
+	/* the progress callback comes only about once a second; this one is exact, name lookup included */
+	if (h->q->deadline_ms != INT64_MAX) {
+		left = h->q->deadline_ms - clock_ms();
+		left = left < 1 ? 1 : left > INT32_MAX ? INT32_MAX : left;
+	}
+	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)left);
+	return curl_easy_perform(h->curl);
+}
+
+/*
+ * Did the last try go out on a kept connection? When that breaks before the first byte of an answer, curl
+ * tries again by itself; but not (7.88) when it breaks between two pieces of the request: that is ours.
+ */
+static bool was_kept(struct http *h)
+{
+	long made = 1;
+
+	curl_easy_getinfo(h->curl, CURLINFO_NUM_CONNECTS, &made);
+	return made == 0;
+}
+
 enum http_result http_send(struct http *h, const struct http_request *q, struct http_response *r)
 {
 	struct curl_slist *headers = NULL;
 	enum http_result result = HTTP_FATAL;
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	curl_off_t wait = 0;
-	int64_t left = q->deadline_ms == INT64_MAX ? 0 : q->deadline_ms - clock_ms();
 
 	*r = (struct http_response){ .retry_after_ms = -1, .length = -1,
 				     .api_result = BUF_INIT(HEADER_MAX), .text = BUF_INIT(q->text_max) };
 	h->q = q;
 	h->r = r;
-	h->sent = 0;
 	h->starts = 0;
-	h->moved = h->mark = 0;
-	h->mark_ms = clock_ms();
 	h->accepted = h->refused = h->foreign = h->late = h->stalled = false;
-	h->error[0] = '\0';
 
 	/* 100-continue would cost a round trip, and a second where nobody answers it */
 	if (q->post)
@@ -459,13 +484,11 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	} else {
 		curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
 	}
-	/* the progress callback comes only about once a second; this one is exact, name lookup included */
-	if (q->deadline_ms != INT64_MAX)
-		left = left < 1 ? 1 : left > INT32_MAX ? INT32_MAX : left;
-	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)left);
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(q->connect_ms > 0 ? q->connect_ms : CONNECT_MS));
-	code = curl_easy_perform(h->curl);
+	code = perform(h);
+	if (code == CURLE_SEND_ERROR && was_kept(h) && r->status == 0)
+		code = perform(h);
 	if (code == CURLE_OPERATION_TIMEDOUT && q->deadline_ms - clock_ms() <= EARLY_MS)
 		h->late = true;
 	result = judge(h, code);

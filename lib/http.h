@@ -32,7 +32,7 @@ struct http_response {
 	struct buf api_result;		/* Dropbox-API-Result */
 	struct buf text;		/* the body when no write was given or the status is not 2xx */
 	char request_id[65];		/* X-Dropbox-Request-Id, "" without it */
-	bool resent;			/* a kept connection broke, and curl sent the request once more */
+	bool resent;			/* a kept connection broke, and the request was sent once more */
 	char why[256];			/* the cause when the result is not HTTP_DONE */
 	int64_t connect_us, first_byte_us, total_us;	/* from the start of the request */
 	uint64_t body_bytes;

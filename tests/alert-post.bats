@@ -244,6 +244,17 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	[ "$(got slack/)" -eq 3 ]
 }
 
+@test "a kept connection that breaks in the middle of a request has not failed: it is sent on a new one" {
+	settings teams slack
+	answer keep
+	# the second request's body; its headers are out already
+	run strace -o trace -e trace=connect,sendto -e inject=sendto:error=EPIPE:when=4 alert-post --key primary-down text
+	expect 0 '^$'
+	grep -q 'EPIPE.*INJECTED' trace
+	[ "$(grep -c 'connect.*AF_INET' trace)" -eq 2 ]
+	[ "$(got 'slack/.*CRITICAL')" -eq 1 ]
+}
+
 @test "what is held back has not failed, whatever became of an earlier try" {
 	settings teams
 	answer 503

@@ -5,6 +5,7 @@ Prints its port; https with a certificate. Each request becomes a line of DIR/lo
 {"at","method","path","query","type","body"}. The answer is what DIR/answer.SEGMENT says for a path /SEGMENT/...,
 else DIR/answer, else 200:
   STATUS [RETRY-AFTER]   with the body in DIR/body, if there
+  keep                   200, and the connection stays open for the next request
   stall                  takes the request and says nothing
   hold                   the same until DIR/go is there, then 200
   cut                    hangs up without a word
@@ -51,7 +52,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def answer(self, how):
-        self.close_connection = True
+        keep = how == "keep"
+        how = "200" if keep else how
+        self.close_connection = not keep
         if how == "stall":
             time.sleep(600)
         elif how == "hold":
@@ -73,6 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if status.startswith("3"):
                 self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(body)))
+            if not keep:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
 
