@@ -176,7 +176,7 @@ answer() {
 }
 
 @test "holders: on a standby nobody may have the database open, on the primary the application only" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	needs_root 'to see what others have open'
 	run doctor holders
 	sees 0 holders 'nobody has .*/pi2/data/production.db open'
 	hold() {
@@ -441,7 +441,7 @@ room() {
 }
 
 @test "as root each job's layers are seen by its unit's own settings, drop-ins included, whose findings count" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	needs_root 'to look from within a unit'
 	cat >units/ctv-pi2-download.service <<-'END'
 		# /etc/systemd/system/ctv-pi2-download.service
 		[Unit]
@@ -487,7 +487,7 @@ room() {
 }
 
 @test "a sandbox that cannot be entered is critical, with systemd's reason; a unit that is not there too" {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	needs_root 'to look from within a unit'
 	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service >units/ctv-pi2-download.service
 	echo 'exit 226' | stub systemd-run
 	stub journalctl <<-'END'

@@ -317,7 +317,7 @@ later_than() {
 }
 
 @test "a user who could not share the files that reading makes is refused; the owner's group is not" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root to become others"
+	needs_root 'to become others'
 	mkdir d
 	chmod 777 d
 	make_db d/a.db wal
@@ -340,7 +340,7 @@ later_than() {
 }
 
 @test "a WAL database in a directory that cannot be written says what it needs" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root to become nobody"
+	needs_root 'to become nobody'
 	mkdir d out
 	make_db d/a.db wal
 	chown 65534 d/a.db out

@@ -18,6 +18,11 @@ expect() {
 	fi
 }
 
+# needs_root WHAT-FOR: skips by name without it (which CI takes for a failure)
+needs_root() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root $1"
+}
+
 # may_mount: who mounts in a namespace of his own is root, in a root directory that is a mount point
 may_mount() {
 	unshare -m true 2>/dev/null || skip 'needs root to mount, and a root directory that is a mount point'

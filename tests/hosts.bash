@@ -99,7 +99,7 @@ within_reach() {
 # group_of HOST: its files are a group's, as an installation leaves them; then `member USER` is who comes next. irc, a
 # user of every Debian, is alone in the group irc; anybody else may be given that group.
 group_of() {
-	[ "$(id -u)" -eq 0 ] || skip 'needs root, to be several users'
+	needs_root 'to be several users'
 	within_reach
 	chmod 0711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_FILE_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "$BATS_TEST_TMPDIR" 2>/dev/null || true
 	mkdir -p "$1/log"
