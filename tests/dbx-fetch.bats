@@ -1076,6 +1076,7 @@ killed_after() {
 # ---- places that cannot be written ----
 
 @test "a name that is no regular file is refused with 73 and not touched" {
+	needs_root 'to make a device'
 	remote a.bin 10
 	echo target >target
 	ln -s target link
@@ -1101,9 +1102,10 @@ killed_after() {
 	run dbx-fetch -o a.bin/out /a.bin
 	expect 73 '^dbx-fetch: a.bin/out: cannot create: '
 	mkdir dir
-	chmod 0755 . dir
+	chmod 0755 .
+	chmod 0555 dir
 	chmod 0711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_FILE_TMPDIR" "${BATS_TEST_TMPDIR%/*}" 2>/dev/null || true
-	run setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v dbx-fetch)" -o "$PWD/dir/out" /a.bin
+	run as_nobody "$(command -v dbx-fetch)" -o "$PWD/dir/out" /a.bin
 	expect 73 'out: cannot create: Permission denied$'
 	[ "$(ls -A dir)" = "" ]
 	long=$(printf 'x%.0s' $(seq 250))

@@ -329,8 +329,8 @@ ROWS
 	done
 	[ "$(dropbox_log | wc -l)" -eq 0 ]
 	echo x >secret
-	chmod 0600 secret
-	run setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v dbx-put)" "$PWD/secret" /a
+	chmod 0000 secret
+	run as_nobody "$(command -v dbx-put)" "$PWD/secret" /a
 	expect 66 'cannot open: Permission denied'
 	echo target >target
 	ln -s target link
