@@ -178,7 +178,7 @@ exposure() {
 @test "a role that is none, and a live installation without root, are refused" {
 	run make -s -C "$ROOT" install DESTDIR="$D" ROLE=boss
 	expect 2 'ROLE=boss: neither standby nor primary'
-	run setpriv --reuid 65534 --regid 65534 --clear-groups make -s -C "$ROOT" install
+	run as_nobody make -s -C "$ROOT" install
 	expect 2 'needs root, or DESTDIR|Permission denied'
 }
 
@@ -213,8 +213,8 @@ exposure() {
 @test "logrotate accepts the configuration" {
 	installed standby
 	# nobody here is ctvapps
-	sed 's/ctvapps ctvapps/root root/' "$D/etc/logrotate.d/ctv-mirror" >"$BATS_TEST_TMPDIR/conf"
-	run logrotate -d "$BATS_TEST_TMPDIR/conf"
+	sed "s/ctvapps ctvapps/$(id -un) $(id -gn)/" "$D/etc/logrotate.d/ctv-mirror" >"$BATS_TEST_TMPDIR/conf"
+	run logrotate -s "$BATS_TEST_TMPDIR/state" -d "$BATS_TEST_TMPDIR/conf"
 	expect 0
 	run grep -i '^error' <<<"$output"
 	expect 1
