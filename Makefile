@@ -38,7 +38,7 @@ LINK     = $(CC) -pthread $(CFLAGS) $(if $(SANITIZE),$(SANITIZE),$(LDHARDEN)) $(
 TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 BINS  := $(TOOLS:%=$(B)/%)
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
-LIBO  := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c))
+LIBO  := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c lib/*/*.c))
 LIBA  := $(B)/libctv.a
 
 # With --as-needed a binary is linked to what it uses and to nothing else.
@@ -142,7 +142,7 @@ lint:
 	$(MAKE) -s B=$(B)/lint-gcc CFLAGS="-O2 -Werror" all units
 	$(MAKE) -s B=$(B)/lint-clang CC=clang CFLAGS="-O2 -Werror -Wno-unknown-warning-option" \
 		HARDEN="-D_FORTIFY_SOURCE=2 -fstack-protector-strong" all units
-	printf '%s\n' lib/*.c tools/*.c | xargs -P 2 -n 4 sh -c \
+	printf '%s\n' lib/*.c lib/*/*.c tools/*.c | xargs -P 2 -n 4 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=c11 -I. -DCTV_VERSION=\"0\" 2>/dev/null' tidy
 	shellcheck $(wildcard $(SCRIPTS))
 	@# of the tests above all: a line that begins with ! cannot fail
@@ -160,7 +160,7 @@ uninstall:
 clean:
 	rm -rf $(B)
 
--include $(wildcard $(B)/lib/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
+-include $(wildcard $(B)/lib/*.d $(B)/lib/*/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
 .PHONY: all units deps demo test test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:

@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
-#include "lib/alert.h"
-#include "lib/alertfile.h"
-#include "lib/channel.h"
+#include "lib/watch/alert.h"
+#include "lib/watch/alertfile.h"
+#include "lib/watch/channel.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/config.h"
+#include "lib/settings.h"
 #include "lib/exits.h"
 #include "lib/http.h"
 #include "lib/json.h"

@@ -2,14 +2,14 @@
  * ctv-conf NAME [DEFAULT [NAME DEFAULT]...] - settings, as every tool of the suite reads them
  *
  * For the scripts: the environment first, then a credential, then the configuration file, by the one parser
- * that we have (lib/config), so that a script and a tool never read one file in two ways.
+ * that we have (lib/settings), so that a script and a tool never read one file in two ways.
  */
 #include "lib/std.h"
 
 #include <getopt.h>
 
 #include "lib/cli.h"
-#include "lib/config.h"
+#include "lib/settings.h"
 #include "lib/exits.h"
 #include "lib/msg.h"
 

@@ -22,13 +22,13 @@
 #include "lib/copy.h"
 #include "lib/exits.h"
 #include "lib/file.h"
-#include "lib/holders.h"
+#include "lib/sqlite/holders.h"
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
-#include "lib/retire.h"
+#include "lib/sqlite/retire.h"
 #include "lib/rights.h"
-#include "lib/sqlite.h"
+#include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 
 #define NAME_ROOM (PATH_MAX + 64)

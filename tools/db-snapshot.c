@@ -23,12 +23,12 @@
 #include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/file.h"
-#include "lib/follow.h"
-#include "lib/holders.h"
+#include "lib/sqlite/hash_follow.h"
+#include "lib/sqlite/holders.h"
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
-#include "lib/sqlite.h"
+#include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 
 static int64_t wait_ms = 60000;		/* for locks on SRC */

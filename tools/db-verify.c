@@ -16,11 +16,11 @@
 #include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/dbcheck.h"
+#include "lib/sqlite/verify.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
-#include "lib/untrusted.h"
+#include "lib/sqlite/untrusted.h"
 
 #define TABLES_MAX 256
 #define JOBS_MAX 64

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "lib/cli.h"
-#include "lib/config.h"
-#include "lib/dropbox.h"
+#include "lib/settings.h"
+#include "lib/dropbox/dropbox.h"
 #include "lib/msg.h"
 #include "lib/num.h"
-#include "lib/pkce.h"
+#include "lib/dropbox/pkce.h"
 #include "lib/stop.h"
 
 #define LINE_MAX_LEN 512	/* of what is pasted */

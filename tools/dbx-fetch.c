@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "lib/cli.h"
-#include "lib/config.h"
-#include "lib/download.h"
+#include "lib/settings.h"
+#include "lib/dropbox/download.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"

@@ -9,8 +9,8 @@
 #include <getopt.h>
 
 #include "lib/cli.h"
-#include "lib/dropbox.h"
-#include "lib/listing.h"
+#include "lib/dropbox/dropbox.h"
+#include "lib/dropbox/listing.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "lib/cli.h"
-#include "lib/config.h"
+#include "lib/settings.h"
 #include "lib/msg.h"
 #include "lib/num.h"
-#include "lib/pieces.h"
+#include "lib/dropbox/uploadpieces.h"
 #include "lib/stop.h"
-#include "lib/upload.h"
+#include "lib/dropbox/upload.h"
 
 static const char help[] =
 "usage: dbx-put [options] LOCAL REMOTE\n"

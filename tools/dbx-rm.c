@@ -9,7 +9,7 @@
 #include <getopt.h>
 
 #include "lib/cli.h"
-#include "lib/dropbox.h"
+#include "lib/dropbox/dropbox.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"

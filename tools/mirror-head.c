@@ -17,7 +17,7 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/headreg.h"
+#include "lib/dropbox/headreg.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"

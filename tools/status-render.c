@@ -18,8 +18,8 @@
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/exits.h"
-#include "lib/page.h"
-#include "lib/status.h"
+#include "lib/watch/html.h"
+#include "lib/watch/document.h"
 #include "lib/utf8.h"
 
 #define INPUT_MAX ((size_t)1 << 20)

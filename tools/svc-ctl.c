@@ -21,7 +21,7 @@
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
-#include "lib/unit.h"
+#include "lib/systemd.h"
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/btree.h"
+#include "lib/sqlite/btree.h"
 #include "lib/clock.h"
-#include "lib/dbcheck.h"
+#include "lib/sqlite/verify.h"
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/num.h"

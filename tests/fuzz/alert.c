@@ -1,7 +1,7 @@
 /* The record of an alert and the text that goes into it: what is taken is written and read again the same. */
 #include "lib/std.h"
 
-#include "lib/alert.h"
+#include "lib/watch/alert.h"
 #include "lib/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

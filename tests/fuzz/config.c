@@ -2,7 +2,7 @@
 #include "lib/std.h"
 
 #include "lib/buf.h"
-#include "lib/config.h"
+#include "lib/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/dbcheck.h"
+#include "lib/sqlite/verify.h"
 #include "lib/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

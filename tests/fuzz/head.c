@@ -1,7 +1,7 @@
 /* The head record and the lines that publish reads: what is taken is written and read again the same. */
 #include "lib/std.h"
 
-#include "lib/head.h"
+#include "lib/dropbox/head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

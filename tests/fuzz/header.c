@@ -1,7 +1,7 @@
 /* Header values, URLs and paths: parsed or refused, and what is taken keeps its promise. */
 #include "lib/std.h"
 
-#include "lib/dropbox.h"
+#include "lib/dropbox/dropbox.h"
 #include "lib/http.h"
 #include "lib/msg.h"
 

@@ -1,8 +1,8 @@
 /* An answer of a server: any bytes are JSON or refused, and every getter takes what comes. */
 #include "lib/std.h"
 
-#include "lib/dropbox.h"
-#include "lib/status.h"
+#include "lib/dropbox/dropbox.h"
+#include "lib/watch/document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

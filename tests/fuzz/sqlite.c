@@ -1,7 +1,7 @@
 /* The first bytes of a file: a header whose numbers add up, or a reason. */
 #include "lib/std.h"
 
-#include "lib/sqlite.h"
+#include "lib/sqlite/sqlite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

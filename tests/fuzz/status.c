@@ -2,8 +2,8 @@
  * with nothing new changes nothing. The first line is the document of the last round, the others are the checks'. */
 #include "lib/std.h"
 
-#include "lib/page.h"
-#include "lib/status.h"
+#include "lib/watch/html.h"
+#include "lib/watch/document.h"
 #include "lib/utf8.h"
 
 #define NOW 1795500000

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "lib/alert.h"
+#include "lib/watch/alert.h"
 
 #include "tests/unit/check.h"
 

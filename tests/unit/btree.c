@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "lib/btree.h"
+#include "lib/sqlite/btree.h"
 
 #include "tests/unit/check.h"
 

@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/head.h"
+#include "lib/dropbox/head.h"
 
 #include "tests/unit/check.h"
 

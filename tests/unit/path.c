@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/dropbox.h"
+#include "lib/dropbox/dropbox.h"
 
 #include "tests/unit/check.h"
 

@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/pkce.h"
+#include "lib/dropbox/pkce.h"
 
 #include "tests/unit/check.h"
 

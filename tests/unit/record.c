@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "lib/record.h"
+#include "lib/sqlite/record.h"
 
 #include "tests/unit/check.h"
 

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "lib/sieve.h"
+#include "lib/sqlite/sieve.h"
 
 #include "tests/unit/check.h"
 

@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/sqlite.h"
+#include "lib/sqlite/sqlite.h"
 
 #include "tests/unit/check.h"
 

@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/sqltext.h"
+#include "lib/sqlite/sqltext.h"
 
 #include "tests/unit/check.h"
 

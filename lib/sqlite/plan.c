@@ -1,0 +1,748 @@
+#include "lib/std.h"
+
+#include <stdarg.h>
+#include <strings.h>
+
+#include "lib/sqlite/plan.h"
+#include "lib/msg.h"
+#include "lib/sqlite/sqltext.h"
+
+/* Everything of a plan lives as long as the plan: memory in chunks, freed at once. */
+struct chunk {
+	struct chunk *next;
+	size_t used, room;
+	max_align_t data[];
+};
+
+static void *take(struct plan *p, size_t size)
+{
+	struct chunk *c = p->memory;
+
+	size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	if (c == NULL || c->room - c->used < size) {
+		size_t room = size > 16384 ? size : 16384;
+
+		c = calloc(1, sizeof *c + room);
+		if (c == NULL)
+			return NULL;
+		c->room = room;
+		c->next = p->memory;
+		p->memory = c;
+	}
+	c->used += size;
+	return (char *)c->data + c->used - size;
+}
+
+static char *copy(struct plan *p, const char *s, size_t len)
+{
+	char *t = take(p, len + 1);
+
+	if (t != NULL)
+		memcpy(t, s, len);
+	return t;
+}
+
+/* With sqlite3_mprintf's %w, which doubles quotes inside of a name. */
+static char *format(struct plan *p, const char *fmt, ...)
+{
+	char *s, *t = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = sqlite3_vmprintf(fmt, ap);
+	va_end(ap);
+	if (s != NULL)
+		t = copy(p, s, strlen(s));
+	sqlite3_free(s);
+	return t;
+}
+
+void plan_free(struct plan *p)
+{
+	while (p->memory != NULL) {
+		struct chunk *c = p->memory;
+
+		p->memory = c->next;
+		free(c);
+	}
+}
+
+static struct table *add_table(struct plan *p, struct table **last, const char *name, uint32_t root)
+{
+	struct table *t = take(p, sizeof *t);
+
+	if (t == NULL)
+		return NULL;
+	t->tree = (struct tree){ .type = "table", .name = name, .root = root, .rowids = true, .table = t };
+	t->rowid_slot = -1;
+	*last = t;
+	return t;
+}
+
+int plan_start(struct plan *p, uint32_t encoding)
+{
+	*p = (struct plan){ .encoding = encoding != 0 ? encoding : 1 };
+	if (secret_draw(&p->secret) != 0 || add_table(p, &p->tables, "sqlite_schema", 1) == NULL) {
+		plan_free(p);
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * Affinity by the declared type (https://www.sqlite.org/datatype3.html, 3.1): the first rule that matches.
+ */
+enum affinity { AFFINITY_BLOB, AFFINITY_TEXT, AFFINITY_NUMERIC, AFFINITY_INTEGER, AFFINITY_REAL };
+
+static enum affinity affinity_of(const char *type)
+{
+	if (strcasestr(type, "int") != NULL)
+		return AFFINITY_INTEGER;
+	if (strcasestr(type, "char") != NULL || strcasestr(type, "clob") != NULL || strcasestr(type, "text") != NULL)
+		return AFFINITY_TEXT;
+	if (type[0] == '\0' || strcasestr(type, "blob") != NULL)
+		return AFFINITY_BLOB;
+	if (strcasestr(type, "real") != NULL || strcasestr(type, "floa") != NULL || strcasestr(type, "doub") != NULL)
+		return AFFINITY_REAL;
+	return AFFINITY_NUMERIC;
+}
+
+/* The kinds that a column of a STRICT table may not hold (https://www.sqlite.org/stricttables.html, 2). */
+static unsigned strictly_forbidden(const char *type)
+{
+	static const struct { const char *type; unsigned allowed; } types[] = {
+		{ "INT", KIND_INT }, { "INTEGER", KIND_INT }, { "REAL", KIND_INT | KIND_REAL },
+		{ "TEXT", KIND_TEXT }, { "BLOB", KIND_BLOB },
+	};
+	unsigned every = KIND_INT | KIND_REAL | KIND_TEXT | KIND_BLOB;
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (strcasecmp(type, types[i].type) == 0)
+			return every & ~types[i].allowed;
+	return 0;
+}
+
+/* A column as PRAGMA table_xinfo tells it, while the table is being planned. */
+struct column {
+	char *name, *type, *default_sql;
+	bool not_null, computed;	/* GENERATED ALWAYS AS ... VIRTUAL: in no record */
+	int primary;			/* its place in the primary key, 0 for none */
+	int place;			/* in the records, -1 for none */
+};
+
+struct entry;
+
+struct draft {
+	struct plan *plan;
+	sqlite3 *db;
+	bool full;
+	struct table *table;
+	const char *sql;		/* CREATE TABLE */
+	bool without_rowid, strict;
+	struct column *columns;
+	int count, room;
+	int alias;			/* the column that is the rowid, -1 for none */
+	const char *rowid;		/* a name for the rowid that no column has, NULL for none */
+	struct index *primary;		/* of a WITHOUT ROWID table */
+	struct entry *entries;		/* the indexes of the schema */
+	size_t entry_count;
+};
+
+static const char *column_text(sqlite3_stmt *s, int i)
+{
+	const char *t = (const char *)sqlite3_column_text(s, i);
+
+	return t != NULL ? t : "";
+}
+
+/* PRAGMA main.what("name") */
+static int ask(sqlite3 *db, const char *what, const char *name, sqlite3_stmt **s)
+{
+	char *sql = sqlite3_mprintf("PRAGMA main.%s(\"%w\")", what, name);
+	int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, s, NULL) : SQLITE_NOMEM;
+
+	sqlite3_free(sql);
+	return rc;
+}
+
+static int read_columns(struct draft *d)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = ask(d->db, "table_xinfo", d->table->tree.name, &s);
+
+	d->count = 0;
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct column *c;
+
+		rc = SQLITE_OK;
+		if (d->count == d->room) {
+			int room = d->room > 0 ? 2 * d->room : 32;
+			struct column *more = realloc(d->columns, (size_t)room * sizeof *more);
+
+			if (more == NULL) {
+				rc = SQLITE_NOMEM;
+				break;
+			}
+			d->columns = more;
+			d->room = room;
+		}
+		/* cid, name, type, notnull, dflt_value, pk, hidden */
+		c = &d->columns[d->count++];
+		*c = (struct column){ .not_null = sqlite3_column_int(s, 3) != 0, .primary = sqlite3_column_int(s, 5),
+				      .computed = sqlite3_column_int(s, 6) == 2, .place = -1 };
+		c->name = copy(d->plan, column_text(s, 1), strlen(column_text(s, 1)));
+		c->type = copy(d->plan, column_text(s, 2), strlen(column_text(s, 2)));
+		if (sqlite3_column_type(s, 4) != SQLITE_NULL)
+			c->default_sql = copy(d->plan, column_text(s, 4), strlen(column_text(s, 4)));
+		if (c->name == NULL || c->type == NULL)
+			rc = SQLITE_NOMEM;
+	}
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static enum collation collation_of(const char *name)
+{
+	static const struct { const char *name; enum collation is; } known[] = {
+		{ "BINARY", COLLATE_BINARY }, { "NOCASE", COLLATE_NOCASE }, { "RTRIM", COLLATE_RTRIM },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcasecmp(name, known[i].name) == 0)
+			return known[i].is;
+	return COLLATE_UNKNOWN;
+}
+
+/* The columns of an index as PRAGMA index_xinfo tells them; cids holds room for as many as a table can have. */
+static int read_index_columns(struct draft *d, struct index *i, int **cids)
+{
+	int room = d->count + 1 + 64, n = 0, rc;
+	struct column_order *order;
+	sqlite3_stmt *s = NULL;
+
+	rc = ask(d->db, "index_xinfo", i->tree.name, &s);
+	*cids = malloc((size_t)room * sizeof **cids);
+	order = malloc((size_t)room * sizeof *order);
+	i->order_known = true;
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		rc = SQLITE_OK;
+		if (n == room) {
+			void *more_cids, *more_order;
+
+			room *= 2;
+			more_cids = realloc(*cids, (size_t)room * sizeof **cids);
+			if (more_cids != NULL)
+				*cids = more_cids;
+			more_order = realloc(order, (size_t)room * sizeof *order);
+			if (more_order != NULL)
+				order = more_order;
+			if (more_cids == NULL || more_order == NULL)
+				rc = SQLITE_NOMEM;
+		}
+		if (*cids == NULL || order == NULL || rc != SQLITE_OK) {
+			rc = SQLITE_NOMEM;
+			break;
+		}
+		/* seqno, cid, name, desc, coll, key */
+		(*cids)[n] = sqlite3_column_int(s, 1);
+		order[n] = (struct column_order){ collation_of(column_text(s, 4)), sqlite3_column_int(s, 3) != 0 };
+		if (order[n].collation == COLLATE_UNKNOWN)
+			i->order_known = false;
+		if (sqlite3_column_int(s, 5) != 0)
+			i->key_columns++;
+		n++;
+	}
+	if (rc == SQLITE_DONE) {
+		rc = SQLITE_OK;
+		i->columns = (uint32_t)n;
+		i->order = take(d->plan, ((size_t)n + 1) * sizeof *order);
+		if (i->order == NULL)
+			rc = SQLITE_NOMEM;
+		else
+			memcpy(i->order, order, (size_t)n * sizeof *order);
+	}
+	free(order);
+	sqlite3_finalize(s);
+	return rc;
+}
+
+/* Can we derive the entries from the records? Not expressions, computed columns, or a condition. */
+static bool is_plain(const struct draft *d, const struct index *i, const int *cids)
+{
+	if (i->partial)
+		return false;
+	for (uint32_t c = 0; c < i->columns; c++)
+		if (cids[c] < -1 || (cids[c] >= 0 && d->columns[cids[c]].computed))
+			return false;
+	return true;
+}
+
+/* Where in a row's hashes the index finds its columns. */
+static int plan_slots(struct draft *d, struct index *i, const int *cids)
+{
+	struct table *t = d->table;
+
+	i->slots = take(d->plan, (i->columns + 1) * sizeof *i->slots);
+	if (i->slots == NULL)
+		return SQLITE_NOMEM;
+	for (uint32_t c = 0; c < i->columns; c++) {
+		int cid = cids[c];
+		int *slot = cid < 0 || cid == d->alias ? &t->rowid_slot : &t->stored[d->columns[cid].place].slot;
+
+		if (*slot < 0)
+			*slot = (int)t->slots++;
+		i->slots[c] = *slot;
+	}
+	return SQLITE_OK;
+}
+
+/* The result columns for an index whose entries SQLite must compute. */
+static int plan_select(struct draft *d, struct index *i, const int *cids, const char *sql, sqlite3_str *out)
+{
+	struct sqltext where = { NULL, 0 }, e;
+
+	i->computed = true;
+	if (i->partial) {
+		if (!sqltext_index_where(sql, &where))
+			return SQLITE_INTERNAL;
+		sqlite3_str_appendf(out, ",(\n%.*s\n)", (int)where.len, where.p);
+	}
+	for (uint32_t c = 0; c < i->columns; c++) {
+		int cid = cids[c];
+
+		if (cid >= 0 && cid != d->alias) {
+			sqlite3_str_appendf(out, ",\"%w\"", d->columns[cid].name);
+		} else if (cid >= -1) {
+			sqlite3_str_appendf(out, ",%s", d->rowid);
+		} else if (!sqltext_index_column(sql, c, &e)) {
+			return SQLITE_INTERNAL;
+		} else if (i->partial) {
+			/* outside of its condition an expression may be an error */
+			sqlite3_str_appendf(out, ",CASE WHEN (\n%.*s\n) THEN (\n%.*s\n) END", (int)where.len, where.p,
+					    (int)e.len, e.p);
+		} else {
+			sqlite3_str_appendf(out, ",(\n%.*s\n)", (int)e.len, e.p);
+		}
+	}
+	return SQLITE_OK;
+}
+
+/* Indexes of the schema by name. Their statements are needed for what no PRAGMA tells. */
+struct entry {
+	const char *name, *sql;
+	uint32_t root;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+static int read_entries(struct draft *d)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(d->db, "SELECT name, rootpage, sql FROM main.sqlite_schema WHERE type = 'index'",
+				    -1, &s, NULL);
+	size_t room = 0;
+
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct entry *e;
+
+		if (d->entry_count == room) {
+			room = room > 0 ? 2 * room : 64;
+			e = realloc(d->entries, room * sizeof *e);
+			if (e == NULL) {
+				rc = SQLITE_NOMEM;
+				break;
+			}
+			d->entries = e;
+		}
+		e = &d->entries[d->entry_count++];
+		e->name = copy(d->plan, column_text(s, 0), strlen(column_text(s, 0)));
+		e->root = (uint32_t)sqlite3_column_int64(s, 1);
+		e->sql = copy(d->plan, column_text(s, 2), strlen(column_text(s, 2)));
+		rc = e->name != NULL && e->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	if (d->entry_count > 1)
+		qsort(d->entries, d->entry_count, sizeof *d->entries, by_name);
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select, struct index ***last)
+{
+	struct index *i = take(d->plan, sizeof *i);
+	struct entry wanted = { .name = column_text(listed, 1) };
+	const struct entry *e = NULL;
+	int *cids = NULL, rc;
+
+	if (i == NULL)
+		return SQLITE_NOMEM;
+	if (d->entry_count > 0)
+		e = bsearch(&wanted, d->entries, d->entry_count, sizeof *d->entries, by_name);
+	/* seq, name, unique, origin, partial */
+	i->tree = (struct tree){ .type = "index", .index = i, .root = e != NULL ? e->root : 0 };
+	i->tree.name = e != NULL ? e->name : copy(d->plan, wanted.name, strlen(wanted.name));
+	i->unique = sqlite3_column_int(listed, 2) != 0;
+	i->partial = sqlite3_column_int(listed, 4) != 0;
+	i->has_rowid = !d->without_rowid;
+	rc = i->tree.name != NULL ? read_index_columns(d, i, &cids) : SQLITE_NOMEM;
+	if (rc != SQLITE_OK)
+		goto out;
+	if (d->without_rowid && strcmp(column_text(listed, 3), "pk") == 0) {
+		/* the table itself, whose records have the columns in this order */
+		d->primary = i;
+		for (uint32_t c = 0; c < i->columns; c++)
+			if (cids[c] >= 0)
+				d->columns[cids[c]].place = (int)c;
+		goto out;
+	}
+	if (d->full && is_plain(d, i, cids))
+		rc = plan_slots(d, i, cids);
+	else if (d->full && (d->without_rowid || d->rowid != NULL))
+		rc = plan_select(d, i, cids, e != NULL ? e->sql : "", select);
+	else if (d->full)
+		d->table->fallback = true;
+	i->number = d->table->index_count++;
+	**last = i;
+	*last = &i->next;
+out:
+	free(cids);
+	return rc;
+}
+
+/* primary: only the primary key of a WITHOUT ROWID table, or only the others. */
+static int read_indexes(struct draft *d, bool primary, sqlite3_str *select)
+{
+	struct index **last = &d->table->indexes;
+	sqlite3_stmt *s = NULL;
+	int rc = ask(d->db, "index_list", d->table->tree.name, &s);
+
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		bool is_primary = d->without_rowid && strcmp(column_text(s, 3), "pk") == 0;
+
+		rc = is_primary == primary ? add_index(d, s, select, &last) : SQLITE_OK;
+	}
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* An INTEGER PRIMARY KEY has no index of its own: it is the rowid. */
+static int find_alias(struct draft *d)
+{
+	static const char *const names[] = { "rowid", "_rowid_", "oid" };
+	sqlite3_stmt *s = NULL;
+	int primary = -1, columns = 0, rc = SQLITE_OK;
+
+	d->alias = -1;
+	d->rowid = NULL;
+	for (size_t n = 0; n < sizeof names / sizeof *names && d->rowid == NULL; n++) {
+		d->rowid = names[n];
+		for (int c = 0; c < d->count; c++)
+			if (strcasecmp(d->columns[c].name, names[n]) == 0)
+				d->rowid = NULL;
+	}
+	for (int c = 0; c < d->count; c++) {
+		if (d->columns[c].primary > 0) {
+			primary = c;
+			columns++;
+		}
+	}
+	if (columns != 1 || d->without_rowid)
+		return SQLITE_OK;
+	rc = ask(d->db, "index_list", d->table->tree.name, &s);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		rc = SQLITE_OK;
+		if (strcmp(column_text(s, 3), "pk") == 0)
+			primary = -1;
+	}
+	sqlite3_finalize(s);
+	d->alias = primary;
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/*
+ * What a record from before ALTER TABLE ADD COLUMN counts as in this column: the default with the column's
+ * affinity, which a database in memory computes.
+ */
+static int plan_default(struct draft *d, const struct column *c, struct stored *out)
+{
+	static const char *const types[] = { "BLOB", "TEXT", "NUMERIC", "INTEGER", "REAL" };
+	sqlite3 *memory = NULL;
+	sqlite3_stmt *s = NULL;
+	char *sql = sqlite3_mprintf("CREATE TABLE d (c %s DEFAULT %s)", types[affinity_of(c->type)], c->default_sql);
+	int rc = sql != NULL ? sqlite3_open(":memory:", &memory) : SQLITE_NOMEM;
+
+	if (rc == SQLITE_OK && d->plan->encoding > 1)
+		rc = sqlite3_exec(memory, d->plan->encoding == 2 ? "PRAGMA encoding='UTF-16le'" :
+				  "PRAGMA encoding='UTF-16be'", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(memory, sql, -1, &s, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_DONE) {
+		sqlite3_finalize(s);
+		s = NULL;
+		rc = sqlite3_exec(memory, "INSERT INTO d DEFAULT VALUES", NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_prepare_v2(memory, "SELECT c FROM d", -1, &s, NULL);
+		if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+			out->has_default = true;
+			out->default_hash = plan_hash(d->plan, s, 0);
+		}
+	}
+	sqlite3_finalize(s);
+	sqlite3_close(memory);
+	sqlite3_free(sql);
+	/* a default that cannot be computed alone could not have been added to rows either */
+	return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+}
+
+/* How the columns stand in the records (2.2-2.4), and what each may hold. */
+static int plan_stored(struct draft *d)
+{
+	struct table *t = d->table;
+	int place = 0;
+
+	if (d->primary == NULL) {
+		for (int c = 0; c < d->count; c++)
+			if (!d->columns[c].computed)
+				d->columns[c].place = place++;
+	} else {
+		place = (int)d->primary->columns;
+	}
+	t->stored = take(d->plan, ((size_t)place + 1) * sizeof *t->stored);
+	if (t->stored == NULL)
+		return SQLITE_NOMEM;
+	t->stored_count = (uint32_t)place;
+	for (int i = 0; i < place; i++)
+		t->stored[i].slot = -1;
+	for (int c = 0; c < d->count; c++) {
+		const struct column *column = &d->columns[c];
+		enum affinity affinity = affinity_of(column->type);
+		struct stored *s;
+
+		if (column->place < 0)
+			continue;
+		s = &t->stored[column->place];
+		s->name = column->name;
+		/* the alias of the rowid is stored as NULL (2.3) */
+		if (c == d->alias)
+			continue;
+		s->not_null = column->not_null;
+		s->forbidden = column->not_null ? KIND_NULL : 0;
+		if (d->strict) {
+			s->forbidden |= strictly_forbidden(column->type);
+		} else {
+			if (affinity == AFFINITY_TEXT)
+				s->forbidden |= KIND_INT | KIND_REAL;
+			s->numeric = affinity >= AFFINITY_NUMERIC;
+		}
+		s->suspect = s->forbidden | (s->numeric ? KIND_TEXT : 0) | (s->not_null ? KIND_REAL : 0);
+	}
+	return SQLITE_OK;
+}
+
+static int add_demand(struct draft *d, enum damage_kind kind, const char *text, char *sql)
+{
+	struct table *t = d->table;
+	struct demand *more = take(d->plan, (t->demand_count + 1) * sizeof *more);
+
+	if (more == NULL || text == NULL || sql == NULL)
+		return SQLITE_NOMEM;
+	if (t->demand_count > 0)
+		memcpy(more, t->demands, t->demand_count * sizeof *more);
+	t->demands = more;
+	more[t->demand_count++] = (struct demand){ kind, text, sql };
+	return SQLITE_OK;
+}
+
+/* CHECK, and NOT NULL and types of columns that are in no record. */
+static int plan_demands(struct draft *d)
+{
+	const char *at = d->sql;
+	unsigned depth = 0;
+	struct sqltext check;
+	int rc = SQLITE_OK;
+
+	while (rc == SQLITE_OK && sqltext_next_check(&at, &depth, &check))
+		rc = add_demand(d, DAMAGE_CHECK, copy(d->plan, check.p, check.len),
+				format(d->plan, "NOT (\n%.*s\n)", (int)check.len, check.p));
+	for (int c = 0; rc == SQLITE_OK && c < d->count; c++) {
+		const struct column *column = &d->columns[c];
+
+		if (!column->computed)
+			continue;
+		if (column->not_null)
+			rc = add_demand(d, DAMAGE_NULL, column->name,
+					format(d->plan, "\"%w\" IS NULL", column->name));
+		if (rc == SQLITE_OK && d->strict && strictly_forbidden(column->type) != 0)
+			rc = add_demand(d, DAMAGE_TYPE, column->name,
+					format(d->plan, "typeof(\"%w\") NOT IN ('null', '%s')", column->name,
+					       strncasecmp(column->type, "INT", 3) == 0 ? "integer" :
+					       strcasecmp(column->type, "REAL") == 0 ? "real" :
+					       strcasecmp(column->type, "TEXT") == 0 ? "text" : "blob"));
+	}
+	return rc;
+}
+
+/* The one statement for what only SQLite can compute. indexes: its columns for the indexes without slots. */
+static int plan_sql(struct draft *d, sqlite3_str *indexes)
+{
+	struct table *t = d->table;
+	bool has_indexes = sqlite3_str_length(indexes) > 0;
+	const char *index_columns = has_indexes ? sqlite3_str_value(indexes) : "";
+	sqlite3_str *s;
+	char *sql;
+
+	if (t->demand_count == 0 && !has_indexes)
+		return SQLITE_OK;
+	s = sqlite3_str_new(d->db);
+	sqlite3_str_appendall(s, "SELECT ");
+	for (uint32_t i = 0; i < t->demand_count; i++)
+		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : "", t->demands[i].sql);
+	sqlite3_str_appendf(s, "%s FROM main.\"%w\" NOT INDEXED",
+			    t->demand_count == 0 ? index_columns + 1 : index_columns, t->tree.name);
+	/* a list, and not OR between them, which would be as deep as they are many */
+	for (uint32_t i = 0; !has_indexes && i < t->demand_count; i++)
+		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : " WHERE 1 IN (", t->demands[i].sql);
+	if (!has_indexes)
+		sqlite3_str_appendall(s, ")");
+	sql = sqlite3_str_finish(s);
+	if (sql != NULL)
+		t->sql = copy(d->plan, sql, strlen(sql));
+	sqlite3_free(sql);
+	return t->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int plan_table(struct draft *d)
+{
+	struct table *t = d->table;
+	sqlite3_str *select = sqlite3_str_new(d->db);
+	int rc;
+
+	d->primary = NULL;
+	sqltext_options(d->sql, &d->without_rowid, &d->strict);
+	rc = read_columns(d);
+	if (rc == SQLITE_OK)
+		rc = find_alias(d);
+	if (rc == SQLITE_OK && d->without_rowid) {
+		rc = read_indexes(d, true, select);
+		if (rc == SQLITE_OK && d->primary == NULL)
+			rc = SQLITE_CORRUPT;
+		if (rc == SQLITE_OK) {
+			t->tree.rowids = false;
+			t->tree.index = d->primary;
+		}
+	}
+	if (rc == SQLITE_OK)
+		rc = plan_stored(d);
+	if (rc == SQLITE_OK)
+		rc = read_indexes(d, false, select);
+	for (int c = 0; rc == SQLITE_OK && c < d->count; c++) {
+		struct stored *s = d->columns[c].place >= 0 ? &t->stored[d->columns[c].place] : NULL;
+
+		if (s != NULL && s->slot >= 0) {
+			s->default_hash = hash_null(&d->plan->secret);
+			if (d->columns[c].default_sql != NULL)
+				rc = plan_default(d, &d->columns[c], s);
+		}
+		if (s != NULL && d->columns[c].default_sql != NULL)
+			s->has_default = true;
+	}
+	for (uint32_t i = 0; i < t->stored_count; i++)
+		if (t->stored[i].slot >= 0 || t->stored[i].suspect != 0)
+			t->last_needed = i + 1;
+	if (rc == SQLITE_OK)
+		rc = plan_demands(d);
+	if (rc == SQLITE_OK && (rc = sqlite3_str_errcode(select)) == SQLITE_OK)
+		rc = plan_sql(d, select);
+	sqlite3_free(sqlite3_str_finish(select));
+	return rc;
+}
+
+int plan_read(struct plan *p, sqlite3 *db, bool full)
+{
+	static const char tables[] = "SELECT name, rootpage, sql FROM main.sqlite_schema "
+		"WHERE type = 'table' AND rootpage > 0 ORDER BY rowid";
+	struct draft d = { .plan = p, .db = db, .full = full };
+	struct table **last = &p->tables->next;
+	sqlite3_stmt *list = NULL;
+	int rc = read_entries(&d), bytes = 0, most;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
+		char *name = copy(p, column_text(list, 0), strlen(column_text(list, 0)));
+
+		rc = SQLITE_NOMEM;
+		d.sql = column_text(list, 2);
+		if (name != NULL)
+			d.table = add_table(p, last, name, (uint32_t)sqlite3_column_int64(list, 1));
+		if (name != NULL && d.table != NULL) {
+			last = &d.table->next;
+			rc = plan_table(&d);
+		}
+	}
+	sqlite3_finalize(list);
+	sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &bytes, &most, 0);
+	p->schema_bytes = (uint64_t)bytes;
+	free(d.columns);
+	free(d.entries);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* UTF-16 as SQLite hands it out is in the order of this machine. */
+static void swap_bytes(unsigned char *p, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i += 2) {
+		unsigned char c = p[i];
+
+		p[i] = p[i + 1];
+		p[i + 1] = c;
+	}
+}
+
+static uint64_t hash_text(const struct plan *p, sqlite3_stmt *s, int column)
+{
+	static const uint16_t one = 1;
+	bool little = *(const unsigned char *)&one == 1;
+	const unsigned char *text;
+	unsigned char *swapped;
+	uint64_t h;
+	size_t len;
+
+	if (p->encoding == 1) {
+		text = sqlite3_column_text(s, column);
+		return hash_bytes(&p->secret, KIND_TEXT, text, (uint32_t)sqlite3_column_bytes(s, column));
+	}
+	text = sqlite3_column_text16(s, column);
+	len = (size_t)sqlite3_column_bytes16(s, column);
+	if ((p->encoding == 2) == little || text == NULL)
+		return hash_bytes(&p->secret, KIND_TEXT, text, (uint32_t)len);
+	swapped = malloc(len + 1);
+	if (swapped == NULL)
+		return 0;
+	memcpy(swapped, text, len);
+	swap_bytes(swapped, len);
+	h = hash_bytes(&p->secret, KIND_TEXT, swapped, (uint32_t)len);
+	free(swapped);
+	return h;
+}
+
+uint64_t plan_hash(const struct plan *p, sqlite3_stmt *s, int column)
+{
+	const void *blob;
+
+	switch (sqlite3_column_type(s, column)) {
+	case SQLITE_INTEGER:
+		return hash_int(&p->secret, sqlite3_column_int64(s, column));
+	case SQLITE_FLOAT:
+		return hash_real(&p->secret, sqlite3_column_double(s, column));
+	case SQLITE_TEXT:
+		return hash_text(p, s, column);
+	case SQLITE_BLOB:
+		blob = sqlite3_column_blob(s, column);
+		return hash_bytes(&p->secret, KIND_BLOB, blob, (uint32_t)sqlite3_column_bytes(s, column));
+	default:
+		return hash_null(&p->secret);
+	}
+}

@@ -1,0 +1,406 @@
+#include "lib/std.h"
+
+#include "lib/check.h"
+#include "lib/clock.h"
+#include "lib/num.h"
+#include "lib/watch/document.h"
+
+/* The first input of that id, NULL when there is none. */
+static const json *input(const json *inputs, const char *id)
+{
+	for (const json *j = json_first(inputs); j != NULL; j = json_next(j)) {
+		const char *own = json_str(j, "id");
+
+		if (own != NULL && strcmp(own, id) == 0)
+			return j;
+	}
+	return NULL;
+}
+
+static enum state state_of(const json *j)
+{
+	static const char *const words[] = { "ok", "warning", "critical" };
+	const char *word = json_str(j, "state");
+
+	for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words; i++)
+		if (strcmp(word, words[i]) == 0)
+			return (enum state)i;
+	return STATE_UNKNOWN;
+}
+
+static const char *word(enum state s)
+{
+	static const char *const words[] = { "ok", "warning", "critical", "unknown" };
+
+	return words[s];
+}
+
+static void put_text(json *to, const char *name, const char *text)
+{
+	if (text != NULL)
+		json_put_str(to, name, text);
+	else
+		json_put_null(to, name);
+}
+
+/* Copies the members named in a list that ends with NULL; an absent one becomes null. */
+static void put_members(json *to, const json *from, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		const json *j = json_get(from, *names);
+
+		if (j != NULL)
+			json_put(to, *names, json_copy(j));
+		else
+			json_put_null(to, *names);
+	}
+}
+
+/* A time member in seconds since the epoch; false when it is absent or none. */
+static bool time_of(const json *j, const char *name, int64_t *out)
+{
+	const char *text = json_str(j, name);
+
+	return text != NULL && clock_parse(text, out) == NULL;
+}
+
+static json *build_primary(const json *inputs, const json *before, int64_t now, enum state *state)
+{
+	static const char *const members[] = { "http_status", "latency_ms", NULL };
+	const json *probe = input(inputs, "primary"), *old = json_get(before, "primary");
+	const char *failed;
+	char at[CLOCK_TEXT];
+	json *j = json_object();
+
+	*state = state_of(probe);
+	json_put_str(j, "state", word(*state));
+	put_text(j, "url", json_str(probe, "object"));
+	put_text(j, "text", json_str(probe, "text"));
+	put_members(j, probe, members);
+	put_text(j, "checked_at", json_str(probe, "at"));
+	clock_text(at, now);
+	put_text(j, "last_ok_at", *state == STATE_OK ? at : json_str(old, "last_ok_at"));
+	/* when it was first seen to fail: one write of the history in an outage, not one in each round */
+	failed = json_str(old, "last_fail_at");
+	put_text(j, "last_fail_at", *state == STATE_CRITICAL && (failed == NULL || state_of(old) != *state) ? at : failed);
+	return j;
+}
+
+static json *build_standby(const json *inputs, enum state *state)
+{
+	const json *age = input(inputs, "standby"), *verify = input(inputs, "verify");
+	static const char *const ages[] = { "age_seconds", "size_bytes", NULL };
+	int64_t warn = STATUS_WARN_S, crit = STATUS_CRIT_S;
+	json *j = json_object(), *v = json_object();
+
+	json_int(age, "warn_seconds", 1, INT32_MAX, &warn);
+	json_int(age, "crit_seconds", 1, INT32_MAX, &crit);
+
+	*state = state_of(age);
+	if (verify != NULL)
+		*state = check_worse(*state, state_of(verify));
+	json_put_str(j, "state", word(*state));
+	put_text(j, "text", json_str(age, "text"));
+	put_text(j, "snapshot_at", json_str(age, "data_at"));
+	put_text(j, "file_mtime", json_str(verify, "file_mtime"));
+	put_members(j, age, ages);
+	json_put_int(j, "warn_seconds", warn);
+	json_put_int(j, "crit_seconds", crit);
+	put_text(v, "level", json_str(verify, "level"));
+	json_put_bool(v, "ok", json_bool(verify, "unchanged", false));
+	put_text(v, "at", json_str(verify, "at"));
+	json_put(j, "verify", v);
+	return j;
+}
+
+/* How a nightly job stands: its last run, and how long ago it was last good. One that runs is as it was before. */
+static enum state job_state(const json *record, enum state before, int64_t now)
+{
+	const char *result = json_str(record, "result");
+	int64_t exit_status, ok_at;
+	enum state s = STATE_OK;
+
+	if (record == NULL || !json_int(record, "exit", 0, 255, &exit_status))
+		return STATE_UNKNOWN;
+	if (!time_of(record, "last_ok_at", &ok_at) || now - ok_at > STATUS_CRIT_S)
+		return STATE_CRITICAL;
+	/* by a clock that was wrong: nobody knows when it was */
+	if (now - ok_at < -STATUS_AHEAD_S)
+		return STATE_UNKNOWN;
+	if (now - ok_at > STATUS_WARN_S)
+		s = STATE_WARNING;
+	if (result != NULL && strcmp(result, "running") == 0)
+		return check_worse(s, before);
+	return exit_status != 0 ? check_worse(s, STATE_WARNING) : s;
+}
+
+static json *build_job(const json *record)
+{
+	static const char *const members[] = { "result", "exit", "step", "message", "last_ok_at", "size", "runs_ok",
+					       "runs_failed", "next_run_at", NULL };
+	const json *seconds = json_get(record, "seconds");
+	json *j = json_object();
+
+	put_text(j, "last_run_at", json_str(record, "finished_at"));
+	put_members(j, record, members);
+	if (seconds != NULL)
+		json_put(j, "duration_s", json_copy(seconds));
+	else
+		json_put_null(j, "duration_s");
+	return j;
+}
+
+static json *build_sync(const json *inputs, const json *before, const char *role, int64_t now, enum state *state)
+{
+	const json *up = input(inputs, "upload"), *down = input(inputs, "download");
+	/* each host judges the job that is its own */
+	const json *own = strcmp(role, "primary") == 0 ? up : down;
+	json *j = json_object();
+
+	*state = job_state(own, state_of(json_get(before, "sync")), now);
+	json_put_str(j, "state", word(*state));
+	put_text(j, "next_run_at", json_str(own, "next_run_at"));
+	json_put(j, "upload", build_job(up));
+	json_put(j, "download", build_job(down));
+	return j;
+}
+
+static json *build_failover(const json *inputs, const char *role, enum state *state)
+{
+	const json *drill = input(inputs, "drill");
+	json *j = json_object(), *checks = json_array(), *last = json_object();
+	unsigned count = 0, good = 0;
+
+	*state = STATE_OK;
+	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
+		const char *id = json_str(in, "id"), *name = json_str(in, "check");
+		bool ok = state_of(in) == STATE_OK || state_of(in) == STATE_WARNING;
+		json *c;
+
+		if (id == NULL || strcmp(id, "ready") != 0 || name == NULL)
+			continue;
+		c = json_object();
+		json_put_str(c, "id", name);
+		json_put_bool(c, "ok", ok);
+		json_put_str(c, "state", word(state_of(in)));
+		put_text(c, "detail", json_str(in, "text"));
+		json_push(checks, c);
+		count++;
+		good += ok;
+		*state = check_worse(*state, state_of(in));
+	}
+	if (count == 0)
+		*state = STATE_UNKNOWN;
+	json_put_str(j, "state", word(*state));
+	json_put_bool(j, "ready", count > 0 && good == count);
+	json_put_bool(j, "active", strcmp(role, "active") == 0);
+	json_put(j, "checks", checks);
+	put_text(last, "at", json_str(drill, "finished_at"));
+	put_text(last, "result", json_str(drill, "result"));
+	json_put(j, "last_drill", last);
+	return j;
+}
+
+static json *build_alerts(const json *inputs)
+{
+	static const char *const members[] = { "key", "severity", "text", "since", NULL };
+	json *alerts = json_array();
+
+	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
+		const char *id = json_str(in, "id");
+		json *a;
+
+		if (id == NULL || strcmp(id, "alert") != 0)
+			continue;
+		a = json_object();
+		put_members(a, in, members);
+		json_push(alerts, a);
+	}
+	return alerts;
+}
+
+/* How often each channel was told something, over all alerts. */
+static json *build_channels(const json *inputs)
+{
+	json *channels = json_array();
+
+	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
+		const char *id = json_str(in, "id"), *name = json_str(in, "channel");
+		int64_t delivered = 0, failed = 0, n;
+		bool earlier = false;
+		json *c;
+
+		if (id == NULL || strcmp(id, "deliveries") != 0 || name == NULL)
+			continue;
+		for (const json *done = json_first(channels); done != NULL && !earlier; done = json_next(done))
+			earlier = strcmp(json_str(done, "name"), name) == 0;
+		if (earlier)
+			continue;
+		for (const json *same = in; same != NULL; same = json_next(same)) {
+			const char *other = json_str(same, "channel");
+
+			if (other == NULL || strcmp(other, name) != 0)
+				continue;
+			delivered += json_int(same, "delivered", 0, INT32_MAX, &n) ? n : 0;
+			failed += json_int(same, "failed", 0, INT32_MAX, &n) ? n : 0;
+		}
+		c = json_object();
+		json_put_str(c, "name", name);
+		json_put_int(c, "delivered", delivered);
+		json_put_int(c, "failed", failed);
+		json_push(channels, c);
+	}
+	return channels;
+}
+
+/* What a job's record says, as an event; NULL when it has not ended. */
+static json *event_of(const json *record, const char *what)
+{
+	static const char *const members[] = { "result", "message", NULL };
+	const char *at = json_str(record, "finished_at"), *result = json_str(record, "result");
+	json *e;
+
+	if (at == NULL || result == NULL || strcmp(result, "running") == 0)
+		return NULL;
+	e = json_object();
+	json_put_str(e, "at", at);
+	json_put_str(e, "what", what);
+	put_members(e, record, members);
+	return e;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return strcmp(json_str(*(json *const *)b, "at"), json_str(*(json *const *)a, "at"));
+}
+
+/* The last runs of everything, newest first: those of before, and the records of now. */
+static json *build_events(const json *inputs, const json *before)
+{
+	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill" };
+	enum { TASKS = sizeof tasks / sizeof *tasks };
+	json *found[TASKS + STATUS_EVENTS], *events = json_array();
+	size_t n = 0;
+
+	for (size_t i = 0; i < TASKS; i++) {
+		found[n] = event_of(input(inputs, tasks[i]), tasks[i]);
+		n += found[n] != NULL;
+	}
+	for (const json *old = json_first(json_get(before, "events")); old != NULL && n < TASKS + STATUS_EVENTS;
+	     old = json_next(old)) {
+		const char *at = json_str(old, "at"), *what = json_str(old, "what");
+		bool known = at == NULL || what == NULL;
+
+		for (size_t i = 0; i < n && !known; i++)
+			known = strcmp(json_str(found[i], "at"), at) == 0 && strcmp(json_str(found[i], "what"), what) == 0;
+		if (!known)
+			found[n++] = json_copy(old);
+	}
+	qsort(found, n, sizeof *found, newest_first);
+	for (size_t i = 0; i < n; i++) {
+		if (i < STATUS_EVENTS)
+			json_push(events, found[i]);
+		else
+			json_free(found[i]);
+	}
+	return events;
+}
+
+/* The sync of each of the last days, oldest first; a day that failed once and worked later worked. */
+static json *build_days(const json *inputs, const json *before, const char *role, int64_t now)
+{
+	const json *record = input(inputs, strcmp(role, "primary") == 0 ? "upload" : "download");
+	const char *result = json_str(record, "result"), *started = json_str(record, "started_at");
+	json *days = json_array();
+
+	for (int64_t d = STATUS_DAYS - 1; d >= 0; d--) {
+		char text[CLOCK_TEXT];
+		const char *sync = "none";
+		json *day;
+
+		clock_text(text, now - d * 86400);
+		text[10] = '\0';
+		for (const json *old = json_first(json_get(before, "days")); old != NULL; old = json_next(old)) {
+			const char *name = json_str(old, "d"), *was = json_str(old, "sync");
+
+			if (name != NULL && was != NULL && strcmp(name, text) == 0)
+				sync = strcmp(was, "ok") == 0 ? "ok" : strcmp(was, "failed") == 0 ? "failed" : "none";
+		}
+		if (started != NULL && result != NULL && strncmp(started, text, 10) == 0 && strcmp(sync, "ok") != 0) {
+			if (strcmp(result, "ok") == 0 || strcmp(result, "unchanged") == 0)
+				sync = "ok";
+			else if (strcmp(result, "running") != 0)
+				sync = "failed";
+		}
+		day = json_object();
+		json_put_str(day, "d", text);
+		json_put_str(day, "sync", sync);
+		json_push(days, day);
+	}
+	return days;
+}
+
+/* The sentence at the top: the worst thing first, and what it means for a failover. */
+static void summarize(json *j, enum state primary, enum state age, enum state standby, enum state sync,
+		      enum state failover, bool active, bool ready)
+{
+	enum state overall = check_worse(check_worse(primary, standby), check_worse(sync, failover));
+	const char *text;
+
+	if (active)
+		text = ready ? "Failover is active: this host is serving" :
+		       "Failover is active, and this host does not serve as it should";
+	else if (primary == STATE_CRITICAL)
+		text = ready ? "The primary is down; the standby is ready to take over" :
+		       "The primary is down, and the standby cannot take over";
+	else if (failover == STATE_CRITICAL || (!ready && failover != STATE_UNKNOWN))
+		text = "The standby cannot take over";
+	else if (failover == STATE_UNKNOWN || primary == STATE_UNKNOWN || standby == STATE_UNKNOWN ||
+		 sync == STATE_UNKNOWN)
+		text = "Not everything is known";
+	else if (age != STATE_OK)
+		text = "The standby is ready, but its data is old";
+	else if (standby != STATE_OK)
+		text = "The standby is ready, but its copy is not as it was installed";
+	else if (sync != STATE_OK)
+		text = "The standby is ready, but the last sync failed";
+	else
+		text = overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
+	/* while it serves, its copy's age and the primary's silence are no news */
+	if (active)
+		overall = ready ? STATE_WARNING : STATE_CRITICAL;
+	json_put_str(j, "overall", word(overall));
+	json_put_str(j, "summary", text);
+}
+
+json *status_build(const json *inputs, const json *before, int64_t now)
+{
+	const json *host = input(inputs, "host");
+	const char *role = json_str(host, "role"), *node = json_str(host, "node");
+	enum state primary, standby, sync, failover;
+	json *j = json_object(), *p, *s, *y, *f;
+	char at[CLOCK_TEXT];
+
+	role = role != NULL && *role != '\0' ? role : "standby";
+	p = build_primary(inputs, before, now, &primary);
+	s = build_standby(inputs, &standby);
+	y = build_sync(inputs, before, role, now, &sync);
+	f = build_failover(inputs, role, &failover);
+	json_put_int(j, "schema", 1);
+	json_put_str(j, "generated_at", clock_text(at, now));
+	json_put_str(j, "node", node != NULL && *node != '\0' ? node : "unnamed");
+	json_put_str(j, "role", role);
+	put_text(j, "version", json_str(host, "version"));
+	summarize(j, primary, state_of(input(inputs, "standby")), standby, sync, failover,
+		  json_bool(f, "active", false), json_bool(f, "ready", false));
+	json_put(j, "primary", p);
+	json_put(j, "standby", s);
+	json_put(j, "sync", y);
+	json_put(j, "failover", f);
+	json_put(j, "alerts", build_alerts(inputs));
+	json_put(j, "channels", build_channels(inputs));
+	/* last, what the next boot must not forget: mirror-status.sh looks for it there */
+	json_put(j, "days", build_days(inputs, before, role, now));
+	json_put(j, "events", build_events(inputs, before));
+	return j;
+}

@@ -1,0 +1,34 @@
+/*
+ * document.h - what the checks say, put together into the one document that answers: can we fail over now,
+ * who is serving, how old is the copy, did last night work? A pure function of its inputs, so that each
+ * state has a test. What is not known is "unknown" and never OK.
+ *
+ * An input is a JSON object with an "id":
+ *   host      node, role (standby, active, primary), version
+ *   primary   http-probe's line for the primary
+ *   standby   age-check's line for the live copy
+ *   verify    how it was verified when it was installed: level, at; unchanged since?, file_mtime
+ *   download, upload   the records last-download.json, last-upload.json
+ *   failover, failback, drill   the same, for the events
+ *   ready     one condition of readiness: check (its name), state, text; any number of them
+ *   alert     an alert that is firing: key, severity, text, since; any number of them
+ *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them
+ */
+#ifndef LIB_WATCH_DOCUMENT_H
+#define LIB_WATCH_DOCUMENT_H
+
+#include "lib/json.h"
+
+#define STATUS_WARN_S 93600	/* 26 h: a day and two hours to make the copy */
+#define STATUS_CRIT_S 129600	/* 36 h: the runbook's limit */
+#define STATUS_AHEAD_S 300	/* so far may another host's clock be ahead */
+#define STATUS_DAYS 14
+#define STATUS_EVENTS 10
+
+/*
+ * inputs is an array of objects; before the document of the last round, or NULL; now in seconds since the
+ * epoch. Returns the document (owned by the caller), schema 1.
+ */
+json *status_build(const json *inputs, const json *before, int64_t now);
+
+#endif

@@ -1,0 +1,578 @@
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/clock.h"
+#include "lib/num.h"
+#include "lib/watch/html.h"
+#include "lib/watch/document.h"
+
+static const char style[] =
+":root{color-scheme:light dark;--bg:#f3f5f7;--panel:#fff;--line:#d5dbe1;--text:#17212b;--dim:#566370;"
+"--ok:#0b6b3a;--ok-bg:#dff3e7;--warning:#7a4b00;--warning-bg:#fdeecb;--critical:#a3161f;--critical-bg:#fde2e2;"
+"--unknown:#4a5561;--unknown-bg:#e4e8ec}"
+"@media(prefers-color-scheme:dark){:root{--bg:#0b1016;--panel:#121a23;--line:#253140;--text:#dfe7ef;--dim:#93a1b0;"
+"--ok:#63d297;--ok-bg:#0e2a1c;--warning:#f2c14e;--warning-bg:#302409;--critical:#ff8a8a;--critical-bg:#3a1216;"
+"--unknown:#a9b4c0;--unknown-bg:#1c2530}}"
+"*{box-sizing:border-box}"
+"body{margin:0;padding:clamp(12px,2vw,40px);background:var(--bg);color:var(--text);"
+"font:clamp(15px,.55vw + 12px,22px)/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}"
+"main{max-width:100rem;margin:auto;display:grid;grid-template-columns:minmax(0,1fr);gap:1rem}"
+"h1{font-size:1em;margin:0;letter-spacing:.14em;text-transform:uppercase;color:var(--dim);font-weight:600}"
+"h2{font-size:.8em;margin:0 0 .5em;letter-spacing:.12em;text-transform:uppercase;color:var(--dim);font-weight:600}"
+"header{display:flex;flex-wrap:wrap;gap:.2em 2em;justify-content:space-between;color:var(--dim)}"
+".banner,.card{border:1px solid var(--line);border-radius:.6em;background:var(--panel);padding:1em 1.2em}"
+".banner{display:flex;flex-wrap:wrap;gap:.2em .8em;align-items:center;font-size:1.35em;line-height:1.3;border-left:.4em solid}"
+".banner p{margin:0}.banner p:first-of-type{flex:1 1 9em}.banner .state{font-size:1em}"
+".cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr))}"
+".card .value{font-size:1.6em;line-height:1.25;margin:.2em 0;overflow-wrap:anywhere}"
+".card p,.card ul,.card ol{margin:.25em 0;padding:0;list-style:none;overflow-wrap:anywhere}.dim{color:var(--dim)}"
+".checks li,.events li{display:grid;grid-template-columns:2em 1fr;align-items:baseline;margin:.2em 0}"
+".checks .state,.events .state{justify-self:start}"
+".state{font-weight:700;white-space:nowrap;padding:.05em .5em;border-radius:.4em;font-size:.85em}"
+".ok{color:var(--ok);background:var(--ok-bg)}.warning{color:var(--warning);background:var(--warning-bg)}"
+".critical{color:var(--critical);background:var(--critical-bg)}.unknown{color:var(--unknown);background:var(--unknown-bg)}"
+".banner.ok,.banner.warning,.banner.critical,.banner.unknown{border-left-color:currentColor}"
+".bar{position:relative;height:1.1em;margin:.6em 0 1.6em;background:var(--unknown-bg);border-radius:.3em}"
+".bar div{position:absolute;inset:0 auto 0 0;border-radius:.3em;min-width:2px}"
+".bar .ok,.bar .warning,.bar .critical{background:currentColor}"
+".bar b{position:absolute;top:-.15em;bottom:-.15em;border-left:2px solid var(--text);font:600 .75em/1 system-ui,sans-serif}"
+".bar b span{position:absolute;top:1.75em;left:-1.1em;color:var(--dim)}"
+".days{display:grid;grid-template-columns:repeat(14,minmax(0,1fr));gap:.25em}"
+".days li{text-align:center;border-radius:.3em;padding:.3em 0;font-weight:700}"
+".days small{display:block;font-weight:400;font-size:.7em;color:var(--dim)}"
+"code{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}"
+".stale .banner,.stale .state,.stale .bar div,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
+"#stale{display:none}.stale #stale{display:block;color:var(--text);font-weight:700}";
+
+/* Ages kept current, and the generator's silence made visible. */
+static const char script[] =
+"(function(){function age(s){s=Math.max(0,Math.round(s));var m=Math.floor(s/60),h=Math.floor(m/60);"
+"function two(n){return('0'+n).slice(-2)}"
+"return m<1?s+'s':h<1?m+'m'+two(s%60)+'s':h<48?h+'h'+two(m%60)+'m':Math.floor(h/24)+'d'+two(h%24)+'h'}"
+"function tick(){var now=Date.now()/1000;document.querySelectorAll('[data-since]').forEach(function(e){"
+"e.textContent=age(now-e.dataset.since)});var b=document.body,s=now-b.dataset.generated;"
+"if(s>+b.dataset.limit){b.classList.add('stale');document.getElementById('stale').textContent="
+"'? STALE: not updated for '+age(s)}}tick();setInterval(tick,1000)})();";
+
+static const char *symbol(const char *state)
+{
+	return strcmp(state, "ok") == 0 ? "✓" : strcmp(state, "warning") == 0 ? "!" :
+	       strcmp(state, "critical") == 0 ? "✗" : "?";
+}
+
+/* Once something did not fit, nothing fits: the end of the page tells whether all of it is there. */
+static void put(struct buf *b, const char *text, size_t len)
+{
+	if (buf_add(b, text, len) != 0)
+		b->max = b->len;
+}
+
+/* Text that may come from anywhere, as HTML. */
+static void esc(struct buf *b, const char *text)
+{
+	for (const char *s = text; *s != '\0'; s++) {
+		switch (*s) {
+		case '&': put(b, "&amp;", 5); break;
+		case '<': put(b, "&lt;", 4); break;
+		case '>': put(b, "&gt;", 4); break;
+		case '"': put(b, "&quot;", 6); break;
+		default: put(b, s, 1);
+		}
+	}
+}
+
+/* Our own markup; a %s in it is escaped text. No other conversion is used. */
+static void html(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	for (const char *s = fmt; *s != '\0'; s++) {
+		if (s[0] == '%' && s[1] == 's') {
+			const char *text = va_arg(ap, const char *);
+
+			esc(b, text != NULL ? text : "–");
+			s++;
+		} else {
+			put(b, s, 1);
+		}
+	}
+	va_end(ap);
+}
+
+/* The word of a part of the document; one of four, whatever stands there. */
+static const char *state_of(const json *j, const char *name)
+{
+	static const char *const words[] = { "ok", "warning", "critical" };
+	const char *word = json_str(j, name);
+
+	for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words; i++)
+		if (strcmp(word, words[i]) == 0)
+			return words[i];
+	return "unknown";
+}
+
+static void badge(struct buf *b, const char *state)
+{
+	char upper[16];
+	size_t i;
+
+	for (i = 0; state[i] != '\0' && i < sizeof upper - 1; i++)
+		upper[i] = (char)(state[i] - ('a' - 'A'));
+	upper[i] = '\0';
+	html(b, "<span class=\"state %s\">%s %s</span>", state, symbol(state), upper);
+}
+
+/* `14h03m`, kept current by the script; a dash when the time is not known. */
+static void age(struct buf *b, const json *j, const char *member, int64_t now)
+{
+	const char *text = json_str(j, member);
+	char epoch[24], words[NUM_TEXT];
+	int64_t at;
+
+	if (text == NULL || clock_parse(text, &at) != NULL) {
+		html(b, "–");
+		return;
+	}
+	snprintf(epoch, sizeof epoch, "%lld", (long long)at);
+	html(b, "<time datetime=\"%s\" data-since=\"%s\">%s</time>", text, epoch,
+	     num_duration_text(words, (now - at) * 1000));
+}
+
+/* The time of day of a member, `02:07 UTC`; with the date when it is not today. */
+static void moment(struct buf *b, const json *j, const char *member, int64_t now)
+{
+	const char *text = json_str(j, member);
+	char today[CLOCK_TEXT], out[32];
+	int64_t at;
+
+	if (text == NULL || clock_parse(text, &at) != NULL) {
+		html(b, "–");
+		return;
+	}
+	clock_text(today, now);
+	if (strncmp(today, text, 10) == 0)
+		snprintf(out, sizeof out, "%.5s UTC", text + 11);
+	else
+		snprintf(out, sizeof out, "%.10s %.5s UTC", text, text + 11);
+	html(b, "%s", out);
+}
+
+static void card(struct buf *b, const char *title, const char *state)
+{
+	html(b, "<section class=\"card\"><h2>%s</h2>", title);
+	badge(b, state);
+}
+
+static void primary_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *p = json_get(status, "primary");
+	const char *state = state_of(p, "state");
+	int64_t http = 0, ms = 0;
+	char text[64];
+
+	card(b, "Primary health", state);
+	if (json_int(p, "http_status", 1, 999, &http) && json_int(p, "latency_ms", 0, INT32_MAX, &ms))
+		snprintf(text, sizeof text, "%d in %d.%02d s", (int)http, (int)(ms / 1000), (int)(ms % 1000 / 10));
+	else
+		snprintf(text, sizeof text, "%s", strcmp(state, "unknown") == 0 ? "not checked" : "no answer");
+	html(b, "<p class=\"value\">%s</p><p class=\"dim\">%s</p><p class=\"dim\">checked ", text, json_str(p, "url"));
+	age(b, p, "checked_at", now);
+	html(b, " ago</p><p class=\"dim\">last failure ");
+	moment(b, p, "last_fail_at", now);
+	html(b, "</p></section>\n");
+}
+
+/* A mark on the bar of the data's age. */
+static void limit(struct buf *b, int64_t seconds, int64_t end)
+{
+	char left[16], words[NUM_TEXT];
+
+	snprintf(left, sizeof left, "%d.%d", (int)(seconds * 100 / end), (int)(seconds * 1000 / end % 10));
+	if (seconds % 3600 == 0)
+		snprintf(words, sizeof words, "%dh", (int)(seconds / 3600));
+	else
+		num_duration_text(words, seconds * 1000);
+	html(b, "<b style=\"left:%s%\"><span>%s</span></b>", left, words);
+}
+
+static void standby_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *s = json_get(status, "standby");
+	const char *state = state_of(s, "state");
+	int64_t old = 0, size = 0, warn = STATUS_WARN_S, crit = STATUS_CRIT_S, end;
+	char left[16], bytes[NUM_TEXT];
+
+	card(b, "Age of the standby's data", state);
+	html(b, "<p class=\"value\">");
+	age(b, s, "snapshot_at", now);
+	html(b, "</p>");
+	if (json_int(s, "age_seconds", INT32_MIN, INT64_C(1) << 40, &old)) {
+		json_int(s, "warn_seconds", 1, INT32_MAX, &warn);
+		json_int(s, "crit_seconds", 1, INT32_MAX, &crit);
+		end = crit + crit / 3;
+		snprintf(left, sizeof left, "%d", (int)(old < 0 ? 0 : old > end ? 100 : old * 100 / end));
+		html(b, "<div class=\"bar\" role=\"img\" aria-label=\"age against its limits\">"
+			"<div class=\"%s\" style=\"width:%s%\"></div>", state, left);
+		if (warn < crit)
+			limit(b, warn, end);
+		limit(b, crit, end);
+		html(b, "</div>");
+	}
+	html(b, "<p class=\"dim\">snapshot of ");
+	moment(b, s, "snapshot_at", now);
+	html(b, "</p><p class=\"dim\">%s, ",
+	     json_int(s, "size_bytes", 0, INT64_C(1) << 50, &size) ? num_size_text(bytes, (uint64_t)size) : "size unknown");
+	if (json_bool(json_get(s, "verify"), "ok", false)) {
+		html(b, "verified (%s) ", json_str(json_get(s, "verify"), "level"));
+		moment(b, json_get(s, "verify"), "at", now);
+	} else {
+		html(b, json_str(json_get(s, "verify"), "level") != NULL ? "not verified since it was written to" :
+		     "not known to be verified");
+	}
+	html(b, "</p></section>\n");
+}
+
+static void job_line(struct buf *b, const char *name, const json *job, int64_t now)
+{
+	const char *result = json_str(job, "result");
+	char bytes[NUM_TEXT], *seconds;
+	int64_t size;
+
+	if (result == NULL)
+		return;
+	html(b, "<p>%s: %s, ", name, result);
+	moment(b, job, "last_run_at", now);
+	if (json_int(job, "size", 0, INT64_C(1) << 50, &size))
+		html(b, ", %s", num_size_text(bytes, (uint64_t)size));
+	seconds = json_value_text(json_get(job, "duration_s"));
+	if (seconds != NULL && *seconds >= '0' && *seconds <= '9')
+		html(b, " in %s s", seconds);
+	free(seconds);
+	html(b, "</p>");
+	if (strcmp(result, "failed") == 0)
+		html(b, "<p class=\"dim\"><code>%s</code></p>", json_str(job, "message"));
+}
+
+static void sync_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *y = json_get(status, "sync");
+	const json *job = json_get(y, json_str(json_get(y, "download"), "result") != NULL ? "download" : "upload");
+	const char *state = state_of(y, "state");
+
+	card(b, "Daily sync", state);
+	html(b, "<p class=\"value\">%s</p>", strcmp(state, "ok") == 0 ? "worked" : strcmp(state, "unknown") == 0 ?
+	     "no record" : strcmp(state, "warning") == 0 ? "late or failed" : "failing");
+	job_line(b, "upload", json_get(y, "upload"), now);
+	job_line(b, "download", json_get(y, "download"), now);
+	html(b, "<p class=\"dim\">last good ");
+	age(b, job, "last_ok_at", now);
+	html(b, " ago, next ");
+	moment(b, y, "next_run_at", now);
+	html(b, "</p></section>\n");
+}
+
+static void failover_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *f = json_get(status, "failover");
+	const char *state = state_of(f, "state");
+	unsigned good = 0, all = 0;
+	char text[64];
+
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		all++;
+		good += json_bool(c, "ok", false);
+	}
+	card(b, "Failover readiness", state);
+	if (json_bool(f, "active", false))
+		snprintf(text, sizeof text, "ACTIVE");
+	else if (all == 0)
+		snprintf(text, sizeof text, "not checked");
+	else
+		snprintf(text, sizeof text, "%s, %u of %u", good == all ? "READY" : "NOT READY", good, all);
+	html(b, "<p class=\"value\">%s</p><ul class=\"checks\">", text);
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c)) {
+		const char *s = state_of(c, "state");
+
+		html(b, "<li><span class=\"state %s\">%s</span><span>%s <span class=\"dim\">%s</span></span></li>", s,
+		     symbol(s), json_str(c, "id"), json_str(c, "detail"));
+	}
+	html(b, "</ul><p class=\"dim\">last drill ");
+	moment(b, json_get(f, "last_drill"), "at", now);
+	if (json_str(json_get(f, "last_drill"), "at") != NULL)
+		html(b, ", %s", json_str(json_get(f, "last_drill"), "result"));
+	html(b, "</p></section>\n");
+}
+
+static void days_card(struct buf *b, const json *status)
+{
+	html(b, "<section class=\"card\"><h2>Sync of the last 14 days</h2><ol class=\"days\">");
+	for (const json *d = json_first(json_get(status, "days")); d != NULL; d = json_next(d)) {
+		const char *sync = json_str(d, "sync"), *day = json_str(d, "d");
+		const char *state = sync != NULL && strcmp(sync, "ok") == 0 ? "ok" :
+				    sync != NULL && strcmp(sync, "failed") == 0 ? "critical" : "unknown";
+
+		html(b, "<li class=\"%s\" title=\"%s: %s\">%s<small>%s</small></li>", state, day, sync,
+		     strcmp(state, "unknown") == 0 ? "·" : symbol(state), day != NULL && strlen(day) == 10 ? day + 8 : "");
+	}
+	html(b, "</ol></section>\n");
+}
+
+static void events_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *e = json_first(json_get(status, "events"));
+
+	html(b, "<section class=\"card\"><h2>Recent events</h2>");
+	html(b, e == NULL ? "<p>none</p>" : "<ul class=\"events\">");
+	for (; e != NULL; e = json_next(e)) {
+		const char *result = json_str(e, "result");
+		bool good = result != NULL && (strcmp(result, "ok") == 0 || strcmp(result, "unchanged") == 0);
+		const char *state = good ? "ok" : result != NULL && strcmp(result, "failed") == 0 ? "critical" : "warning";
+
+		html(b, "<li><span class=\"state %s\">%s</span><span><strong>%s</strong> %s, ", state, symbol(state),
+		     json_str(e, "what"), result);
+		moment(b, e, "at", now);
+		html(b, " <span class=\"dim\">%s</span></span></li>", json_str(e, "message"));
+	}
+	html(b, json_first(json_get(status, "events")) != NULL ? "</ul>" : "");
+	html(b, "<p class=\"dim\">logs: <code>/var/log/ctv-pi2-download</code></p></section>\n");
+}
+
+static void alerts_card(struct buf *b, const json *status)
+{
+	const json *a = json_first(json_get(status, "alerts"));
+
+	html(b, "<section class=\"card\"><h2>Active alerts</h2>");
+	if (a == NULL)
+		html(b, "<p>none</p>");
+	else
+		html(b, "<ul>");
+	for (; a != NULL; a = json_next(a))
+		html(b, "<li><strong>%s</strong> %s <span class=\"dim\">since %s</span></li>", json_str(a, "key"),
+		     json_str(a, "text"), json_str(a, "since"));
+	if (json_first(json_get(status, "alerts")) != NULL)
+		html(b, "</ul>");
+	html(b, "<h2 style=\"margin-top:1em\">If the primary is down</h2><p><code>./scripts/failover-to-pi2.sh</code></p>"
+		"<p class=\"dim\">and when it is back: <code>./scripts/failback-to-pi-ctv.sh</code></p></section>\n");
+}
+
+int page_html(const json *status, struct buf *b)
+{
+	const char *state = state_of(status, "overall"), *generated = json_str(status, "generated_at");
+	char epoch[24], limit[24];
+	int64_t now = 0;
+
+	if (generated == NULL || clock_parse(generated, &now) != NULL)
+		now = 0;
+	snprintf(epoch, sizeof epoch, "%lld", (long long)now);
+	snprintf(limit, sizeof limit, "%d", PAGE_STALE_S);
+	html(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta http-equiv=\"refresh\" content=\"60\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		"style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
+		"<link rel=\"icon\" href=\"data:,\">\n<title>%s %s: %s</title>\n<style>", symbol(state),
+	     json_str(status, "node"), json_str(status, "summary"));
+	put(b, style, sizeof style - 1);
+	html(b, "</style>\n</head>\n<body data-generated=\"%s\" data-limit=\"%s\">\n<main>\n<header>"
+		"<h1>Control Station Alpha · %s</h1><span>generated %s (", epoch, limit, json_str(status, "node"),
+	     generated);
+	age(b, status, "generated_at", now);
+	html(b, " ago)</span></header>\n<div class=\"banner %s\" role=\"status\">", state);
+	badge(b, state);
+	html(b, "<p>%s</p><p id=\"stale\"></p></div>\n<div class=\"cards\">\n", json_str(status, "summary"));
+	primary_card(b, status, now);
+	standby_card(b, status, now);
+	sync_card(b, status, now);
+	failover_card(b, status, now);
+	html(b, "</div>\n<div class=\"cards\">\n");
+	days_card(b, status);
+	alerts_card(b, status);
+	events_card(b, status, now);
+	html(b, "</div>\n</main>\n<script>");
+	put(b, script, sizeof script - 1);
+	return buf_adds(b, "</script>\n</body>\n</html>\n");
+}
+
+/* --- metrics (https://prometheus.io/docs/instrumenting/exposition_formats/) --- */
+
+static void add(struct buf *b, const char *text)
+{
+	put(b, text, strlen(text));
+}
+
+static void metric(struct buf *b, const char *name, const char *type, const char *help)
+{
+	const char *const words[] = { "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n" };
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		add(b, words[i]);
+}
+
+/* A label's value; a NULL is "". */
+static void label(struct buf *b, const char *value)
+{
+	for (const char *s = value != NULL ? value : ""; *s != '\0'; s++) {
+		if (*s == '\\' || *s == '"')
+			put(b, "\\", 1);
+		put(b, *s == '\n' ? "\\n" : s, *s == '\n' ? 2 : 1);
+	}
+}
+
+/* labels: name and value in turn, and NULL; an array of NULL alone for none. */
+static void sample_text(struct buf *b, const char *name, const char *const *labels, const char *value)
+{
+	add(b, name);
+	for (size_t i = 0; labels[i] != NULL; i += 2) {
+		add(b, i > 0 ? "," : "{");
+		add(b, labels[i]);
+		add(b, "=\"");
+		label(b, labels[i + 1]);
+		add(b, "\"");
+	}
+	add(b, labels[0] != NULL ? "} " : " ");
+	add(b, value);
+	add(b, "\n");
+}
+
+static void sample(struct buf *b, const char *name, const char *const *labels, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)value);
+	sample_text(b, name, labels, text);
+}
+
+/* A metric of one sample. */
+static void gauge(struct buf *b, const char *name, const char *help, const char *const *labels, int64_t value)
+{
+	metric(b, name, "gauge", help);
+	sample(b, name, labels, value);
+}
+
+static int64_t epoch_of(const json *j, const char *name)
+{
+	const char *text = json_str(j, name);
+	int64_t at;
+
+	return text != NULL && clock_parse(text, &at) == NULL ? at : 0;
+}
+
+static int64_t number_of(const json *j, const char *name)
+{
+	int64_t n;
+
+	return json_int(j, name, 0, INT64_MAX, &n) ? n : 0;
+}
+
+/* The document's own words for a number, if it is one (and no string with a digit in front). */
+static void number_text(char out[32], const json *j, const char *name)
+{
+	char *text = json_str(j, name) == NULL ? json_value_text(json_get(j, name)) : NULL;
+
+	snprintf(out, 32, "%s", text != NULL && *text >= '0' && *text <= '9' ? text : "0");
+	free(text);
+}
+
+static const char *const tasks[] = { "upload", "download" };
+
+static void task_metrics(struct buf *b, const char *name, const char *help, const json *sync, const char *member)
+{
+	metric(b, name, "gauge", help);
+	for (size_t i = 0; i < 2; i++) {
+		const json *job = json_get(sync, tasks[i]);
+		char value[32];
+
+		if (json_str(job, "result") == NULL)
+			continue;
+		number_text(value, job, member);
+		if (strstr(name, "_timestamp_") != NULL)
+			snprintf(value, sizeof value, "%lld", (long long)epoch_of(job, member));
+		sample_text(b, name, (const char *const[]){ "task", tasks[i], NULL }, value);
+	}
+}
+
+/* Counters by result. */
+static void counters(struct buf *b, const char *name, const char *what, const char *of, const json *j,
+		     const char *good, const char *bad)
+{
+	sample(b, name, (const char *const[]){ what, of, "result", "ok", NULL }, number_of(j, good));
+	sample(b, name, (const char *const[]){ what, of, "result", "failed", NULL }, number_of(j, bad));
+}
+
+static void copy_metrics(struct buf *b, const json *s)
+{
+	static const char *const copy[] = { "copy", "standby", NULL };
+	const json *v = json_get(s, "verify");
+	const char *const verified[] = { "copy", "standby", "level", json_str(v, "level"), NULL };
+
+	gauge(b, "ctv_db_snapshot_timestamp_seconds",
+	      "Unix time at which the primary produced the snapshot held in this copy.", copy, epoch_of(s, "snapshot_at"));
+	gauge(b, "ctv_db_file_modified_timestamp_seconds", "Modification time of the database file.", copy,
+	      epoch_of(s, "file_mtime"));
+	gauge(b, "ctv_db_size_bytes", "Size of the database file.", copy, number_of(s, "size_bytes"));
+	gauge(b, "ctv_db_verify_ok", "Whether the last db-verify run passed (1) or failed (0).", verified,
+	      json_bool(v, "ok", false));
+	gauge(b, "ctv_db_verify_timestamp_seconds", "Unix time of the last db-verify run.", verified, epoch_of(v, "at"));
+}
+
+static void job_metrics(struct buf *b, const json *y)
+{
+	task_metrics(b, "ctv_task_last_run_timestamp_seconds", "Unix time the task last finished, whatever the result.",
+		     y, "last_run_at");
+	task_metrics(b, "ctv_task_last_success_timestamp_seconds",
+		     "Unix time the task last finished successfully; 0 if never.", y, "last_ok_at");
+	task_metrics(b, "ctv_task_last_exit_status", "Exit status of the last run of the task.", y, "exit");
+	task_metrics(b, "ctv_task_duration_seconds", "Duration of the last run of the task.", y, "duration_s");
+	metric(b, "ctv_task_runs_total", "counter", "Task runs since installation, by result.");
+	for (size_t i = 0; i < 2; i++)
+		if (json_str(json_get(y, tasks[i]), "result") != NULL)
+			counters(b, "ctv_task_runs_total", "task", tasks[i], json_get(y, tasks[i]), "runs_ok", "runs_failed");
+}
+
+static void probe_metrics(struct buf *b, const json *p)
+{
+	static const char *const target[] = { "target", "primary", NULL };
+	int64_t ms = number_of(p, "latency_ms");
+	char seconds[32];
+
+	gauge(b, "ctv_probe_success", "Whether the last HTTP probe met every condition (1) or not (0).", target,
+	      strcmp(state_of(p, "state"), "ok") == 0);
+	metric(b, "ctv_probe_duration_seconds", "gauge", "Duration of the last HTTP probe.");
+	snprintf(seconds, sizeof seconds, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+	sample_text(b, "ctv_probe_duration_seconds", target, seconds);
+	gauge(b, "ctv_probe_http_status_code", "HTTP status of the last probe; 0 if no response.", target,
+	      number_of(p, "http_status"));
+	gauge(b, "ctv_probe_timestamp_seconds", "Unix time of the last HTTP probe.", target, epoch_of(p, "checked_at"));
+}
+
+static void failover_metrics(struct buf *b, const json *f)
+{
+	static const char *const none[] = { NULL };
+
+	gauge(b, "ctv_failover_ready", "Whether the standby could take over now (1) or not (0).", none,
+	      json_bool(f, "ready", false));
+	metric(b, "ctv_failover_check_ok", "gauge", "Result of one readiness condition.");
+	for (const json *c = json_first(json_get(f, "checks")); c != NULL; c = json_next(c))
+		sample(b, "ctv_failover_check_ok", (const char *const[]){ "check", json_str(c, "id"), NULL },
+		       json_bool(c, "ok", false));
+	gauge(b, "ctv_failover_active", "Whether the standby is serving in place of the primary.", none,
+	      json_bool(f, "active", false));
+}
+
+int page_metrics(const json *status, struct buf *b)
+{
+	const char *const labels[] = { "node", json_str(status, "node"), "role", json_str(status, "role"),
+				       "version", json_str(status, "version"), NULL };
+
+	gauge(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
+	copy_metrics(b, json_get(status, "standby"));
+	job_metrics(b, json_get(status, "sync"));
+	probe_metrics(b, json_get(status, "primary"));
+	failover_metrics(b, json_get(status, "failover"));
+	metric(b, "ctv_alerts_sent_total", "counter", "Alert deliveries attempted, by channel and result.");
+	for (const json *c = json_first(json_get(status, "channels")); c != NULL; c = json_next(c))
+		counters(b, "ctv_alerts_sent_total", "channel", json_str(c, "name"), c, "delivered", "failed");
+	return b->len < b->max ? 0 : -1;
+}

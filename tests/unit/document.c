@@ -1,0 +1,309 @@
+/* status.c, page.c: each state of the document from its inputs, and what the page makes of it. */
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/watch/html.h"
+#include "lib/watch/document.h"
+
+#include "tests/unit/check.h"
+
+#define NOW INT64_C(1795500000)	/* 2026-11-24T06:00:00Z */
+
+#define HOST "{\"id\":\"host\",\"node\":\"pi2\",\"role\":\"standby\",\"version\":\"0\"}"
+#define ACTIVE "{\"id\":\"host\",\"node\":\"pi2\",\"role\":\"active\",\"version\":\"0\"}"
+#define PRIMARY(s) "{\"id\":\"primary\",\"check\":\"http-probe\",\"object\":\"http://p/\",\"state\":\"" s "\",\"http_status\":200,\"latency_ms\":1043,\"at\":\"2026-11-24T05:59:59Z\"}"
+#define COPY(s) "{\"id\":\"standby\",\"state\":\"" s "\",\"age_seconds\":50580,\"data_at\":\"2026-11-23T15:57:00Z\",\"size_bytes\":1503236096}"
+#define DOWNLOAD(result, exit, started, ok) "{\"id\":\"download\",\"result\":\"" result "\",\"exit\":" exit ",\"message\":\"m\",\"started_at\":\"" started "\",\"finished_at\":\"" started "\",\"last_ok_at\":" ok "}"
+#define GOOD_DOWNLOAD DOWNLOAD("ok", "0", "2026-11-24T02:30:00Z", "\"2026-11-24T02:31:14Z\"")
+#define READY(s) "{\"id\":\"ready\",\"check\":\"db_fresh\",\"state\":\"" s "\",\"text\":\"14h < 36h\"}"
+
+static const struct {
+	const char *what, *lines, *overall, *summary;
+	bool ready;
+} table[] = {
+	{ "all is well", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "ok", "Standby ready. The primary is serving.", true },
+	{ "nothing is known", "[]", "unknown", "Not everything is known", false },
+	{ "the primary was not probed", "[" HOST "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "unknown", "Not everything is known", true },
+	{ "the primary is down", "[" HOST "," PRIMARY("critical") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "critical", "The primary is down; the standby is ready to take over", true },
+	{ "both are down",
+	  "[" HOST "," PRIMARY("critical") "," COPY("critical") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "critical", "The primary is down, and the standby cannot take over", false },
+	{ "the standby is not ready", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "critical", "The standby cannot take over", false },
+	{ "a condition with a warning still counts as ready",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("warning") "]",
+	  "warning", "Standby ready, with a warning", true },
+	{ "the data is old", "[" HOST "," PRIMARY("ok") "," COPY("warning") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "warning", "The standby is ready, but its data is old", true },
+	{ "the copy was written to",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") ",{\"id\":\"verify\",\"state\":\"warning\"}," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "warning", "The standby is ready, but its copy is not as it was installed", true },
+	{ "last night failed, the night before worked",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z",
+	  "\"2026-11-23T08:31:14Z\"") "," READY("ok") "]",
+	  "warning", "The standby is ready, but the last sync failed", true },
+	{ "two nights failed",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z",
+	  "\"2026-11-22T02:31:14Z\"") "," READY("ok") "]",
+	  "critical", "The standby is ready, but the last sync failed", true },
+	{ "it never worked",
+	  "[" HOST "," PRIMARY("ok") "," COPY("ok") "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "null") "," READY("ok") "]",
+	  "critical", "The standby is ready, but the last sync failed", true },
+	{ "no record of a sync", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," READY("ok") "]",
+	  "unknown", "Not everything is known", true },
+	{ "a failover is active",
+	  "[" ACTIVE "," PRIMARY("critical") "," COPY("critical") "," GOOD_DOWNLOAD "," READY("ok") "]",
+	  "warning", "Failover is active: this host is serving", true },
+	{ "a failover is active, and its application is ill",
+	  "[" ACTIVE "," PRIMARY("critical") "," COPY("critical") "," GOOD_DOWNLOAD "," READY("critical") "]",
+	  "critical", "Failover is active, and this host does not serve as it should", false },
+	{ "wrong types are not known",
+	  "[{\"id\":\"primary\",\"state\":5},{\"id\":\"standby\",\"state\":[]},{\"id\":\"ready\",\"check\":{}}]",
+	  "unknown", "Not everything is known", false },
+};
+
+static const char *overall(const json *j)
+{
+	return json_str(j, "overall");
+}
+
+static json *build(const char *lines, const json *before, int64_t now)
+{
+	json *inputs = json_parse(lines, strlen(lines)), *status;
+
+	check(inputs != NULL, "not JSON: %s", lines);
+	status = status_build(inputs, before, now);
+	json_free(inputs);
+	return status;
+}
+
+static void test_table(void)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		json *j = build(table[i].lines, NULL, NOW);
+
+		check(strcmp(overall(j), table[i].overall) == 0, "%s: overall %s", table[i].what, overall(j));
+		check(strcmp(json_str(j, "summary"), table[i].summary) == 0, "%s: %s", table[i].what,
+		      json_str(j, "summary"));
+		check(json_bool(json_get(j, "failover"), "ready", false) == table[i].ready, "%s: ready", table[i].what);
+		json_free(j);
+	}
+}
+
+/* The sync of the day that is so many days ago. */
+static const char *day(const json *status, int ago)
+{
+	const json *d = json_first(json_get(status, "days"));
+
+	for (int i = STATUS_DAYS - 1; i > ago && d != NULL; i--)
+		d = json_next(d);
+	return d != NULL ? json_str(d, "sync") : "absent";
+}
+
+static void test_history(void)
+{
+	static const char failed[] = "[" HOST "," PRIMARY("critical") ","
+		DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "null") "]";
+	static const char good[] = "[" HOST "," PRIMARY("ok") "," GOOD_DOWNLOAD "]";
+	json *first = build(failed, NULL, NOW), *second = build(good, first, NOW + 300);
+	json *later = build(good, second, NOW + 86400), *last = build(good, later, NOW + 14 * 86400);
+	json *again = build(failed, first, NOW + 300);
+
+	check(strcmp(day(first, 0), "failed") == 0, "a failed day: %s", day(first, 0));
+	check(strcmp(day(second, 0), "ok") == 0, "a day that failed and then worked: %s", day(second, 0));
+	check(strcmp(day(later, 1), "ok") == 0 && strcmp(day(later, 0), "none") == 0, "the next day");
+	check(strcmp(day(last, 13), "none") == 0, "a day falls out after two weeks");
+	check(strcmp(json_str(json_get(again, "primary"), "last_fail_at"), "2026-11-24T06:00:00Z") == 0,
+	      "an outage has one time");
+	check(json_str(json_get(first, "primary"), "last_ok_at") == NULL, "never ok");
+	check(strcmp(json_str(json_get(later, "primary"), "last_fail_at"), "2026-11-24T06:00:00Z") == 0,
+	      "the last failure is remembered");
+	json_free(again);
+	json_free(first);
+	json_free(second);
+	json_free(later);
+	json_free(last);
+}
+
+static const char *sync_state(const json *status)
+{
+	return json_str(json_get(status, "sync"), "state");
+}
+
+/* What a clock that was wrong has written is neither old nor new. */
+static void test_ahead(void)
+{
+	static const char job[] = "[" HOST "," DOWNLOAD("ok", "0", "2026-11-24T06:04:00Z", "\"2026-11-24T06:04:00Z\"") "]";
+	static const char far[] = "[" HOST "," DOWNLOAD("ok", "0", "2026-11-25T06:04:00Z", "\"2026-11-25T06:04:00Z\"") "]";
+	json *near_by = build(job, NULL, NOW), *ahead = build(far, NULL, NOW);
+
+	check(strcmp(sync_state(near_by), "ok") == 0, "four minutes ahead: %s", sync_state(near_by));
+	check(strcmp(sync_state(ahead), "unknown") == 0, "a day ahead: %s", sync_state(ahead));
+	json_free(near_by);
+	json_free(ahead);
+}
+
+/* A job that runs is neither good nor bad yet. */
+static void test_running(void)
+{
+	static const char failed[] = "[" HOST "," DOWNLOAD("failed", "69", "2026-11-24T02:30:00Z", "\"2026-11-23T08:31:14Z\"") "]";
+	static const char good[] = "[" HOST "," GOOD_DOWNLOAD "]";
+	static const char running[] = "[" HOST "," DOWNLOAD("running", "0", "2026-11-24T03:30:00Z", "\"2026-11-23T08:31:14Z\"") "]";
+	json *bad = build(failed, NULL, NOW), *retry = build(running, bad, NOW), *well = build(good, NULL, NOW);
+	json *next = build(running, well, NOW), *late = build(running, well, NOW + 6 * 3600), *none = build(running, NULL, NOW);
+
+	check(strcmp(sync_state(retry), "warning") == 0, "the retry of one that failed: %s", sync_state(retry));
+	check(strcmp(sync_state(next), "ok") == 0, "the run after a good one: %s", sync_state(next));
+	check(strcmp(sync_state(late), "warning") == 0, "one that runs for ever: %s", sync_state(late));
+	check(strcmp(sync_state(none), "unknown") == 0, "nothing is known before: %s", sync_state(none));
+	json_free(bad);
+	json_free(retry);
+	json_free(well);
+	json_free(next);
+	json_free(late);
+	json_free(none);
+}
+
+static void test_page(void)
+{
+	static const char hostile[] = "[{\"id\":\"host\",\"node\":\"<b>pi2</b>\",\"role\":\"standby\"},"
+		"{\"id\":\"primary\",\"state\":\"<script>\",\"object\":\"http://x/\\\"><script>alert(1)</script>\"},"
+		"{\"id\":\"alert\",\"key\":\"k&\",\"text\":\"a <i>b</i>\",\"since\":\"'\"},"
+		"{\"id\":\"ready\",\"check\":\"a\\\"b\\\\c\\nd\",\"state\":\"ok\"}]";
+	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20), tiny = BUF_INIT(100);
+	json *j = build(hostile, NULL, NOW);
+
+	check(page_html(j, &html) == 0, "the page does not fit");
+	check(strstr(html.data, "<script>alert") == NULL && strstr(html.data, "<b>pi2") == NULL &&
+	      strstr(html.data, "<i>b") == NULL && strstr(html.data, "k&amp;") != NULL, "not escaped");
+	check(strstr(html.data, "http://") == strstr(html.data, "http://x/"), "a request leaves the page");
+	check(page_metrics(j, &prom) == 0, "the metrics do not fit");
+	check(strstr(prom.data, "{check=\"a\\\"b\\\\c\\nd\"} 1\n") != NULL, "label not escaped: %s", prom.data);
+	check(prom.data[prom.len - 1] == '\n', "the last line must end");
+	check(page_html(j, &tiny) != 0, "a page that does not fit is not said");
+	buf_free(&html);
+	buf_free(&prom);
+	buf_free(&tiny);
+	json_free(j);
+}
+
+/* The last runs of all jobs, each once, newest first, no more than ten, and a run that goes on is none. */
+static void test_events(void)
+{
+#define RECORD(task, result, at) "{\"id\":\"" task "\",\"result\":\"" result "\",\"exit\":0,\"message\":\"m\",\"finished_at\":\"" at "\"}"
+	static const char two[] = "[" RECORD("download", "ok", "2026-11-24T02:31:00Z") "," RECORD("failover", "failed", "2026-11-24T05:00:00Z") "]";
+	static const char next[] = "[" RECORD("download", "ok", "2026-11-25T02:31:00Z") "," RECORD("drill", "ok", "2026-11-24T05:30:00Z") "]";
+	static const char runs[] = "[{\"id\":\"download\",\"result\":\"running\",\"finished_at\":null}]";
+	json *first = build(two, NULL, NOW), *second = build(next, first, NOW), *same = build(two, second, NOW), *none = build(runs, NULL, NOW);
+	json *many = json_copy(second);
+	const json *e = json_first(json_get(second, "events"));
+	static const char *const order[] = { "download", "drill", "failover", "download" };
+	size_t n = 0;
+
+	for (; e != NULL; e = json_next(e), n++)
+		check(n < 4 && strcmp(json_str(e, "what"), order[n]) == 0, "event %zu is %s", n, json_str(e, "what"));
+	check(n == 4, "%zu events", n);
+	n = 0;
+	for (e = json_first(json_get(same, "events")); e != NULL; e = json_next(e))
+		n++;
+	check(n == 4, "the same runs again: %zu events", n);
+	check(json_first(json_get(none, "events")) == NULL, "a run that goes on");
+	check(strcmp(json_str(json_get(json_get(second, "failover"), "last_drill"), "at"), "2026-11-24T05:30:00Z") == 0, "the drill");
+	for (int i = 0; i < 12; i++) {
+		char line[256];
+		json *more;
+
+		snprintf(line, sizeof line, "[" RECORD("upload", "ok", "2026-12-%02dT02:31:00Z") "]", i + 1);
+		more = build(line, many, NOW);
+		json_free(many);
+		many = more;
+	}
+	n = 0;
+	for (e = json_first(json_get(many, "events")); e != NULL; e = json_next(e))
+		n++;
+	check(n == STATUS_EVENTS, "%zu events are kept", n);
+	check(strcmp(json_str(json_first(json_get(many, "events")), "at"), "2026-12-12T02:31:00Z") == 0, "the newest is first");
+	json_free(first);
+	json_free(second);
+	json_free(same);
+	json_free(none);
+	json_free(many);
+}
+
+/* Whether text is in the metrics and the page of these lines. */
+static void both(const char *lines, const char *in_metrics, const char *in_page)
+{
+	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20);
+	json *j = build(lines, NULL, NOW);
+
+	page_html(j, &html);
+	page_metrics(j, &prom);
+	check(strstr(prom.data, in_metrics) != NULL, "metrics lack %s", in_metrics);
+	check(strstr(html.data, in_page) != NULL, "the page lacks %s", in_page);
+	buf_free(&html);
+	buf_free(&prom);
+	json_free(j);
+}
+
+static void test_figures(void)
+{
+#define VERIFIED(b) "[{\"id\":\"standby\",\"state\":\"ok\",\"age_seconds\":60,\"warn_seconds\":3600,\"crit_seconds\":5400,\"data_at\":\"2026-11-24T02:05:00Z\"}," \
+	"{\"id\":\"verify\",\"state\":\"ok\",\"level\":\"full\",\"unchanged\":" b ",\"at\":\"2026-11-24T02:31:00Z\",\"file_mtime\":\"2026-11-24T02:05:00Z\"}]"
+	static const char job[] = "[{\"id\":\"download\",\"result\":\"ok\",\"exit\":0,\"finished_at\":\"2026-11-24T02:31:00Z\",\"seconds\":74.2,"
+		"\"runs_ok\":41,\"runs_failed\":2,\"next_run_at\":\"2026-11-25T02:30:00Z\"}]";
+	static const char told[] = "[{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"teams\",\"delivered\":2,\"failed\":1},"
+		"{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"ntfy\",\"delivered\":7,\"failed\":0},"
+		"{\"id\":\"deliveries\",\"key\":\"b\",\"channel\":\"teams\",\"delivered\":3,\"failed\":0}]";
+
+	both(VERIFIED("true"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 1\n", "verified (full) 02:31 UTC");
+	both(VERIFIED("true"), "ctv_db_verify_timestamp_seconds{copy=\"standby\",level=\"full\"} 1795487460\n", "<span>1h</span>");
+	both(VERIFIED("false"), "ctv_db_verify_ok{copy=\"standby\",level=\"full\"} 0\n", "not verified since it was written to");
+	both("[" COPY("ok") "]", "ctv_db_verify_ok{copy=\"standby\",level=\"\"} 0\n", "not known to be verified");
+	both(VERIFIED("true"), "ctv_db_file_modified_timestamp_seconds{copy=\"standby\"} 1795485900\n", "left:75.0%");
+	both(job, "ctv_task_duration_seconds{task=\"download\"} 74.2\n", "in 74.2 s");
+	both(job, "ctv_task_runs_total{task=\"download\",result=\"ok\"} 41\n", "next 2026-11-25 02:30 UTC");
+	both(job, "ctv_task_runs_total{task=\"download\",result=\"failed\"} 2\n", "<strong>download</strong> ok");
+	both(told, "ctv_alerts_sent_total{channel=\"teams\",result=\"ok\"} 5\nctv_alerts_sent_total{channel=\"teams\",result=\"failed\"} 1\n"
+	     "ctv_alerts_sent_total{channel=\"ntfy\",result=\"ok\"} 7\n", "Recent events</h2><p>none</p>");
+	both("[" PRIMARY("ok") "]", "ctv_probe_duration_seconds{target=\"primary\"} 1.043\n", "last drill –");
+}
+
+/* One wrong line makes Prometheus refuse all of them. */
+static void test_hostile_metrics(void)
+{
+	char name[400], lines[1024], want[512];
+
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	snprintf(lines, sizeof lines, "[{\"id\":\"host\",\"node\":\"%s\",\"role\":\"standby\",\"version\":\"1\"},"
+		 "{\"id\":\"deliveries\",\"channel\":\"%s\",\"delivered\":1,\"failed\":2}]", name, name);
+	snprintf(want, sizeof want, "{node=\"%s\",role=\"standby\",version=\"1\"} 1\n", name);
+	both(lines, want, name);
+	snprintf(want, sizeof want, "{channel=\"%s\",result=\"failed\"} 2\n", name);
+	both(lines, want, name);
+	both("[{\"id\":\"download\",\"result\":\"ok\",\"exit\":\"0\\nctv 1\",\"seconds\":\"7 4\"}]",
+	     "ctv_task_last_exit_status{task=\"download\"} 0\n# HELP", "");
+	both("[{\"id\":\"download\",\"result\":\"ok\",\"exit\":0,\"seconds\":\"7 4\"}]",
+	     "ctv_task_duration_seconds{task=\"download\"} 0\n", "");
+	both("[{\"id\":\"primary\",\"state\":\"critical\",\"latency_ms\":-50}]",
+	     "ctv_probe_duration_seconds{target=\"primary\"} 0.000\n", "no answer");
+}
+
+int main(void)
+{
+	test_table();
+	test_history();
+	test_ahead();
+	test_running();
+	test_events();
+	test_figures();
+	test_hostile_metrics();
+	test_page();
+	return check_done();
+}
