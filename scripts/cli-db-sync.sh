@@ -4,8 +4,8 @@
 # Reads Dropbox and this host; what changes a database goes through the same guards as the nightly jobs.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

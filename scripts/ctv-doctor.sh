@@ -8,8 +8,8 @@
 set -eu
 self=$(readlink -f "$0")
 here=${self%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

@@ -7,8 +7,8 @@
 # running it again.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

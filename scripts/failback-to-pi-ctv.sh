@@ -6,8 +6,8 @@
 # primary fails in the meantime this host serves again; a run that was killed is repaired by the next one.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

@@ -2,12 +2,12 @@
 # mirror-status.sh [-n] - how it stands with this host: the status page, the alerts, the pulse
 #
 # What always holds: what could not be looked at is unknown, never OK; the conditions of a failover are judged as in
-# its dry run, by lib.sh; the page comes before anybody is told, and telling nobody is no reason for no page; with
+# its dry run, by oldlib.sh; the page comes before anybody is told, and telling nobody is no reason for no page; with
 # nothing new, nothing is written to a disk: the page lives in /run, and is to be gone after a boot.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

@@ -5,8 +5,8 @@
 # copy to be uploaded, whose path it holds. Each goes when it is done; ctv-settle.service runs this until none is left.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/lib.sh
-. "$here/lib.sh"
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
 
 usage() {
 	cat <<'END'

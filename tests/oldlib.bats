@@ -11,7 +11,7 @@ setup() {
 
 # probe_is: a script that sources lib.sh and goes on with standard input
 probe_is() {
-	{ echo '#!/bin/sh'; echo 'set -eu'; echo ". $ROOT/scripts/lib.sh"; cat; } >probe.sh
+	{ echo '#!/bin/sh'; echo 'set -eu'; echo ". $ROOT/scripts/oldlib.sh"; cat; } >probe.sh
 	chmod +x probe.sh
 }
 
@@ -315,7 +315,7 @@ END
 }
 
 @test "the scripts carry the version that the tools carry" {
-	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/lib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
+	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/oldlib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
 }
 
 @test "the page is at port 5001 of the standby's host, however its address is written" {

@@ -1,4 +1,4 @@
-# lib.sh - what the scripts share: settings, speech, steps, records, the lock. Sourced, never run
+# oldlib.sh - what the scripts share: settings, speech, steps, records, the lock. Sourced, never run
 #
 # Policy lives in the scripts, mechanism in the C tools; this file holds what a script needs to be
 # understood by a person and by the status page: every step is named, numbered and timed, every run
