@@ -50,14 +50,15 @@ if [ $# -eq 0 ]; then
 	set -- $(ls -S tests/*.bats | paste "$results/lab" -)
 fi
 # One file more at once than there are processors: each has its own directory, ports and namespaces.
-# FILE_LIMIT: seconds after which a file hangs; the sanitizers need more.
+# FILE_LIMIT: seconds after which a file hangs; the sanitizers need more. TEST_TAGS: only the tests with (or, with !,
+# without) these tags, which say what of a machine a test needs.
 # shellcheck disable=SC2016  # $1 and $2 are the inner shell's
 for file in "$@"; do
 	[ ! -e "$file" ] || echo "$file"
 done | xargs -P "$(($(nproc) + 1))" -I @@ sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
-	timeout "${FILE_LIMIT:-2400}" bats --tap "$2" >"$tap" 2>&1 || true
+	timeout "${FILE_LIMIT:-2400}" bats --tap ${TEST_TAGS:+--filter-tags "$TEST_TAGS"} "$2" >"$tap" 2>&1 || true
 	{ echo "# $2: $(($(date +%s) - begin)) s"; cat "$tap"; } >"$tap.out"
 	flock "$1" cat "$tap.out"' run "$results" @@
 
