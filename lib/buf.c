@@ -36,6 +36,12 @@ int buf_adds(struct buf *b, const char *text)
 	return buf_add(b, text, strlen(text));
 }
 
+void buf_put(struct buf *b, const void *data, size_t len)
+{
+	if (buf_add(b, data, len) != 0)
+		b->max = b->len;
+}
+
 void buf_clear(struct buf *b)
 {
 	b->len = 0;

@@ -19,6 +19,8 @@ struct buf {
 /* 0, or -1 when it would pass max or memory is out; the buffer is then as before. */
 int buf_add(struct buf *b, const void *data, size_t len);
 int buf_adds(struct buf *b, const char *text);
+/* The same for a text whose end tells whether it is whole: once something did not fit, nothing fits (len is max then). */
+void buf_put(struct buf *b, const void *data, size_t len);
 /* Empties it, keeps the memory. */
 void buf_clear(struct buf *b);
 void buf_free(struct buf *b);

@@ -19,6 +19,7 @@
 #include "lib/msg.h"
 #include "lib/exits.h"
 #include "lib/watch/html.h"
+#include "lib/watch/metrics.h"
 #include "lib/watch/document.h"
 #include "lib/utf8.h"
 
@@ -113,8 +114,8 @@ static int write_all(const json *status, const char *json_path, const char *html
 		rc = EX_CANTCREAT;
 		goto out;
 	}
-	if (buf_adds(&text, line) != 0 || buf_adds(&text, "\n") != 0 || page_html(status, &html) != 0 ||
-	    page_metrics(status, &prom) != 0 || buf_adds(&yes, "ready\n") != 0) {
+	if (buf_adds(&text, line) != 0 || buf_adds(&text, "\n") != 0 || html_page(status, &html) != 0 ||
+	    metrics_text(status, &prom) != 0 || buf_adds(&yes, "ready\n") != 0) {
 		msg_err(output, "the status is larger than %zu bytes", INPUT_MAX);
 		rc = EX_DATAERR;
 		goto out;

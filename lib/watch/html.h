@@ -1,5 +1,5 @@
 /*
- * html.h - the status document as a page for people and as metrics for Prometheus.
+ * html.h - the status document as a page for people.
  *
  * The page is one file without a request to anywhere: complete without JavaScript, a word and a symbol
  * beside every colour, readable at 320 px and on a wall. Its few lines of script only keep the ages
@@ -13,13 +13,7 @@
 
 #define PAGE_STALE_S 900	/* a page older than this says STALE: three rounds of five minutes */
 
-/* Appends the page for a document of status.h. 0, or -1 when out is full. */
-int page_html(const json *status, struct buf *out);
-
-/*
- * Appends the metrics in the text format 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/). 0, or -1 when out is full.
- */
-int page_metrics(const json *status, struct buf *out);
+/* Appends the page for a document of document.h. 0, or -1 when out is full. */
+int html_page(const json *status, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "lib/std.h"
 
 #include "lib/watch/html.h"
+#include "lib/watch/metrics.h"
 #include "lib/watch/document.h"
 #include "lib/utf8.h"
 
@@ -22,7 +23,7 @@ static void draw_page(const json *status)
 	struct buf b = BUF_INIT(MOST);
 	const char *script;
 
-	if (page_html(status, &b) == 0) {
+	if (html_page(status, &b) == 0) {
 		script = strstr(buf_text(&b), "<script");
 		if (!utf8_valid(buf_text(&b)) || script == NULL || strstr(script + 1, "<script") != NULL ||
 		    strstr(buf_text(&b), "<img") != NULL)
@@ -36,7 +37,7 @@ static void draw_metrics(const json *status)
 {
 	struct buf b = BUF_INIT(MOST);
 
-	if (page_metrics(status, &b) == 0) {
+	if (metrics_text(status, &b) == 0) {
 		for (const char *line = buf_text(&b), *end; *line != '\0'; line = end + 1) {
 			end = strchr(line, '\n');
 			if (end == NULL || (strncmp(line, "# ", 2) != 0 && strncmp(line, "ctv_", 4) != 0) ||

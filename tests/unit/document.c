@@ -6,6 +6,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/watch/html.h"
+#include "lib/watch/metrics.h"
 #include "lib/watch/document.h"
 
 #include "tests/unit/check.h"
@@ -179,14 +180,14 @@ static void test_page(void)
 	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20), tiny = BUF_INIT(100);
 	json *j = build(hostile, NULL, NOW);
 
-	check(page_html(j, &html) == 0, "the page does not fit");
+	check(html_page(j, &html) == 0, "the page does not fit");
 	check(strstr(html.data, "<script>alert") == NULL && strstr(html.data, "<b>pi2") == NULL &&
 	      strstr(html.data, "<i>b") == NULL && strstr(html.data, "k&amp;") != NULL, "not escaped");
 	check(strstr(html.data, "http://") == strstr(html.data, "http://x/"), "a request leaves the page");
-	check(page_metrics(j, &prom) == 0, "the metrics do not fit");
+	check(metrics_text(j, &prom) == 0, "the metrics do not fit");
 	check(strstr(prom.data, "{check=\"a\\\"b\\\\c\\nd\"} 1\n") != NULL, "label not escaped: %s", prom.data);
 	check(prom.data[prom.len - 1] == '\n', "the last line must end");
-	check(page_html(j, &tiny) != 0, "a page that does not fit is not said");
+	check(html_page(j, &tiny) != 0, "a page that does not fit is not said");
 	buf_free(&html);
 	buf_free(&prom);
 	buf_free(&tiny);
@@ -242,8 +243,8 @@ static void both(const char *lines, const char *in_metrics, const char *in_page)
 	struct buf html = BUF_INIT(1 << 20), prom = BUF_INIT(1 << 20);
 	json *j = build(lines, NULL, NOW);
 
-	page_html(j, &html);
-	page_metrics(j, &prom);
+	html_page(j, &html);
+	metrics_text(j, &prom);
 	check(strstr(prom.data, in_metrics) != NULL, "metrics lack %s", in_metrics);
 	check(strstr(html.data, in_page) != NULL, "the page lacks %s", in_page);
 	buf_free(&html);
