@@ -195,6 +195,23 @@ hash_of() {
 	verdict 3 'UNKNOWN: good.db: not finished within the time allowed' --timeout 0 -l full good.db
 }
 
+# one call of a function of SQLite's that would take hours, for a limit, a signal and another file behind it
+@test "the time allowed and a signal hold inside of one call of SQLite as well" {
+	python3 - endless.db <<-'PY'
+		import sqlite3, sys
+		c = sqlite3.connect(sys.argv[1])
+		c.execute("CREATE TABLE t (a, b, CHECK (instr(a, b) = 0))")
+		c.execute("PRAGMA ignore_check_constraints = 1")
+		c.execute("INSERT INTO t VALUES (?, ?)", ("a" * 6000000, "a" * 3000000 + "b"))
+		c.commit()
+	PY
+	run timeout -s KILL 30 db-verify --timeout 200ms --json endless.db good.db
+	expect 3
+	jq -es 'length == 2 and all(.state == "unknown" and .text == (.object + ": not finished within the time allowed (quick)"))' <<<"$output"
+	run timeout -k 20 --preserve-status 1 db-verify -j 1 endless.db
+	expect 3 '^DBVERIFY UNKNOWN: endless.db: interrupted before the end of the check'
+}
+
 @test "of several files each has its line, and the worst decides" {
 	: >empty
 	run db-verify good.db empty

@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "lib/check.h"
 #include "lib/cli.h"
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 	enum state worst = STATE_OK;
 	int64_t timeout_ms;
 	uint64_t jobs = processors();
+	bool left_behind = false;
 	const char *why;
 	int c;
 
@@ -215,6 +217,9 @@ int main(int argc, char **argv)
 
 		dbcheck(argv[i], &wanted, &r);
 		worst = check_worse(worst, (enum state)answer(argv[i], &r));
+		left_behind = left_behind || r.left_behind;
 	}
+	if (left_behind)
+		_exit((int)worst);	/* nothing is cleaned up under a thread that runs */
 	return (int)worst;
 }

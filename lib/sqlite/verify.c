@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +22,9 @@
 #include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 #include "lib/sqlite/untrusted.h"
+
+#define GRACE_MS 500	/* from the limit or a signal to the answer, for what ends by itself */
+#define WAIT_MS 3600000	/* between two looks at the clock when there is no limit */
 
 /* One reason why the file is not OK. The worst state wins; of equal ones the first. */
 static void PRINTF_LIKE(3, 4) find(struct dbcheck_report *r, enum state state, const char *fmt, ...)
@@ -251,14 +257,14 @@ static void judge(int fd, const char *path, const struct dbcheck_options *o, str
 		check_siblings(path, r);
 }
 
-void dbcheck(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r)
+/* All of it, from the name on. */
+static void judge_path(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r)
 {
 	int64_t start = clock_ms();
 	char real[PATH_MAX];	/* SQLite names its journals by it, and refuses symbolic links here */
 	struct stat st;
 	int fd = -1;
 
-	*r = (struct dbcheck_report){ .state = STATE_OK };
 	if (realpath(path, real) != NULL)
 		fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) != 0) {
@@ -275,4 +281,95 @@ void dbcheck(const char *path, const struct dbcheck_options *o, struct dbcheck_r
 	if (fd >= 0)
 		close(fd);
 	r->spent_ms = clock_ms() - start;
+}
+
+/* A judgement in a thread of its own, so that nothing it calls can keep the answer back. */
+struct judgement {
+	const char *path;
+	const struct dbcheck_options *o;
+	struct dbcheck_report r;
+	sem_t done;
+};
+
+static void *run_judgement(void *judgement)
+{
+	struct judgement *j = judgement;
+
+	judge_path(j->path, j->o, &j->r);
+	sem_post(&j->done);
+	return NULL;
+}
+
+/* Begins it with all signals blocked: they are for the thread that waits. */
+static bool begin(struct judgement *j, pthread_t *thread)
+{
+	sigset_t all, before;
+	bool begun;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	begun = pthread_create(thread, NULL, run_judgement, j) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return begun;
+}
+
+/*
+ * False when it has not ended in time. SQLite looks at the clock between the instructions of a statement, and
+ * one of them may call a function that takes hours over a long value.
+ */
+static bool wait_for(struct judgement *j, int64_t start)
+{
+	int64_t until = j->o->deadline_ms > start ? j->o->deadline_ms : start;
+	bool stopped = false;
+
+	until = until < INT64_MAX - GRACE_MS ? until + GRACE_MS : INT64_MAX;
+	for (;;) {
+		int64_t left = until - clock_ms();
+		struct timespec at;
+
+		/* a time of the clock that sem_clockwait takes */
+		clock_gettime(CLOCK_MONOTONIC, &at);
+		left = left < 0 ? 0 : left < WAIT_MS ? left : WAIT_MS;
+		at.tv_sec += (time_t)((at.tv_nsec / 1000000 + left) / 1000);
+		at.tv_nsec = (at.tv_nsec / 1000000 + left) % 1000 * 1000000;
+		if (sem_clockwait(&j->done, CLOCK_MONOTONIC, &at) == 0)
+			return true;
+		if (errno != EINTR && clock_ms() >= until)
+			return false;
+		if (stop_asked() && !stopped) {
+			stopped = true;
+			until = clock_ms() + GRACE_MS;
+		}
+	}
+}
+
+void dbcheck(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r)
+{
+	struct judgement *j = calloc(1, sizeof *j);
+	int64_t start = clock_ms();
+	pthread_t thread;
+
+	*r = (struct dbcheck_report){ .state = STATE_OK };
+	if (j == NULL || sem_init(&j->done, 0, 0) != 0) {
+		find(r, STATE_UNKNOWN, "not judged: out of memory");
+		free(j);
+		return;
+	}
+	j->path = path;
+	j->o = o;
+	if (!begin(j, &thread)) {
+		find(r, STATE_UNKNOWN, "not judged: no thread for it: %s", strerror(errno));
+	} else if (wait_for(j, start)) {
+		pthread_join(thread, NULL);
+		*r = j->r;
+	} else {
+		/* its memory stays: the thread may write there yet */
+		pthread_detach(thread);
+		find_stopped(r);
+		r->left_behind = true;
+		r->spent_ms = clock_ms() - start;
+		return;
+	}
+	sem_destroy(&j->done);
+	free(j);
 }

@@ -45,12 +45,16 @@ struct dbcheck_report {
 	uint32_t page_size, pages;	/* 0 when the header was not good */
 	char hash[HASH_TEXT];		/* "" when it was not computed */
 	int64_t spent_ms;
+	bool left_behind;		/* a thread still sits in a call that does not end: see below */
 };
 
 /*
  * CRITICAL: missing, no database, damaged, or not what the options want. UNKNOWN: it could not be judged (no
  * permission, deadline, stopped by a signal, out of memory). WARNING: clean, but a journal beside it may hold
  * more rows, or may be about to undo some. Never reports anything but by *r and, with -v, msg_info.
+ *
+ * It answers within a second of the deadline or a signal, whatever goes on then. A thread that could not be ended
+ * is left behind with path and o, which must live on; the process is to be ended by _exit.
  */
 void dbcheck(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r);
 
