@@ -509,8 +509,6 @@ job=ctv-pi2-download
 if [ "$kind" = primary ]; then
 	job=ctv-db-sync armed='ctv-db-sync.timer ctv-status.timer'
 fi
-station=$(conf CTV_STATION_URL "$(station_at "$own_url")")
-run_dir=$(conf CTV_RUN_DIR /run/ctv-mirror)
 
 if [ $# -gt 0 ]; then
 	for each_layer in "$@"; do look "$each_layer"; done

@@ -36,14 +36,7 @@ while [ $# -gt 0 ]; do
 done
 
 settings
-values=$(ctv-conf CTV_STATION_URL "$(station_at "$own_url")" CTV_KUMA_URL '' CTV_KUMA_SYNC_URL '' CTV_HEALTHCHECKS_URL '' \
-	CTV_RUN_DIR /run/ctv-mirror)
-{
-	read -r station && read -r kuma && read -r kuma_sync && read -r switch && read -r run_dir
-} <<END
-$values
-END
-case $station in http://[!/]* | https://[!/]*) ;; *) die 78 "CTV_STATION_URL: $station: not an http or https URL" ;; esac
+kuma=$kuma_url_set kuma_sync=$kuma_sync_url_set switch=$healthchecks_url_set
 www=$run_dir/www
 # every message links to it
 export CTV_STATION_URL="$station"

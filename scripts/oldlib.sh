@@ -21,54 +21,20 @@ conf() {
 	ctv-conf "$1" "${2-}"
 }
 
-standby_url=http://100.96.96.109:8000
-
-# settings: what every script knows about its host
+# settings: what every script knows about its host (ctv-conf(1), and the names that these scripts use)
 # shellcheck disable=SC2034  # used by the scripts
+node='' primary='' app='' unit='' live='' remote='' state='' log_dir='' run_dir='' primary_url='' standby_url='' station_url=''
+# shellcheck disable=SC2034
+max_age='' warn_age='' min_size='' tables='' start_timeout='' kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set=''
+# shellcheck disable=SC2034
 settings() {
 	# one look at the file for all of them: each program that is started costs a small machine its time
-	values=$(ctv-conf CTV_NODE '' CTV_PRIMARY_NODE pi-ctv \
-		CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service DATABASE_PATH '' \
-		DROPBOX_DB_PATH /database.db CTV_PRIMARY_URL http://100.81.73.46:8000 \
-		CTV_STANDBY_URL "$standby_url" CTV_MAX_AGE 36h CTV_MIN_SIZE 100M \
-		CTV_REQUIRE_TABLES '' CTV_STATE_DIR /var/lib/ctv-mirror CTV_LOG_DIR '' CTV_START_TIMEOUT 60s)
-	{
-		read -r node && read -r primary && read -r app && read -r unit && read -r live &&
-			read -r remote && read -r primary_url && read -r own_url && read -r max_age && read -r min_size &&
-			read -r tables && read -r state && read -r log_dir && read -r patience
-	} <<-END
-		$values
-	END
-	live=${live:-$app/data/database/production.db}
-	while case $tables in *,*) ;; *) false ;; esac; do
-		tables="${tables%%,*} ${tables#*,}"
-	done
-	for setting in "DATABASE_PATH: $live" "CTV_STATE_DIR: $state" "CTV_APP_DIR: $app" "CTV_LOG_DIR: ${log_dir:-/}"; do
-		case ${setting#*: } in /*) ;; *) die 78 "$setting: not an absolute path" ;; esac
-	done
-	# a primary that nobody can ask would pass for one that is down
-	for setting in "CTV_PRIMARY_URL: $primary_url" "CTV_STANDBY_URL: $own_url"; do
-		case ${setting#*: } in http://[!/]* | https://[!/]*) ;; *) die 78 "$setting: not an http or https URL" ;; esac
-	done
-	case $node$primary in *[!A-Za-z0-9._-]*) die 78 "CTV_NODE, CTV_PRIMARY_NODE: $node, $primary: not names" ;; esac
-	case $unit in *[!A-Za-z0-9:_.@\\-]* | .*) die 78 "CTV_SERVICE: $unit: not a unit's name" ;; esac
-	case $remote in /?*) ;; *) die 78 "DROPBOX_DB_PATH: $remote: not the path of a file" ;; esac
-	measure CTV_MAX_AGE "$max_age" smhd duration
-	# a limit below a day and two hours leaves no room for a warning
-	seconds_of "$max_age"
-	if [ "$seconds" -lt 93600 ]; then warn_age=$max_age; else warn_age=26h; fi
-	measure CTV_START_TIMEOUT "$patience" smhd duration
-	measure CTV_MIN_SIZE "$min_size" KMGTkmgt size
+	values=$(ctv-conf --shell)
+	eval "$values"
+	own_url=$standby_url patience=$start_timeout station=$station_url
 }
 
-# measure NAME VALUE UNITS WHAT: digits and perhaps a unit, as the tools take them
-measure() {
-	digits=${2%ms}
-	digits=${digits%["$3"]}
-	case $digits in '' | *[!0-9]*) die 78 "$1: $2: not a $4" ;; esac
-}
-
-# seconds_of DURATION: sets $seconds; of one that measure has taken
+# seconds_of DURATION: sets $seconds; of one that is digits and perhaps a unit
 seconds_of() {
 	seconds=${1%[smhd]}
 	while case $seconds in 0?*) ;; *) false ;; esac; do
@@ -81,16 +47,6 @@ seconds_of() {
 	*h) seconds=$((seconds * 3600)) ;;
 	*d) seconds=$((seconds * 86400)) ;;
 	esac
-}
-
-# station_at STANDBY-URL: where people look, unless CTV_STATION_URL says otherwise: port 5001 at that host
-station_at() {
-	host=${1#*://} host=${host%%/*}
-	case $host in
-	*]) ;;
-	*:*) host=${host%:*} ;;
-	esac
-	echo "http://$host:5001"
 }
 
 # ---- speech ---------------------------------------------------------------------------------

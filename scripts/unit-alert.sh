@@ -28,13 +28,15 @@ case ${1-} in
 -*) usage_error "$1: unknown option" ;;
 esac
 [ $# -eq 1 ] || usage_error "$2: one unit is taken"
-unit=$1
 
 # a configuration that is not in order is one more thing to be loud about: alert-post says so
-node=$(conf CTV_NODE 2>/dev/null) || node=
+run_dir=/run/ctv-mirror
+values=$(ctv-conf --shell 2>/dev/null) && {
+	eval "$values"
+	export CTV_STATION_URL="$station_url"
+}
+unit=$1
 node=${node:-$(uname -n)}
-station=$(conf CTV_STANDBY_URL "$standby_url" 2>/dev/null) &&
-	station=$(conf CTV_STATION_URL "$(station_at "$station")" 2>/dev/null) && export CTV_STATION_URL="$station"
 if [ -n "${MONITOR_SERVICE_RESULT-}" ]; then
 	result=$MONITOR_SERVICE_RESULT
 	ended="${MONITOR_EXIT_CODE-} ${MONITOR_EXIT_STATUS-}" run=${MONITOR_INVOCATION_ID-}
@@ -66,7 +68,7 @@ ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 0 --inhibited-by
 flaskapp.service | ctv-resume.service) severity=critical; set -- --repeat 4h ;;
 *) set -- --repeat 4h ;;
 esac
-held=$(conf CTV_RUN_DIR /run/ctv-mirror 2>/dev/null)/held.$unit || held=/run/ctv-mirror/held.$unit
+held=$run_dir/held.$unit
 [ -z "$(find "$held" -mmin -30 2>/dev/null)" ] || exit 0
 told=0
 alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \

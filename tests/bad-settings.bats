@@ -75,34 +75,12 @@ CREDENTIALS_DIRECTORY=credentials~PROGRAM: credentials/CTV_NODE: not a regular f
 TABLE
 }
 
-bad_value() {
-	cat <<'TABLE'
-78~CTV_NODE=$'a\nb'~ctv-conf: CTV_NODE: has more than one line
-78~CTV_NODE='a b'~SCRIPT: CTV_NODE, CTV_PRIMARY_NODE: a b, pi-ctv: not names
-78~CTV_PRIMARY_NODE=../x~SCRIPT: CTV_NODE, CTV_PRIMARY_NODE: pi2, ../x: not names
-78~DATABASE_PATH=x.db~SCRIPT: DATABASE_PATH: x.db: not an absolute path
-78~CTV_STATE_DIR=./state~SCRIPT: CTV_STATE_DIR: ./state: not an absolute path
-78~CTV_APP_DIR=app~SCRIPT: CTV_APP_DIR: app: not an absolute path
-78~CTV_PRIMARY_URL=pi-ctv:8000~SCRIPT: CTV_PRIMARY_URL: pi-ctv:8000: not an http or https URL
-78~CTV_PRIMARY_URL=http:///x~SCRIPT: CTV_PRIMARY_URL: http:///x: not an http or https URL
-78~CTV_STANDBY_URL=file:///etc/passwd~SCRIPT: CTV_STANDBY_URL: file:///etc/passwd: not an http or https URL
-78~CTV_SERVICE=../x~SCRIPT: CTV_SERVICE: ../x: not a unit's name
-78~CTV_SERVICE='a;reboot'~SCRIPT: CTV_SERVICE: a;reboot: not a unit's name
-78~DROPBOX_DB_PATH=database.db~SCRIPT: DROPBOX_DB_PATH: database.db: not the path of a file
-78~DROPBOX_DB_PATH=/~SCRIPT: DROPBOX_DB_PATH: /: not the path of a file
-78~CTV_MAX_AGE=soon~SCRIPT: CTV_MAX_AGE: soon: not a duration
-78~CTV_MAX_AGE=-1h~SCRIPT: CTV_MAX_AGE: -1h: not a duration
-78~CTV_MAX_AGE=1h30m~SCRIPT: CTV_MAX_AGE: 1h30m: not a duration
-78~CTV_START_TIMEOUT=-1~SCRIPT: CTV_START_TIMEOUT: -1: not a duration
-78~CTV_LOG_DIR=log~SCRIPT: CTV_LOG_DIR: log: not an absolute path
-78~CTV_MIN_SIZE=1.5G~SCRIPT: CTV_MIN_SIZE: 1.5G: not a size
-78~CTV_MIN_SIZE=100MB~SCRIPT: CTV_MIN_SIZE: 100MB: not a size
-TABLE
-}
-
-# settings_of SCRIPT [ARG...]: both tables
+# settings_of SCRIPT [ARG...]: it stops at what ctv-conf says of them; all the files and values are in ctv-conf's own tests
 settings_of() {
-	with "$@" < <(bad_file ctv-conf; bad_value)
+	with "$@" <<'TABLE'
+78~CTV_ENV_FILE=readable~ctv-conf: readable: holds secrets, but others can read it
+78~CTV_MAX_AGE=soon~ctv-conf: CTV_MAX_AGE: soon: not a duration*
+TABLE
 }
 
 # at the end: enough rows, and none of them left a trace
@@ -127,7 +105,7 @@ extra~extra: unknown option
 -y --no~--yes and --no exclude each other
 --no --yes --force~--yes and --no exclude each other
 TABLE
-	nothing_done 45
+	nothing_done 14
 }
 
 @test "failover-to-pi2.sh: a dry run with a place that is none names it, and nothing else is said" {
@@ -156,7 +134,7 @@ extra~extra: unknown option
 -- extra~extra: no operand is taken
 -y --no~--yes and --no exclude each other
 TABLE
-	nothing_done 41
+	nothing_done 10
 }
 
 @test "mirror-status.sh: bad settings and command lines" {
@@ -170,7 +148,7 @@ x~x: nothing is taken
 -n x~x: nothing is taken
 --dry-run=1~--dry-run=1: nothing is taken
 TABLE
-	nothing_done 40
+	nothing_done 9
 }
 
 @test "settle.sh: bad settings and command lines" {
@@ -185,7 +163,7 @@ x~x: nothing is taken
 --~--: nothing is taken
 --bogus~--bogus: nothing is taken
 TABLE
-	nothing_done 39
+	nothing_done 8
 }
 
 @test "unit-alert.sh: bad settings and command lines" {
@@ -208,17 +186,17 @@ TABLE
 
 @test "cli-db-sync.sh: bad settings" {
 	settings_of cli-db-sync.sh info
-	nothing_done 33
+	nothing_done 2
 }
 
 @test "daily-upload.sh: bad settings" {
 	settings_of daily-upload.sh
-	nothing_done 33
+	nothing_done 2
 }
 
 @test "daily-download.sh: bad settings" {
 	settings_of daily-download.sh
-	nothing_done 33
+	nothing_done 2
 }
 
 @test "the tools that ask Dropbox: bad settings" {

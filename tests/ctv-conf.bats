@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# ctv-conf: one setting, as every tool of the suite reads it
+# ctv-conf: the settings, as every tool of the suite reads them
 
 load helper
 
 setup() {
 	export CTV_ENV_FILE=$BATS_TEST_TMPDIR/env
-	unset CTV_NODE
+	unset CTV_NODE DATABASE_PATH
 }
 
 @test "the environment comes before the file, and the file before the default" {
@@ -119,4 +119,115 @@ setup() {
 	printf 'CTV_NODE=pi2\n# fine\nexport X=1\n' >"$CTV_ENV_FILE"
 	run ctv-conf CTV_NODE
 	expect 78 'line 3 is not NAME=VALUE'
+}
+
+@test "--shell: every setting with its default, and what follows from it; the environment before the file" {
+	local node primary standby app live live_dir state max_age warn_age station_url start_timeout min_size remote unit
+	umask 077
+	echo "CTV_NODE=pi3 # not" >"$CTV_ENV_FILE"
+	run ctv-conf --shell
+	expect 78 '^ctv-conf: CTV_NODE: pi3 # not: not a name'
+	echo 'CTV_NODE=pi3' >"$CTV_ENV_FILE"
+	eval "$(CTV_STANDBY_URL=http://x:1/ ctv-conf --shell)"
+	[ "$node $standby $primary $unit $remote" = 'pi3 pi3 pi-ctv flaskapp.service /database.db' ]
+	[ "$app $state" = '/opt/apps/ctv-bookedbiz-db /var/lib/ctv-mirror' ]
+	[ "$live" = "$live_dir/production.db" ]
+	[ "$max_age $warn_age $start_timeout $min_size" = '36h 26h 60s 100M' ]
+	[ "$station_url" = http://x:5001 ]
+	[ -z "${CTV_NODE-}" ]
+}
+
+@test "--shell: a value is what it was, whatever is in it" {
+	local got_live
+	eval "$(DATABASE_PATH="/it's \$(reboot) \`x\` \\ \" é" ctv-conf --shell=got_)"
+	[ "$got_live" = "/it's \$(reboot) \`x\` \\ \" é" ]
+}
+
+@test "--shell: a secret is never printed, only that it is set" {
+	umask 077
+	for name in DROPBOX_APP_KEY DROPBOX_APP_SECRET DROPBOX_REFRESH_TOKEN DROPBOX_ACCESS_TOKEN CTV_TEAMS_URL CTV_SLACK_URL \
+		CTV_NTFY_URL CTV_KUMA_URL CTV_KUMA_SYNC_URL CTV_HEALTHCHECKS_URL; do
+		echo "$name=https://hidden/"
+	done >"$CTV_ENV_FILE"
+	run ctv-conf --shell
+	expect 0 "^teams_url_set='yes'$"
+	[ "$(grep -c "_set='yes'$" <<<"$output")" -eq 8 ]
+	[[ $output != *hidden* ]]
+	# one that is no address is named, and keeps nothing from beginning
+	CTV_SLACK_URL=hidden run ctv-conf --shell
+	expect 0 "^wrong_urls='CTV_SLACK_URL'$"
+	[[ $output != *hidden* ]]
+}
+
+@test "--shell: a setting that is not of its kind is named, and no other is told" {
+	CTV_MAX_AGE=soon run --separate-stderr ctv-conf --shell
+	expect 78 "^standby_url=''$"
+	[ "$stderr" = 'ctv-conf: CTV_MAX_AGE: soon: not a duration (digits and ms, s, m, h or d)' ]
+	[ -z "$(grep -v "=''$" <<<"$output")" ]
+	# an address may hold a password
+	CTV_PRIMARY_URL=ftp://u:secret@x run ctv-conf --shell
+	expect 78 '^ctv-conf: CTV_PRIMARY_URL: not an http or https URL$'
+	[[ $output != *secret* ]]
+}
+
+@test "--shell: settings files and credentials that are none" {
+	cd "$BATS_TEST_TMPDIR"
+	umask 077
+	mkdir -p dir credentials/CTV_NODE
+	mkfifo fifo
+	ln -s loop loop
+	echo A=1 >readable
+	chmod 0644 readable
+	echo A=1 >writable
+	chmod 0602 writable
+	echo nonsense >line
+	echo 'A="x' >quote
+	printf 'A=1\0\n' >nul
+	printf '\xef\xbb\xbfA=1\n' >bom
+	yes A=1 | head -c 70000 >huge
+	echo data >file
+	rows=0
+	while IFS='~' read -r setting message; do
+		run env "$setting" timeout 20 ctv-conf --shell </dev/null
+		if [ "$status" -ne 78 ] || [ "${lines[0]}" != "ctv-conf: $message" ]; then
+			echo "$setting: $status: $output" >&2
+			return 1
+		fi
+		rows=$((rows + 1))
+	done <<'TABLE'
+CTV_ENV_FILE=dir~dir: not a regular file
+CTV_ENV_FILE=fifo~fifo: not a regular file
+CTV_ENV_FILE=/dev/null~/dev/null: not a regular file
+CTV_ENV_FILE=file/x~file/x: cannot open: Not a directory
+CTV_ENV_FILE=loop~loop: cannot open: Too many levels of symbolic links
+CTV_ENV_FILE=readable~readable: holds secrets, but others can read it
+CTV_ENV_FILE=writable~writable: holds secrets, but others can write it
+CTV_ENV_FILE=line~line: line 1 is not NAME=VALUE
+CTV_ENV_FILE=quote~quote: line 1 is not NAME=VALUE
+CTV_ENV_FILE=nul~nul: line 1 is not NAME=VALUE
+CTV_ENV_FILE=bom~bom: line 1 is not NAME=VALUE
+CTV_ENV_FILE=huge~huge: larger than 65536 bytes
+CREDENTIALS_DIRECTORY=credentials~credentials/CTV_NODE: not a regular file
+TABLE
+	[ "$rows" -eq 13 ]
+}
+
+@test "--shell: command lines that are none" {
+	run ctv-conf --shell CTV_NODE
+	expect 64 'CTV_NODE: --shell takes no NAME'
+	for prefix in X 1x 'a b' "a'" a-b é; do
+		run ctv-conf --shell="$prefix"
+		expect 64 "^ctv-conf: --shell.* not the beginning of a name"
+		[[ $output != *=\'* ]]
+	done
+}
+
+@test "--shell: every byte but NUL comes through sh as it was" {
+	cd "$BATS_TEST_TMPDIR"
+	# those that take a list of tables apart, and its patterns, are in no table's name
+	LC_ALL=C awk 'BEGIN { for (i = 1; i < 256; i++) if (i != 9 && i != 10 && !index(" ,*?[:", sprintf("%c", i))) printf "%c", i }' >bytes
+	[ "$(wc -c <bytes)" -eq 247 ]
+	# shellcheck disable=SC2016  # the inner shell expands
+	LC_ALL=C CTV_REQUIRE_TABLES=$(cat bytes) sh -c 'answer=$(ctv-conf --shell) && eval "$answer" && printf %s "$tables"' >back
+	cmp bytes back
 }

@@ -318,15 +318,6 @@ END
 	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/oldlib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
 }
 
-@test "the page is at port 5001 of the standby's host, however its address is written" {
-	probe_is <<'END'
-for url in http://a:8000 http://a https://a/ http://1.2.3.4:80/x 'http://[::1]:8000' 'http://[::1]'; do station_at "$url"; done
-END
-	run ./probe.sh
-	expect 0
-	[ "${lines[*]}" = 'http://a:5001 http://a:5001 http://a:5001 http://1.2.3.4:5001 http://[::1]:5001 http://[::1]:5001' ]
-}
-
 @test "a failed unit: told with the link to the page, and half an hour apart where it cannot be recorded" {
 	mkdir bin run
 	printf '#!/bin/sh\necho "$CTV_STATION_URL $*" >>told\nexit 74\n' >bin/alert-post

@@ -22,12 +22,13 @@
 #include "lib/clock.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/settingtable.h"
 
 /* Clocks of two hosts differ a little; more than this is a clock that nobody should believe. */
 #define FUTURE_MS INT64_C(60000)
 
-static int64_t warning_ms = INT64_C(26) * 3600 * 1000;	/* a daily copy, and two hours to make it */
-static int64_t critical_ms = INT64_C(36) * 3600 * 1000;
+static int64_t warning_ms = DATA_LATE_H * INT64_C(3600000);
+static int64_t critical_ms = DATA_OLD_H * INT64_C(3600000);
 static bool json;
 
 struct finding {

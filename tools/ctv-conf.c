@@ -1,25 +1,49 @@
 /*
- * ctv-conf NAME [DEFAULT [NAME DEFAULT]...] - settings, as every tool of the suite reads them
+ * ctv-conf - settings, as every tool of the suite reads them
  *
- * For the scripts: the environment first, then a credential, then the configuration file, by the one parser
- * that we have (lib/settings), so that a script and a tool never read one file in two ways.
+ *	ctv-conf --shell[=PREFIX]
+ *	ctv-conf NAME [DEFAULT [NAME DEFAULT]...]
+ *
+ * For the scripts all of them at once, with their defaults and what follows from them, each judged by its kind
+ * (lib/settingtable); for a person one by its name. The environment first, then a credential, then the
+ * configuration file, by the one parser that we have (lib/settings), so that a script and a tool never read
+ * one file in two ways. A secret is never among the answers of --shell.
  */
 #include "lib/std.h"
 
 #include <getopt.h>
 
 #include "lib/cli.h"
-#include "lib/settings.h"
 #include "lib/exits.h"
 #include "lib/msg.h"
+#include "lib/settings.h"
+#include "lib/settingtable.h"
+#include "lib/shell.h"
 
 static const char help[] =
-"usage: ctv-conf NAME [DEFAULT [NAME DEFAULT]...]\n"
-"Print the value of the setting NAME, or DEFAULT when it is absent or empty; of\n"
-"several, each on a line.\n"
+"usage: ctv-conf --shell[=PREFIX]\n"
+"       ctv-conf NAME [DEFAULT [NAME DEFAULT]...]\n"
+"All settings of this host, judged; or the value of the setting NAME, or DEFAULT\n"
+"when it is absent or empty; of several, each on a line.\n"
 "\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
+"      --shell[=PREFIX]     all of them as assignments for a shell\n"
+"  -h, --help               this text\n"
+"  -V, --version            the version\n";
+
+/* All or none: of settings that are not in order nothing is told but their names. */
+static int answer_shell(struct shell *answer)
+{
+	int rc = config_load();
+
+	if (rc == EX_OK)
+		rc = setting_check();
+	for (size_t i = 0; rc == EX_OK && setting_field(i) != NULL; i++)
+		shell_set(answer, setting_field(i), setting(setting_field(i)));
+	rc = shell_end(answer, rc);
+	setting_free();
+	config_free();
+	return rc;
+}
 
 /* words is a list of pairs that ends with NULL; of the last the default may be missing */
 static int print_settings(char **words, bool several)
@@ -56,18 +80,34 @@ static bool is_name(const char *s)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "shell", optional_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
 	};
+	static const char *names[SHELL_NAMES + 1];
+	struct shell answer = { .names = names };
+	const char *why;
 	int opt;
 
 	msg_init(argv[0]);
+	for (size_t i = 0; i < SHELL_NAMES && setting_field(i) != NULL; i++)
+		names[i] = setting_field(i);
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
 		switch (opt) {
+		case 'S':
+			why = shell_ask(&answer, optarg);
+			if (why != NULL)
+				return cli_usage("--shell=%s: %s", optarg, why);
+			break;
 		case 'h': return cli_help(help);
 		case 'V': return cli_version();
 		default: return cli_bad_option(opt, argv);
 		}
+	}
+	if (shell_asked(&answer)) {
+		if (argc > optind)
+			return cli_usage("%s: --shell takes no NAME", argv[optind]);
+		return answer_shell(&answer);
 	}
 	if (argc == optind || (argc - optind > 2 && (argc - optind) % 2 != 0))
 		return cli_usage("NAME is needed, and with several names a DEFAULT for each");

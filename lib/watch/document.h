@@ -18,9 +18,10 @@
 #define LIB_WATCH_DOCUMENT_H
 
 #include "lib/json.h"
+#include "lib/settingtable.h"
 
-#define STATUS_WARN_S 93600	/* 26 h: a day and two hours to make the copy */
-#define STATUS_CRIT_S 129600	/* 36 h: the runbook's limit */
+#define STATUS_WARN_S (DATA_LATE_H * 3600)
+#define STATUS_CRIT_S (DATA_OLD_H * 3600)
 #define STATUS_AHEAD_S 300	/* so far may another host's clock be ahead */
 #define STATUS_DAYS 14
 #define STATUS_EVENTS 10

@@ -1,0 +1,303 @@
+#include "lib/std.h"
+
+#include <stdarg.h>
+
+#include "lib/exits.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/settings.h"
+#include "lib/settingtable.h"
+
+#define QUOTE(x) #x
+#define TEXT(x) QUOTE(x)
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+
+/* ---- the kinds: each returns NULL, or what is wrong with a value -------------------------------- */
+
+static const char *name(const char *s)
+{
+	return s[strspn(s, LETTERS DIGITS "._-")] == '\0' ? NULL : "not a name (letters, digits, '.', '_' and '-')";
+}
+
+static const char *path(const char *s)
+{
+	if (*s != '/')
+		return "not an absolute path";
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == '\x7f')
+			return "has a control character";
+	return NULL;
+}
+
+/* Of a file: its name comes last. */
+static const char *file(const char *s)
+{
+	return s[strlen(s) - 1] == '/' ? "not the path of a file" : path(s);
+}
+
+static const char *remote(const char *s)
+{
+	return *s == '/' ? file(s) : "not the path of a file";
+}
+
+/* As far as a script needs it: a host can be asked there. libcurl is stricter when it is. */
+static const char *url(const char *s)
+{
+	const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : "";
+
+	if (*host == '\0' || *host == '/')
+		return "not an http or https URL";
+	for (; *s != '\0'; s++)
+		if (*s <= ' ' || *s == '\x7f')
+			return "not an http or https URL";
+	return NULL;
+}
+
+/* systemd.unit(5), "Description": the characters of a unit's name */
+static const char *unit(const char *s)
+{
+	return *s != '.' && strlen(s) < 256 && s[strspn(s, LETTERS DIGITS ":_.@\\-")] == '\0' ? NULL : "not a unit's name";
+}
+
+static const char *duration(const char *s)
+{
+	int64_t ms;
+	const char *why = num_duration(s, &ms);
+
+	return why == NULL && ms == 0 ? "must be longer than 0" : why;
+}
+
+static const char *size(const char *s)
+{
+	uint64_t bytes;
+
+	return num_size(s, &bytes);
+}
+
+/* NAME or NAME:ROWS, between spaces or commas. A pattern would be a file's name to the shell that takes them apart. */
+#define BETWEEN " ,\t\n"
+
+static const char *tables(const char *s)
+{
+	for (s += strspn(s, BETWEEN); *s != '\0'; s += strspn(s, BETWEEN)) {
+		size_t len = strcspn(s, BETWEEN), rows;
+		const char *colon = memrchr(s, ':', len);
+
+		if (memchr(s, '*', len) != NULL || memchr(s, '?', len) != NULL || memchr(s, '[', len) != NULL)
+			return "has a pattern, where tables are named one by one";
+		rows = colon != NULL ? (size_t)(s + len - colon - 1) : 0;
+		if (colon == s || (colon != NULL && (rows == 0 || strspn(colon + 1, DIGITS) != rows)))
+			return "not NAME or NAME:ROWS, between spaces";
+		s += len;
+	}
+	return NULL;
+}
+
+/*
+ * Secrets: told is whether one is set, and nothing else. They are not judged here, for a bad address of a channel
+ * must not keep a failover from beginning.
+ */
+static const struct { const char *field, *name; bool address; } secrets[] = {
+	{ "access_token_set", "DROPBOX_ACCESS_TOKEN", false },
+	{ "refresh_token_set", "DROPBOX_REFRESH_TOKEN", false },
+	{ "teams_url_set", "CTV_TEAMS_URL", true },
+	{ "slack_url_set", "CTV_SLACK_URL", true },
+	{ "ntfy_url_set", "CTV_NTFY_URL", true },
+	{ "kuma_url_set", "CTV_KUMA_URL", true },
+	{ "kuma_sync_url_set", "CTV_KUMA_SYNC_URL", true },
+	{ "healthchecks_url_set", "CTV_HEALTHCHECKS_URL", true },
+};
+
+#define SECRETS (sizeof secrets / sizeof *secrets)
+
+/* ---- what is made of a setting (NULL: it is not set) and of others; malloc'ed ------------------------ */
+
+static char *PRINTF_LIKE(1, 2) made(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	return text;
+}
+
+static char *settings_file(const char *set __attribute__((unused)))
+{
+	return made("%s", config_path());
+}
+
+/* The standby's name where nobody has named it. */
+static char *standby_name(const char *set __attribute__((unused)))
+{
+	const char *node = setting("node");
+
+	return made("%s", node != NULL && strcmp(node, setting("primary")) != 0 ? node : "pi2");
+}
+
+static char *live_of_app(const char *set)
+{
+	return set != NULL ? made("%s", set) : made("%s/data/database/production.db", setting("app"));
+}
+
+static char *directory_of_live(const char *set __attribute__((unused)))
+{
+	const char *live = setting("live"), *slash = strrchr(live, '/');
+
+	return made("%.*s", slash == live ? 1 : (int)(slash != NULL ? slash - live : 0), live);
+}
+
+/* Another port at the standby's host, whose address may stand in brackets. */
+static char *at_standby(int port)
+{
+	const char *host = strstr(setting("standby_url"), "://"), *name_ends;
+	size_t len;
+
+	host = host != NULL ? host + 3 : setting("standby_url");
+	name_ends = strpbrk(host, "@/");
+	if (name_ends != NULL && *name_ends == '@')
+		host = name_ends + 1;
+	len = strcspn(host, *host == '[' ? "]" : ":/?#");
+	return made("http://%.*s%s:%d", (int)len, host, *host == '[' ? "]" : "", port);
+}
+
+static char *station_at_standby(const char *set)
+{
+	return set != NULL ? made("%s", set) : at_standby(5001);
+}
+
+static char *kuma_at_standby(const char *set __attribute__((unused)))
+{
+	return at_standby(3001);
+}
+
+/* A limit below a day and two hours leaves no room for a warning. */
+static char *age_to_warn(const char *set __attribute__((unused)))
+{
+	int64_t most_ms = 0;
+
+	num_duration(setting("max_age"), &most_ms);
+	return made("%s", most_ms < DATA_LATE_H * INT64_C(3600000) ? setting("max_age") : TEXT(DATA_LATE_H) "h");
+}
+
+/* Spaces alone between them, for the shell to take apart. */
+static char *tables_as_words(const char *set)
+{
+	char *words = made("%s", set != NULL ? set : "");
+
+	for (char *c = words; *c != '\0'; c++)
+		if (strchr(BETWEEN, *c) != NULL)
+			*c = ' ';
+	return words;
+}
+
+/* Of the secrets that are addresses those that are none, by name. */
+static char *wrong_addresses(const char *set __attribute__((unused)))
+{
+	char *list = made("%s", ""), *longer;
+
+	for (size_t i = 0; i < SECRETS; i++) {
+		const char *value = secrets[i].address ? config_get(secrets[i].name) : NULL;
+
+		if (value == NULL || url(value) == NULL)
+			continue;
+		longer = made("%s%s%s", list, *list != '\0' ? " " : "", secrets[i].name);
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------- */
+
+/* name: NULL for a field that only follows from others. */
+static struct {
+	const char *field, *name;
+	const char *(*wrong)(const char *);
+	const char *fallback;
+	char *(*make)(const char *set);
+	char *value;	/* what make made */
+} table[] = {
+	{ "env_file", NULL, NULL, NULL, settings_file, NULL },
+	{ "node", "CTV_NODE", name, NULL, NULL, NULL },
+	{ "primary", "CTV_PRIMARY_NODE", name, "pi-ctv", NULL, NULL },
+	{ "standby", NULL, NULL, NULL, standby_name, NULL },
+	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL },
+	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL },
+	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL },
+	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL },
+	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL },
+	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL },
+	{ "log_dir", "CTV_LOG_DIR", path, NULL, NULL, NULL },
+	{ "run_dir", "CTV_RUN_DIR", path, "/run/ctv-mirror", NULL, NULL },
+	{ "primary_url", "CTV_PRIMARY_URL", url, "http://100.81.73.46:8000", NULL, NULL },
+	{ "standby_url", "CTV_STANDBY_URL", url, "http://100.96.96.109:8000", NULL, NULL },
+	{ "station_url", "CTV_STATION_URL", url, NULL, station_at_standby, NULL },
+	{ "kuma_page_url", NULL, NULL, NULL, kuma_at_standby, NULL },
+	{ "api_url", "DROPBOX_API_URL", url, "https://api.dropboxapi.com", NULL, NULL },
+	{ "max_age", "CTV_MAX_AGE", duration, TEXT(DATA_OLD_H) "h", NULL, NULL },
+	{ "warn_age", NULL, NULL, NULL, age_to_warn, NULL },
+	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL },
+	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL },
+	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL },
+	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL },
+};
+
+#define ROWS (sizeof table / sizeof *table)
+
+const char *setting_field(size_t i)
+{
+	return i < ROWS ? table[i].field : i < ROWS + SECRETS ? secrets[i - ROWS].field : NULL;
+}
+
+const char *setting(const char *field)
+{
+	const char *value = NULL;
+	size_t i = 0;
+
+	while (setting_field(i) != NULL && strcmp(setting_field(i), field) != 0)
+		i++;
+	if (setting_field(i) == NULL)
+		abort();
+	if (i >= ROWS)
+		return config_get(secrets[i - ROWS].name) != NULL ? "yes" : NULL;
+	if (table[i].name != NULL)
+		value = config_get(table[i].name);
+	if (table[i].make == NULL)
+		return value != NULL ? value : table[i].fallback;
+	if (table[i].value == NULL)
+		table[i].value = table[i].make(value);
+	return table[i].value;
+}
+
+void setting_free(void)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		free(table[i].value);
+		table[i].value = NULL;
+	}
+}
+
+int setting_check(void)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *value = table[i].name != NULL ? config_get(table[i].name) : NULL;
+		const char *why = value != NULL ? table[i].wrong(value) : NULL;
+
+		if (why == NULL)
+			continue;
+		/* an address may hold a password */
+		if (table[i].wrong == url)
+			msg_err(table[i].name, "%s", why);
+		else
+			msg_err(table[i].name, "%s: %s", value, why);
+		return EX_CONFIG;
+	}
+	return EX_OK;
+}

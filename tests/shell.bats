@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# --shell, the language between the tools and the scripts: of every tool that has it
+
+load helper
+
+# a command line of each, which ends badly and changes nothing: all its names must be printed all the same
+calls() {
+	cat <<'TABLE'
+ctv-conf
+TABLE
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	# no settings file: what needs one ends with 78
+	mkdir dir
+	export CTV_ENV_FILE=dir
+}
+
+# names_on_page TOOL
+names_on_page() {
+	sed -n '/^\.Ss Names of --shell$/,/^\.S[sh] [^N]/s/^\.It Va //p' "$ROOT/man/$1.1"
+}
+
+@test "each name at every end, in the order of the manual, quoted, and fit for any shell" {
+	while read -r tool arguments; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr "$tool" --shell=p_ $arguments
+		[ "$status" -ne 0 ] && [ "$status" -ne 64 ]
+		names_on_page "$tool" >names
+		[ -s names ] || { echo "$tool: no names on its page" >&2; return 1; }
+		! grep -vxE '[a-z][a-z0-9_]*' names || { echo "$tool: no names for a shell" >&2; return 1; }
+		sed -n "s/^p_\([a-z0-9_]*\)='.*'$/\1/p" <<<"$output" | diff names - || { echo "$tool: not as on its page" >&2; return 1; }
+		[ "$(wc -l <<<"$output")" -eq "$(wc -l <names)" ]
+	done < <(calls)
+}
+
+@test "no tool that has --shell is missing above" {
+	for source in "$ROOT"/tools/*.c; do
+		tool=$(basename "$source" .c)
+		"$tool" --help >help
+		if grep -q -- '--shell' help; then
+			calls | grep -qE "^$tool( |$)" || { echo "$tool: has --shell, and is not tried" >&2; return 1; }
+		fi
+	done
+}
+
+@test "a prefix that is no beginning of a name is a usage error, and nothing is printed" {
+	while read -r tool arguments; do
+		for prefix in X 1x a-b "a'" é; do
+			# shellcheck disable=SC2086  # words
+			run --separate-stderr "$tool" "--shell=$prefix" $arguments
+			case $tool/$status in */64 | *-check/3 | http-probe/3 | db-verify/3) ;; *) echo "$tool: $status" >&2; return 1 ;; esac
+			[ -z "$output" ]
+		done
+	done < <(calls)
+}
+
+@test "an answer that cannot be written is an error, never a silent success" {
+	while read -r tool arguments; do
+		run bash -c "$tool --shell $arguments >/dev/full"
+		[ "$status" -ne 0 ]
+		grep -q "$tool: standard output: cannot write: No space left on device" <<<"$output"
+	done < <(calls)
+}

@@ -1,0 +1,101 @@
+#include "lib/std.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/exits.h"
+#include "lib/msg.h"
+#include "lib/settings.h"
+#include "lib/settingtable.h"
+
+#include "tests/unit/check.h"
+
+/* What is of its kind, and what is not. */
+static const struct { const char *name, *value; bool good; } kinds[] = {
+	{ "CTV_NODE", "pi2", true }, { "CTV_NODE", "a.b_c-1", true }, { "CTV_NODE", "a b", false },
+	{ "CTV_NODE", "a\nb", false }, { "CTV_NODE", "../x", false }, { "CTV_NODE", "a'b", false },
+	{ "CTV_PRIMARY_NODE", "../x", false }, { "CTV_PRIMARY_NODE", "\xc3\xa9", false },
+	{ "DATABASE_PATH", "/it's a/db", true }, { "DATABASE_PATH", "x.db", false }, { "DATABASE_PATH", "/x/", false },
+	{ "DATABASE_PATH", "/a\nb", false }, { "DATABASE_PATH", "/a\x1b[2J", false },
+	{ "CTV_STATE_DIR", "./state", false }, { "CTV_STATE_DIR", "/s/", true }, { "CTV_APP_DIR", "app", false },
+	{ "CTV_LOG_DIR", "log", false }, { "CTV_RUN_DIR", "run", false },
+	{ "CTV_PRIMARY_URL", "http://a:8000", true }, { "CTV_PRIMARY_URL", "https://u:p@a/x?y#z", true },
+	{ "CTV_PRIMARY_URL", "pi-ctv:8000", false }, { "CTV_PRIMARY_URL", "http:///x", false },
+	{ "CTV_PRIMARY_URL", "http://", false }, { "CTV_PRIMARY_URL", "http://a b", false },
+	{ "CTV_PRIMARY_URL", "http://a\nb", false }, { "CTV_PRIMARY_URL", "HTTP://a", false },
+	{ "CTV_STANDBY_URL", "file:///etc/passwd", false }, { "CTV_STATION_URL", "x", false },
+	{ "DROPBOX_API_URL", "ftp://x", false },
+	{ "CTV_SERVICE", "flaskapp", true }, { "CTV_SERVICE", "a@b\\x2d.service", true }, { "CTV_SERVICE", "../x", false },
+	{ "CTV_SERVICE", ".service", false }, { "CTV_SERVICE", "a;reboot", false }, { "CTV_SERVICE", "a/b", false },
+	{ "DROPBOX_DB_PATH", "/d/x.db", true }, { "DROPBOX_DB_PATH", "database.db", false }, { "DROPBOX_DB_PATH", "/", false },
+	{ "CTV_MAX_AGE", "36h", true }, { "CTV_MAX_AGE", "5", true }, { "CTV_MAX_AGE", "soon", false },
+	{ "CTV_MAX_AGE", "-1h", false }, { "CTV_MAX_AGE", "1h30m", false }, { "CTV_MAX_AGE", "0", false },
+	{ "CTV_MAX_AGE", "99999999999999999999d", false }, { "CTV_START_TIMEOUT", "-1", false },
+	{ "CTV_START_TIMEOUT", "1s", true }, { "CTV_MIN_SIZE", "100m", true }, { "CTV_MIN_SIZE", "0", true },
+	{ "CTV_MIN_SIZE", "1.5G", false }, { "CTV_MIN_SIZE", "100MB", false },
+	{ "CTV_REQUIRE_TABLES", "spots:800000, customers", true }, { "CTV_REQUIRE_TABLES", " a:b:3\tc ", true },
+	{ "CTV_REQUIRE_TABLES", "spots:many", false }, { "CTV_REQUIRE_TABLES", "spots:", false },
+	{ "CTV_REQUIRE_TABLES", ":3", false }, { "CTV_REQUIRE_TABLES", "*", false },
+	/* of a secret nobody judges the value */
+	{ "CTV_TEAMS_URL", "x", true }, { "DROPBOX_ACCESS_TOKEN", "x y", true },
+};
+
+/* What a field is when a setting is set; NULL: absent. */
+static const struct { const char *name, *value, *field, *is; } derived[] = {
+	{ "CTV_NODE", "", "node", NULL }, { "CTV_NODE", "", "standby", "pi2" }, { "CTV_NODE", "pi3", "standby", "pi3" },
+	{ "CTV_NODE", "pi-ctv", "standby", "pi2" },
+	{ "CTV_APP_DIR", "/a", "live", "/a/data/database/production.db" }, { "DATABASE_PATH", "/x/y.db", "live", "/x/y.db" },
+	{ "DATABASE_PATH", "/x/y.db", "live_dir", "/x" }, { "DATABASE_PATH", "/y.db", "live_dir", "/" },
+	{ "CTV_MAX_AGE", "", "max_age", "36h" }, { "CTV_MAX_AGE", "", "warn_age", "26h" },
+	{ "CTV_MAX_AGE", "25h", "warn_age", "25h" }, { "CTV_MAX_AGE", "26h", "warn_age", "26h" },
+	{ "CTV_MAX_AGE", "3d", "warn_age", "26h" }, { "CTV_MAX_AGE", "5ms", "warn_age", "5ms" },
+	{ "CTV_STANDBY_URL", "http://a:8000", "station_url", "http://a:5001" },
+	{ "CTV_STANDBY_URL", "http://a", "station_url", "http://a:5001" },
+	{ "CTV_STANDBY_URL", "https://a/", "station_url", "http://a:5001" },
+	{ "CTV_STANDBY_URL", "http://1.2.3.4:80/x", "station_url", "http://1.2.3.4:5001" },
+	{ "CTV_STANDBY_URL", "http://[::1]:8000", "station_url", "http://[::1]:5001" },
+	{ "CTV_STANDBY_URL", "http://[::1]", "kuma_page_url", "http://[::1]:3001" },
+	{ "CTV_STANDBY_URL", "http://u:p@a:1/x", "station_url", "http://a:5001" },
+	{ "CTV_STATION_URL", "http://s/", "station_url", "http://s/" },
+	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
+	{ "CTV_LOG_DIR", "", "log_dir", NULL },
+	{ "CTV_TEAMS_URL", "https://secret/", "teams_url_set", "yes" }, { "CTV_TEAMS_URL", "", "teams_url_set", NULL },
+	{ "CTV_TEAMS_URL", "secret", "wrong_urls", "CTV_TEAMS_URL" }, { "CTV_TEAMS_URL", "https://x/", "wrong_urls", "" },
+};
+
+/* The complaints are the tests' of ctv-conf. */
+static void hush(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		abort();
+	close(fd);
+}
+
+int main(void)
+{
+	msg_init("settingtable");
+	hush();
+	clearenv();
+	setenv("CTV_ENV_FILE", "/nonexistent", 1);
+	check(config_load() == EX_OK, "without a file");
+	check(setting_check() == EX_OK, "all defaults are of their kind");
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		setenv(kinds[i].name, kinds[i].value, 1);
+		check((setting_check() == EX_OK) == kinds[i].good, "%s='%s'", kinds[i].name, kinds[i].value);
+		unsetenv(kinds[i].name);
+	}
+	for (size_t i = 0; i < sizeof derived / sizeof *derived; i++) {
+		const char *is;
+
+		setenv(derived[i].name, derived[i].value, 1);
+		is = setting(derived[i].field);
+		check(is == NULL || derived[i].is == NULL ? is == derived[i].is : strcmp(is, derived[i].is) == 0,
+		      "%s='%s': %s is '%s'", derived[i].name, derived[i].value, derived[i].field, is != NULL ? is : "NULL");
+		setting_free();
+		unsetenv(derived[i].name);
+	}
+	config_free();
+	return check_done();
+}
