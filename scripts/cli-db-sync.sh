@@ -53,15 +53,8 @@ settings
 backups=/backups
 logs=${log_dir:-/var/log/ctv-db-sync}
 
-# kinds: reads names; prints `STAMP KIND NAME` of those that are backups, newest first. The stamp is UTC. Names
-# sort by their kind, so only the parsed time tells which is newer.
-kinds() {
-	sed -n -E 's/^((database|failover)_backup_([0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])_([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9])\.db)$/\3 \2 \1/p' |
-		sort -r
-}
-
-# backup_names: a folder that is not there yet holds none
-backup_names() {
+# in_backups: the names there; a folder that is not there yet holds none
+in_backups() {
 	dbx-ls "$backups" || [ $? -eq 66 ]
 }
 
@@ -113,28 +106,29 @@ do_backup() {
 	step verify
 	verify "$snapshot" full || { rm -f "$snapshot"; die "$status" "$why"; }
 	step put
-	[ -n "$name" ] || name=database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db
-	run dbx-put --json "$snapshot" "$backups/$name" || {
+	backup=$backups/$name
+	{ if [ -n "$name" ]; then run dbx-put -c --json "$snapshot" "$backup"; else put_backup "$snapshot" database "$taken" --json; fi; } || {
 		rm -f "$snapshot"
 		# no backup is overwritten from here
-		[ "$status" -ne 73 ] || hint="cli-db-sync backup ANOTHER-NAME.db"
+		[ "$status" -ne 73 ] || [ -z "$name" ] || hint="cli-db-sync backup ANOTHER-NAME.db"
 		die "$(ended "$status")" "$why" "$hint"
 	}
 	note "$(field size <"$out") bytes"
 	rm -f "$snapshot"
-	finish ok "saved: $backups/$name, data of $taken"
+	finish ok "saved: $backup, data of $taken"
 }
 
 do_restore() {
 	# what a wrong clock has named is not the newest: it is listed, and can be fetched
-	backup_names | kinds | awk -v most="$(date -u -d '+1 day' +%Y%m%d_%H%M%S)" '$1 <= most' >"$choice"
+	names=$(in_backups)
+	printf '%s\n' "$names" | backup-names --beyond 0 >"$choice"
 	[ -s "$choice" ] || die 66 "$backups: no backup there"
 	for each in database failover; do
 		newest=$(grep -m 1 " $each " "$choice") || newest="- none"
 		echo "newest $each backup: ${newest##* }"
 	done
-	read -r stamp kind name <"$choice"
-	if [ -z "$dry" ] && ! ask "Replace $live by $backups/$name ($kind, $stamp UTC)? [y/N]"; then
+	read -r time kind name <"$choice"
+	if [ -z "$dry" ] && ! ask "Replace $live by $backups/$name ($kind, $time)? [y/N]"; then
 		echo "nothing was changed"
 		return 0
 	fi
@@ -146,9 +140,10 @@ test) do_test ;;
 info) do_info ;;
 list) dbx-ls -l "${1:-/}" ;;
 list-backups)
-	names=$(backup_names)
-	printf '%s\n' "$names" | kinds | while read -r stamp kind name; do
-		printf '%s UTC  %-8s  %s/%s\n' "$stamp" "$kind" "$backups" "$name"
+	names=$(in_backups)
+	printf '%s\n' "$names" | backup-names | while read -r _ kind name; do
+		stamp=${name#*_backup_}
+		printf '%s UTC  %-8s  %s/%s\n' "${stamp%.db}" "$kind" "$backups" "$name"
 	done
 	;;
 upload)

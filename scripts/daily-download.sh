@@ -85,6 +85,30 @@ wait_for_news() {
 	done
 }
 
+# A timer's start ends here when there is nothing new, or while the copy on record is the one that was refused
+timer_ends() {
+	said=0
+	record=$(mirror-head show --timeout 30s 2>/dev/null) || said=$?
+	case $said in
+	0) record=$(printf '%s\n' "$record" | sed -n 's/^rev=//p') ;;
+	66) record=$(dbx-ls --json "$remote" 2>/dev/null | field rev) || return 0 ;;
+	65) record= ;;
+	*) return 0 ;;
+	esac
+	pick rev "$state/last-download.json"
+	tried=$value
+	if given_up download && { [ "$tried" = "$record" ] || [ "$refused" -ne 65 ]; }; then
+		printf '%s: %s\n' "$program" "$(text message <"$state/last-download.json")" >&2
+		printf 'hint: not tried again before the next night; systemctl start ctv-pi2-download.service tries it now\n' >&2
+		exit "$refused"
+	fi
+	pick exit "$state/last-download.json"
+	if [ "$value" = 0 ] && of_tonight download last_ok_at && [ "$(installed rev)" = "$record" ] && as_installed; then
+		say "nothing is new since this night's download"
+		exit 0
+	fi
+}
+
 # a database that serves is not replaced: by the role, by the unit, and by who has it open
 gate() {
 	step role
@@ -403,9 +427,11 @@ pull() {
 }
 
 [ "$wait_seconds" -eq 0 ] || [ -n "$dry" ] || wait_for_news
+[ -n "$dry$from$force" ] || ! by_timer || timer_ends
 begin download 7 "${log_dir:-/var/log/ctv-pi2-download}/download.log"
 gate
 read_record
+outcome=$(printf '"rev":"%s"' "$rev")
 fetch
 verify_candidate
 [ -n "$dry" ] || renew

@@ -60,6 +60,31 @@ report() {
 	replace "$journal" <"$scratch/journal" || die 74 "$journal: cannot write"
 }
 
+# A timer's start ends here when this night is done, or waits for a person, unless the record has changed hands since
+timer_ends() {
+	said=0
+	said_record=$(mirror-head show --timeout 30s 2>/dev/null) || said=$?
+	case $said in
+	0 | 65 | 66)
+		pick epoch "$state/last-upload.json"
+		was=$value
+		pick owner "$state/last-upload.json"
+		[ "$was $value" = "$(printf '%s\n' "$said_record" | sed -n 's/^epoch=//p') $(
+			printf '%s\n' "$said_record" | sed -n 's/^owner=//p')" ] || return 0
+		;;
+	esac
+	if given_up upload; then
+		printf '%s: %s\n' "$program" "$(text message <"$state/last-upload.json")" >&2
+		printf 'hint: not tried again before the next night; systemctl start ctv-db-sync.service tries it now\n' >&2
+		exit "$refused"
+	fi
+	if of_tonight upload last_ok_at; then
+		say "this night's upload is done"
+		exit 0
+	fi
+}
+
+whose=
 # is_owner: ends the run unless this host may publish
 is_owner() {
 	run mirror-head show || :
@@ -68,6 +93,8 @@ is_owner() {
 	66) owner='' epoch=0 ;;
 	*) die "$(ended "$status")" "$why" "$hint" ;;
 	esac
+	[ -z "$owner" ] || whose=$(printf '"epoch":%s,"owner":"%s"' "$epoch" "$owner")
+	outcome=$whose
 	[ -z "$owner" ] || [ "$owner" = "$node" ] || die 77 \
 		"$remote: this host ($node) is fenced: $owner has owned the record since epoch $epoch; nothing is published, $live stays as it is" \
 		"failback-to-pi-ctv.sh on $owner hands the record back"
@@ -155,15 +182,29 @@ put() {
 	rev=$(did rev)
 }
 
-# a second copy inside Dropbox, named by the time of its data (UTC)
+# A second copy inside Dropbox, named by the time of its data (UTC); where another content has this name, by the next second
 copy_to_backups() {
 	step backup
-	backup=$backups/database_backup_$(date -u -d "$taken" +%Y%m%d_%H%M%S).db
-	if ! in_dropbox "$backup"; then
-		run dbx-cp "$remote" "$backup" || in_dropbox "$backup" || die "$(ended "$status")" "$why" "$hint"
-		in_dropbox "$backup" || die 75 "$backup: $remote was replaced while it was copied" "run it again"
-	fi
+	n=0
+	while backup=$backups/$(backup_name database "$taken" "$n"); ! in_dropbox "$backup"; do
+		if run dbx-cp "$remote" "$backup"; then
+			in_dropbox "$backup" || put_right
+			break
+		fi
+		! in_dropbox "$backup" || break
+		n=$((n + 1))
+		[ "$status" -eq 73 ] || die "$(ended "$status")" "$why" "$hint"
+		[ "$n" -lt 60 ] || die 73 "$why" "dbx-rm of what is not wanted in $backups makes its name free"
+	done
 	note "$backup"
+}
+
+# what we have just copied is not our snapshot: it gets our name's content, unless somebody has changed that too
+put_right() {
+	must dbx-ls --json "$backup"
+	must dbx-put -c --if-rev "$(field rev <"$out")" "$snapshot" "$backup"
+	die 75 "$remote: was replaced while it was copied; $backup holds tonight's data all the same" \
+		"run it again: it puts tonight's data there"
 }
 
 # in_dropbox PATH: is there a file with the content of the snapshot?
@@ -188,18 +229,11 @@ publish() {
 	rm -f "$journal" "$snapshot" || die 74 "$snapshot: cannot remove"
 }
 
-# what may go: all but the newest of this kind, by the time in the name, never the one just made. Reads names. One from
-# the future, by a clock that was wrong, counts for nothing and stays.
-superseded() {
-	grep -E '^database_backup_[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])_([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.db$' |
-		awk -v most="database_backup_$(date -u -d '+1 day' +%Y%m%d_%H%M%S).db" '$0 <= most' |
-		sort -r | tail -n +$((keep + 1)) | grep -vxF -e "${backup##*/}"
-}
-
 prune() {
 	step prune
 	must dbx-ls "$backups"
-	old=$(superseded <"$out") || old=
+	# never the one just made, whatever the clock says
+	old=$(backup-names --beyond "$keep" <"$out" | sed -n 's/^.* database //p' | grep -vxF -e "${backup##*/}") || old=
 	if [ -z "$old" ]; then
 		note "nothing to remove"
 		return 0
@@ -212,6 +246,7 @@ prune() {
 	note "$# removed, the newest $keep are kept"
 }
 
+[ -n "$dry" ] || ! by_timer || timer_ends
 begin upload 7 "${log_dir:-/var/log/ctv-db-sync}/upload.log"
 gate
 if [ -n "$dry" ]; then
@@ -220,9 +255,10 @@ fi
 take_snapshot
 verify_snapshot
 put
-outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s"' "$rev" "$size" "$hash" "$taken")
+done=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s"' "$rev" "$size" "$hash" "$taken")
+outcome=$done${whose:+,$whose}
 copy_to_backups
 publish
-outcome=$outcome,$(printf '"epoch":%s,"seq":%s,"published":true' "$epoch" "$seq")
+outcome=$done,$(printf '"epoch":%s,"owner":"%s","seq":%s,"published":true' "$epoch" "$node" "$seq")
 prune
 finish ok "published: $remote, data of $taken"

@@ -451,9 +451,34 @@ settle_record() {
 	rm -f "$state/wanted/claim"
 }
 
+# backup_name KIND TIME [SECONDS]: the name of a backup with data of that time, or of so many seconds later
+backup_name() {
+	date -u -d "@$(($(date -d "$2" +%s) + ${3:-0}))" "+$1_backup_%Y%m%d_%H%M%S.db"
+}
+
+# put_backup FILE KIND TIME [OPTION...]: FILE among the backups, as $backup. A clock that begins at the same moment after
+# each power cut makes one name twice: where it holds another content the next second's name is taken.
+put_backup() {
+	put_file=$1 put_kind=$2 put_time=$3 put_n=0
+	shift 3
+	while [ "$put_n" -lt 60 ]; do
+		backup=/backups/$(backup_name "$put_kind" "$put_time" "$put_n")
+		if run dbx-put -c "$@" "$put_file" "$backup"; then
+			return 0
+		fi
+		[ "$status" -eq 73 ] || return "$status"
+		put_n=$((put_n + 1))
+	done
+	hint="dbx-rm of what is not wanted in /backups makes its name free"
+	return 73
+}
+
 # settle_backup NAME: uploads the copy of that name, which wanted/NAME names; its upload may go on from an earlier one
 settle_backup() {
-	run dbx-put -c "$(cat "$state/wanted/$1")" "/backups/$1" || return "$status"
+	at=${1#failover_backup_} at=${at%.db}
+	clock_time=${at#*_} at=${at%_*}
+	put_backup "$(cat "$state/wanted/$1")" failover \
+		"$at ${clock_time%????}:${clock_time#??}" || return "$status"
 	rm -f "$state/wanted/$1"
 }
 
@@ -593,6 +618,37 @@ git_now() {
 
 version_of() {
 	git_now log -1 --format='%h of %cs'
+}
+
+# ---- the tries of a night --------------------------------------------------------------------
+# The timers begin a job again and again until 23:30. What has been done, and what only a person can mend, is not
+# tried again before the next night; whoever starts the job himself always gets a run.
+
+# by_timer: systemd says what it was started by, systemd.exec(5)
+by_timer() {
+	case ${TRIGGER_UNIT-} in *.timer) ;; *) false ;; esac
+}
+
+# night_of TIME: the date of the night that a time belongs to: it begins with the first try, at 02:05. By the words of the
+# local clock, for on some nights this moment does not exist, or does twice.
+night_of() {
+	local_time=$(date -d "$1" '+%F %H%M') || return
+	night=${local_time% *}
+	[ "${local_time#* }" -ge 0205 ] || night=$(date -d "$night 12:00 1 day ago" +%F)
+	echo "$night"
+}
+
+# of_tonight TASK MEMBER: is that time in the record of the last run one of this night?
+of_tonight() {
+	pick "$2" "$state/last-$1.json"
+	[ -n "$value" ] && [ "$(night_of "$value")" = "$(night_of now)" ]
+}
+
+# given_up TASK: ended the last run of this night with what no other try can mend? Sets $refused to its exit status.
+given_up() {
+	pick exit "$state/last-$1.json"
+	refused=$value
+	case $refused in 65 | 70 | 77 | 78) of_tonight "$1" finished_at ;; *) false ;; esac
 }
 
 # ---- a run ----------------------------------------------------------------------------------

@@ -60,11 +60,11 @@ last_words() {
 	timeout 10 journalctl -q --no-pager -o cat -n 5 "$@" 2>/dev/null | tail -c 4000 || :
 }
 
-# A nightly job tells each failed run, unless the primary's end explains it; what runs every few minutes or is started
+# A nightly job tells the first failed try of a night, unless the primary's end explains it; what runs every few minutes or is started
 # again and again tells at times. Without the application nobody is served.
 severity=warning
 case $unit in
-ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 0 --inhibited-by primary-down ;;
+ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 02:00 --inhibited-by primary-down ;;
 flaskapp.service | ctv-resume.service) severity=critical; set -- --repeat 4h ;;
 *) set -- --repeat 4h ;;
 esac

@@ -831,3 +831,48 @@ END
 	run download --help
 	expect 0 '^usage: daily-download.sh'
 }
+
+# by_timer: as systemd starts it for its timer, systemd.exec(5)
+by_timer() {
+	on pi2 env TRIGGER_UNIT=ctv-pi2-download.timer daily-download.sh
+}
+
+@test "a timer's start ends after one request when nothing is new, and a person's looks at everything" {
+	upload >log
+	run by_timer
+	expect 0 'is installed'
+	record=$(cat pi2/state/last-download.json)
+	dropbox_control reset
+	run by_timer
+	expect 0 "^nothing is new since this night's download$"
+	[ "$(dropbox_log 'select(.route | startswith("files/"))' | wc -l)" -eq 1 ]
+	[ "$(cat pi2/state/last-download.json)" = "$record" ]
+	run download
+	expect 0 'already the newest copy'
+	# what was written here is no copy of last night's
+	sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
+	run by_timer
+	expect 0 'is installed'
+}
+
+@test "a copy that was refused is not fetched again by the timer before another is on record" {
+	unindex "$live"
+	stub db-verify <<'END'
+case $* in *upload.db*) set -- -l header --json "$PWD/pi-ctv/state/upload.db" ;; esac
+exec "$real" "$@"
+END
+	upload >log || true
+	rm -f stubs/db-verify
+	hash -r
+	run by_timer
+	expect 65 'index'
+	dropbox_control reset
+	run by_timer
+	expect 65 'index'
+	expect 65 'hint: not tried again before the next night'
+	[ "$(dropbox_log 'select(.route | startswith("files/"))' | wc -l)" -eq 1 ]
+	sql "$live" REINDEX
+	upload >log
+	run by_timer
+	expect 0 'is installed'
+}

@@ -423,3 +423,125 @@ END
 	run upload --version
 	expect 0 '^daily-upload.sh [0-9]'
 }
+
+# by_timer HOST SCRIPT: as systemd starts it for its timer, systemd.exec(5)
+by_timer() {
+	on "$1" env TRIGGER_UNIT=ctv-db-sync.timer "$2"
+}
+
+# at_night TASK EDIT...: a record as a run of some time left it
+edit_record() {
+	jq -c "$1" pi-ctv/state/last-upload.json >edited
+	cp edited pi-ctv/state/last-upload.json
+}
+
+@test "a timer's start after the night's upload ends at once and leaves the record; a person's publishes" {
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+	record=$(cat pi-ctv/state/last-upload.json)
+	dropbox_control reset
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 "^this night's upload is done$"
+	[ "$(cat pi-ctv/state/last-upload.json)" = "$record" ]
+	[ "$(dropbox_log 'select(.route | startswith("files/"))' | wc -l)" -eq 1 ]
+	# without a line the mark is all there is
+	run env DROPBOX_CONTENT_URL=http://127.0.0.1:1 CTV_ENV_FILE=/nonexistent bash -c "$(declare -f on by_timer); wrap=(); BATS_TEST_TMPDIR=$PWD; by_timer pi-ctv daily-upload.sh"
+	expect 0 "this night's upload is done"
+	run upload
+	expect 0 'published'
+	[ "$(on pi2 mirror-head show -f seq)" -eq 2 ]
+	# what a path unit or another service starts is no timer's
+	run on pi-ctv env TRIGGER_UNIT=x.path daily-upload.sh
+	expect 0 'published'
+}
+
+@test "the mark of a night is void after it, and after a change of epoch or owner" {
+	upload
+	edit_record '.last_ok_at = (now - 86400 | todate)'
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+	# pi2 has served meanwhile, and gave back
+	claimed_by pi2
+	claimed_by pi-ctv
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+	claimed_by pi2
+	run by_timer pi-ctv daily-upload.sh
+	expect 77 'fenced'
+	# the refusal stands as long as its cause
+	runs=$(last pi-ctv upload .runs_failed)
+	run by_timer pi-ctv daily-upload.sh
+	expect 77 'fenced'
+	expect 77 'hint: not tried again before the next night'
+	[ "$(last pi-ctv upload .runs_failed)" = "$runs" ]
+	claimed_by pi-ctv
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+}
+
+@test "what may pass is tried again the same night, what only a person can mend is not" {
+	rows=0
+	upload
+	for code in 65 66 69 70 73 74 75 76 77 78; do
+		edit_record ".exit = $code | .result = \"failed\" | .message = \"it was so\" | .last_ok_at = null | .finished_at = (now | todate)"
+		run by_timer pi-ctv daily-upload.sh
+		case $code in
+		65 | 70 | 77 | 78) expect $code '^daily-upload.sh: it was so' ;;
+		*) expect 0 'published' ;;
+		esac
+		rows=$((rows + 1))
+	done
+	[ "$rows" -eq 10 ]
+	# a killed run is taken up
+	edit_record '.exit = 0 | .result = "running" | .last_ok_at = null | .finished_at = null'
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+}
+
+# the_clock_stands: the data of each snapshot are of one second, as after each power cut where no clock goes on
+the_clock_stands() {
+	stub db-snapshot <<'END'
+"$real" "$@" | sed 's/"snapshot_at":"[^"]*"/"snapshot_at":"2026-11-20T01:17:01Z"/'
+END
+}
+
+@test "a backup's name that another content has is left alone, and the next second's is taken, as often as it happens" {
+	the_clock_stands
+	for day in monday tuesday wednesday; do
+		sql "$live" "INSERT INTO spots (note) VALUES ('$day')"
+		run upload
+		expect 0 'published'
+	done
+	[ "$(backups | tr '\n' ' ')" = 'database_backup_20261120_011701.db database_backup_20261120_011702.db database_backup_20261120_011703.db ' ]
+	dropbox_get /backups/database_backup_20261120_011701.db >got.db
+	[ "$(sql got.db "SELECT count(*) FROM spots WHERE note = 'tuesday'")" -eq 0 ]
+	[ "$(on pi2 cli-db-sync.sh list-backups | wc -l)" -eq 3 ]
+	# the same content is no other
+	run upload
+	expect 0 'published'
+	[ "$(backups | wc -l)" -eq 3 ]
+}
+
+@test "a name that no second has free is said with what helps" {
+	the_clock_stands
+	for n in $(seq 0 59); do
+		dropbox_control put "{\"path\":\"/backups/$(date -u -d "2026-11-20 01:17:01 $n seconds" +database_backup_%Y%m%d_%H%M%S.db)\",\"text\":\"x\"}" >/dev/null
+	done
+	run upload
+	expect 73 'hint: dbx-rm of what is not wanted in /backups'
+}
+
+@test "what somebody puts in the place of the database while it is copied does not stay under our backup's name" {
+	stub dbx-cp <<END
+[ -e once ] || { : >once; curl -sS --data-binary '{"path":"/database.db","text":"of somebody else"}' "$DROPBOX_API_URL/control/put" >&2; }
+exec "\$real" "\$@"
+END
+	run upload
+	expect 75 'was replaced while it was copied'
+	backup=$(backups)
+	dropbox_get "/backups/$backup" >got.db
+	[ "$(rows got.db)" = "$(rows "$live")" ]
+	run upload
+	expect 0 'published'
+	[ "$(backups)" = "$backup" ]
+}

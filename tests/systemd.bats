@@ -111,7 +111,64 @@ exposure() {
 	grep -x Persistent=true "$D/etc/systemd/system/ctv-pi2-download.timer"
 	installed primary
 	grep -x 'OnCalendar=\*-\*-\* 02:05' "$D/etc/systemd/system/ctv-db-sync.timer"
+	# an operator's tries, one after the other, meet no limit
+	grep -x StartLimitIntervalSec=0 "$D/etc/systemd/system/ctv-db-sync.service"
 	grep -x Persistent=true "$D/etc/systemd/system/ctv-db-sync.timer"
+}
+
+# elapses TIMER ZONE DAY: its times from noon before DAY for 60 hours, `EPOCH LETTER`
+elapses() {
+	sed -n 's/^OnCalendar=//p' "$ROOT/systemd/$1.timer" | while read -r spec; do
+		# UTC is printed on a line of its own, but where it is the zone
+		TZ=$2 systemd-analyze calendar --base-time="$3 12:00" --iterations=60 "$spec" |
+			sed -n 's/^ *\(Next elapse\|Iter\. #[0-9]*\|(in UTC)\): //p' | grep UTC
+	done | date -u -f - +"%s $4" | sort -un
+}
+
+@test "in every zone each night has one upload and a download after it, also when summer time begins or ends" {
+	rows=0
+	# the function that the job asks what night it is
+	eval "$(sed -n '/^night_of()/,/^}/p' "$ROOT/scripts/oldlib.sh")"
+	while read -r zone before; do
+		{ elapses ctv-db-sync "$zone" "$before" u; elapses ctv-pi2-download "$zone" "$before" d; } | sort >elapses
+		start=$(TZ=$zone date -d "$before 12:00" +%s)
+		last=none fetched=none nights=
+		while read -r at what; do
+			[ "$at" -le $((start + 60 * 3600)) ] || break
+			night=$(TZ=$zone night_of "@$at")
+			case $what in
+			u) [ "$night" != "$(TZ=$zone date -d "$before" +%F)" ] && [ "$night" != "$last" ] || continue
+				# what was published in the night before has been fetched
+				[ "$fetched" = "$last" ]
+				last=$night nights="$nights $(TZ=$zone date -d "@$at" +%d:%H:%M)" ;;
+			d) fetched=$last ;;
+			esac
+		done <elapses
+		[ "$fetched" = "$last" ]
+		echo "$zone $before:$nights" >&2
+		day=$((10#${before##*-}))
+		# two nights, each on its own date; 02:05, or the first moment after the gap
+		[[ $nights =~ ^\ $(printf %02d $((day + 1))):0[23]:[03]5\ $(printf %02d $((day + 2))):02:05$ ]]
+		rows=$((rows + 1))
+	done <<-'END'
+		America/Los_Angeles 2027-03-13
+		America/Los_Angeles 2027-11-06
+		Europe/Berlin 2027-03-27
+		Europe/Berlin 2026-10-24
+		Europe/Helsinki 2027-03-27
+		Australia/Sydney 2027-10-02
+		Australia/Sydney 2027-04-03
+		Australia/Lord_Howe 2027-10-02
+		Australia/Lord_Howe 2027-04-03
+		Asia/Beirut 2027-03-27
+		Atlantic/Azores 2026-10-24
+		America/Havana 2026-10-24
+		America/Santiago 2027-09-04
+		America/Santiago 2027-04-03
+		Antarctica/Troll 2027-03-27
+		UTC 2026-06-10
+	END
+	[ "$rows" -ge 16 ]
 }
 
 @test "the standby gets what the runbook calls, where it calls it" {
