@@ -1,7 +1,6 @@
 #include "lib/std.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 
 #include "lib/check.h"
@@ -39,9 +38,9 @@ static void add_member(struct buf *b, const char *member)
 	add(b, "\":");
 }
 
-void check_init(struct check *c, const char *name, const char *object, bool json)
+void check_init(struct check *c, const char *name, const char *object, struct check_form *form)
 {
-	*c = (struct check){ .name = name, .object = object, .json = json,
+	*c = (struct check){ .name = name, .object = object, .form = form,
 			     .perf = BUF_INIT(64 << 10), .fields = BUF_INIT(64 << 10) };
 }
 
@@ -65,6 +64,7 @@ void check_text(struct check *c, const char *member, const char *text)
 		add_json(&c->fields, text);
 	else
 		add(&c->fields, "null");
+	shell_set(&c->form->shell, member, text);
 }
 
 void check_int(struct check *c, const char *member, int64_t value)
@@ -79,12 +79,14 @@ void check_number(struct check *c, const char *member, const char *value)
 {
 	add_member(&c->fields, member);
 	add(&c->fields, value);
+	shell_set(&c->form->shell, member, value);
 }
 
 void check_bool(struct check *c, const char *member, bool value)
 {
 	add_member(&c->fields, member);
 	add(&c->fields, value ? "true" : "false");
+	shell_bool(&c->form->shell, member, value);
 }
 
 enum state check_worse(enum state a, enum state b)
@@ -114,15 +116,27 @@ static void print_line(struct check *c, enum state state, const char *text)
 	       buf_text(&c->perf));
 }
 
+/* "ok", "warning", "critical", "unknown" */
+static void small_word(char word[16], enum state state)
+{
+	snprintf(word, 16, "%s", check_word(state));
+	for (char *s = word; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+}
+
 static void print_json(struct check *c, enum state state, const char *text)
 {
 	struct buf b = BUF_INIT(256 << 10);
 	char word[16], at[CLOCK_TEXT];
 
-	snprintf(word, sizeof word, "%s", check_word(state));
-	for (char *s = word; *s != '\0'; s++)
-		*s = (char)tolower((unsigned char)*s);
-	add(&b, "{\"check\":");
+	small_word(word, state);
+	add(&b, "{");
+	if (c->form->id != NULL) {
+		add(&b, "\"id\":");
+		add_json(&b, c->form->id);
+		add(&b, ",");
+	}
+	add(&b, "\"check\":");
 	add_json(&b, msg_program());
 	add_member(&b, "object");
 	add_json(&b, c->object);
@@ -138,25 +152,36 @@ static void print_json(struct check *c, enum state state, const char *text)
 	buf_free(&b);
 }
 
+/* The text as people read it in the line: a script prints it again. */
+static int print_shell(struct check *c, enum state state, const char *text)
+{
+	char word[16], line[TEXT_MAX];
+
+	small_word(word, state);
+	shell_set(&c->form->shell, "state", word);
+	shell_set(&c->form->shell, "text", msg_escape(line, sizeof line, text));
+	shell_set(&c->form->shell, "object", c->object);
+	return shell_end(&c->form->shell, EX_OK);
+}
+
 int check_done(struct check *c, enum state state, const char *fmt, ...)
 {
 	char text[TEXT_MAX];
 	va_list ap;
+	int rc = EX_OK;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (c->json)
+	if (shell_asked(&c->form->shell))
+		rc = print_shell(c, state, text);
+	else if (c->form->json)
 		print_json(c, state, text);
 	else
 		print_line(c, state, text);
 	buf_free(&c->perf);
 	buf_free(&c->fields);
-	if (fflush(stdout) != 0) {
-		if (errno == EPIPE)
-			cli_die_sigpipe();
-		msg_errno("standard output", "cannot write");
-		return STATE_UNKNOWN;
-	}
-	return (int)state;
+	if (rc == EX_OK)
+		rc = cli_close(EX_OK);
+	return rc == EX_OK ? (int)state : STATE_UNKNOWN;
 }

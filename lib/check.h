@@ -1,24 +1,34 @@
 /*
  * check.h - the answer of a check: one line of the monitoring-plugins contract
- * (https://www.monitoring-plugins.org/doc/guidelines.html), `NAME STATE: text | perfdata`, or with
- * --json the same as one object `{"check","object","state","text","at",...fields}`. libc alone, because
- * age-check is. Text may come from a server: '|' and control characters never reach the line.
+ * (https://www.monitoring-plugins.org/doc/guidelines.html), `NAME STATE: text | perfdata`; or with
+ * --json the same as one object `{"id","check","object","state","text","at",...fields}`, whose id (--as) says to
+ * its reader what was asked; or with --shell as names for a script (shell.h). libc alone, because age-check
+ * is. Text may come from a server: '|' and control characters never reach the line.
  */
 #ifndef LIB_CHECK_H
 #define LIB_CHECK_H
 
 #include "lib/buf.h"
 #include "lib/exits.h"
+#include "lib/shell.h"
+
+/* How the answer is wanted. Zero: a line for people. */
+struct check_form {
+	bool json;
+	const char *id;		/* of the JSON object, or NULL */
+	struct shell shell;	/* its names begin with CHECK_NAMES; the others are those of the fields */
+};
+#define CHECK_NAMES "state", "text", "object"
 
 struct check {
 	const char *name;	/* "AGE", "HTTP", "DBVERIFY" */
 	const char *object;	/* the file or URL, as the operator named it */
-	bool json;
+	struct check_form *form;
 	struct buf perf;	/* perfdata so far */
 	struct buf fields;	/* JSON members so far */
 };
 
-void check_init(struct check *c, const char *name, const char *object, bool json);
+void check_init(struct check *c, const char *name, const char *object, struct check_form *form);
 
 /*
  * One measured value: label (no '=' or quote), the value in decimal, its unit ("s", "B", "" ...), and the
@@ -26,7 +36,7 @@ void check_init(struct check *c, const char *name, const char *object, bool json
  */
 void check_perf(struct check *c, const char *label, const char *value, const char *unit, const char *rest);
 
-/* Members of the JSON form. A NULL text is null. */
+/* Fields: members of the JSON form, names of the shell's. A NULL text is absent. */
 void check_text(struct check *c, const char *member, const char *text);
 void check_int(struct check *c, const char *member, int64_t value);
 /* A number as JSON writes it, such as "8.412". */

@@ -34,8 +34,10 @@ void shell_set(struct shell *s, const char *name, const char *value)
 
 	while (s->names[i] != NULL && strcmp(s->names[i], name) != 0)
 		i++;
-	if (s->names[i] == NULL || i >= SHELL_NAMES)
+	if (s->names[i] == NULL || i >= SHELL_NAMES) {
+		msg_err(name, "a bug: not in the table of --shell");
 		abort();
+	}
 	free(s->values[i]);
 	s->values[i] = NULL;
 	if (value != NULL && (s->values[i] = strdup(value)) == NULL)

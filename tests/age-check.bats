@@ -195,7 +195,7 @@ TABLE
 
 @test "--help and --version answer on standard output; the page lists the same options" {
 	run --separate-stderr age-check --help
-	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--json\] FILE'
+	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--json \| --as ID \| --shell\] FILE'
 	[ -z "$stderr" ]
 	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
 		grep -Eq "Fl -${option#--}" "$ROOT/man/age-check.1"
@@ -221,4 +221,19 @@ TABLE
 	run env time -f %M age-check db db db
 	expect 0
 	[ "${lines[1]}" -lt 8192 ]
+}
+
+@test "--as gives the JSON object an id; --as and --shell are for one file" {
+	touch a b
+	run age-check --as standby a
+	expect 0 '^\{"id":"standby","check":"age-check"'
+	[ "$(jq -r '.id + .state' <<<"$output")" = standbyok ]
+	run age-check --as standby a b
+	expect 3 'for one FILE'
+	run age-check --shell a b
+	expect 3 'for one FILE'
+	run age-check --shell a
+	expect 0 "^size_bytes='0'$"
+	run age-check --shell none
+	expect 2 "^age_seconds=''$"
 }

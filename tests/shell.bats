@@ -7,6 +7,9 @@ load helper
 calls() {
 	cat <<'TABLE'
 ctv-conf
+age-check none
+db-verify none
+http-probe http://127.0.0.1:9/
 TABLE
 }
 

@@ -1,7 +1,7 @@
 /*
  * age-check - how old is the data in a file
  *
- *	age-check [-w DURATION] [-c DURATION] [--json] FILE...
+ *	age-check [-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...
  *
  * The age is that of the modification time, which dbx-fetch and db-install set to the time of the
  * snapshot: a copy made today of last week's data is a week old. No file is opened. What is not known is
@@ -29,7 +29,10 @@
 
 static int64_t warning_ms = DATA_LATE_H * INT64_C(3600000);
 static int64_t critical_ms = DATA_OLD_H * INT64_C(3600000);
-static bool json;
+static const char *const names[] = {
+	CHECK_NAMES, "age_seconds", "age", "data_at", "data_on", "size_bytes", "size", "warn_seconds", "crit_seconds", NULL,
+};
+static struct check_form form = { .shell.names = names };
 
 struct finding {
 	const char *path;
@@ -116,21 +119,29 @@ static void add_perf(struct check *c, const struct finding *f, int number)
 	check_perf(c, size, value, f->known ? "B" : "", ";;0");
 }
 
-static int print_json(const struct finding *f)
+static int print_fields(const struct finding *f)
 {
-	char at[CLOCK_TEXT];
+	char age[NUM_TEXT] = "", at[CLOCK_TEXT] = "", on[64] = "", size[NUM_TEXT] = "";
 	struct check c;
+	struct tm tm;
 
-	check_init(&c, "AGE", f->path, true);
+	check_init(&c, "AGE", f->path, &form);
 	if (f->known) {
+		num_duration_text(age, f->age_ms);
+		clock_text(at, f->data_at);
+		if (localtime_r(&(time_t){ f->data_at }, &tm) != NULL)
+			strftime(on, sizeof on, "%a %d %b, %H:%M", &tm);
+		num_size_text(size, (uint64_t)f->size);
 		check_int(&c, "age_seconds", f->age_ms / 1000);
-		check_text(&c, "data_at", clock_text(at, f->data_at));
 		check_int(&c, "size_bytes", f->size);
 	} else {
 		check_text(&c, "age_seconds", NULL);
-		check_text(&c, "data_at", NULL);
 		check_text(&c, "size_bytes", NULL);
 	}
+	check_text(&c, "age", f->known ? age : NULL);
+	check_text(&c, "data_at", f->known ? at : NULL);
+	check_text(&c, "data_on", f->known ? on : NULL);
+	check_text(&c, "size", f->known ? size : NULL);
 	check_int(&c, "warn_seconds", warning_ms / 1000);
 	check_int(&c, "crit_seconds", critical_ms / 1000);
 	return check_done(&c, f->state, "%s", f->text);
@@ -144,7 +155,7 @@ static int print_line(const struct finding *found, int count, enum state worst)
 	struct check c;
 	int rc;
 
-	check_init(&c, "AGE", found[0].path, false);
+	check_init(&c, "AGE", found[0].path, &form);
 	for (size_t o = 0; o < sizeof order / sizeof *order; o++) {
 		for (int i = 0; i < count; i++) {
 			if (found[i].state != order[o])
@@ -174,21 +185,24 @@ static int check_files(char **paths, int count)
 		judge(&found[i]);
 		worst = check_worse(worst, found[i].state);
 	}
-	if (!json)
+	if (!form.json && !shell_asked(&form.shell))
 		worst = (enum state)print_line(found, count, worst);
-	for (int i = 0; json && i < count; i++)
-		worst = check_worse(worst, (enum state)print_json(&found[i]));
+	else
+		for (int i = 0; i < count; i++)
+			worst = check_worse(worst, (enum state)print_fields(&found[i]));
 	free(found);
 	return (int)worst;
 }
 
 static const char help[] =
-	"usage: age-check [-w DURATION] [-c DURATION] [--json] FILE...\n"
+	"usage: age-check [-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...\n"
 	"How old is the data in FILE, by its modification time.\n"
 	"\n"
 	"  -w, --warning DURATION   WARNING when older (default 26h)\n"
 	"  -c, --critical DURATION  CRITICAL when older (default 36h)\n"
 	"      --json               a JSON object for each file, one a line\n"
+	"      --as ID              the same, beginning with this id; of one FILE\n"
+	"      --shell[=PREFIX]     assignments for a shell; of one FILE\n"
 	"  -v, --verbose            narrate on standard error\n"
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n"
@@ -201,6 +215,8 @@ int main(int argc, char **argv)
 		{ "warning", required_argument, NULL, 'w' },
 		{ "critical", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "as", required_argument, NULL, 'A' },
+		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -220,7 +236,16 @@ int main(int argc, char **argv)
 				return cli_check_usage("-%c %s: %s", c, optarg, why);
 			break;
 		case 'j':
-			json = true;
+			form.json = true;
+			break;
+		case 'A':
+			form.json = true;
+			form.id = optarg;
+			break;
+		case 'S':
+			why = shell_ask(&form.shell, optarg);
+			if (why != NULL)
+				return cli_check_usage("--shell=%s: %s", optarg, why);
 			break;
 		case 'v':
 			msg_verbose = true;
@@ -236,6 +261,8 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return cli_check_usage("no FILE given");
+	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
+		return cli_check_usage("--as and --shell are for one FILE");
 	if (warning_ms > critical_ms)
 		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
 	return check_files(argv + optind, argc - optind);

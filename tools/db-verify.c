@@ -2,7 +2,7 @@
  * db-verify - is this file a whole, uncorrupted, plausible SQLite database
  *
  *	db-verify [-l header|quick|full] [--min-size SIZE] [--table NAME[:MINROWS]]... [--hash HEX]
- *	          [--timeout DURATION] [-j N] [--json] DB...
+ *	          [--timeout DURATION] [-j N] [--json | --as ID | --shell] DB...
  *
  * A check: one line for each DB, the exit status of the worst. The file is never written, locked or
  * trusted, and no journal beside it is played into it. A file that could not be judged is not OK.
@@ -35,7 +35,10 @@ static struct dbcheck_table tables[TABLES_MAX];
 static struct dbcheck_options wanted = {
 	.level = DBCHECK_QUICK, .tables = tables, .deadline_ms = INT64_MAX, .progress = PROGRESS_TERMINAL,
 };
-static bool json;
+static const char *const names[] = {
+	CHECK_NAMES, "level", "ok", "pages", "page_size", "size_bytes", "content_hash", "seconds", "errors", NULL,
+};
+static struct check_form form = { .shell.names = names };
 
 static int answer(const char *path, const struct dbcheck_report *r)
 {
@@ -43,7 +46,7 @@ static int answer(const char *path, const struct dbcheck_report *r)
 	char seconds[32], number[32];
 	struct check c;
 
-	check_init(&c, "DBVERIFY", path, json);
+	check_init(&c, "DBVERIFY", path, &form);
 	snprintf(seconds, sizeof seconds, "%" PRId64 ".%03d", r->spent_ms / 1000, (int)(r->spent_ms % 1000));
 	check_perf(&c, "time", seconds, "s", ";;0");
 	snprintf(number, sizeof number, "%" PRIu64, r->errors);
@@ -112,7 +115,7 @@ static unsigned processors(void)
 
 static const char help[] =
 	"usage: db-verify [-l LEVEL] [--min-size SIZE] [--table NAME[:MINROWS]]... [--hash HEX]\n"
-	"                 [--timeout DURATION] [-j N] [--json] DB...\n"
+	"                 [--timeout DURATION] [-j N] [--json | --as ID | --shell] DB...\n"
 	"Is DB a whole, uncorrupted, plausible SQLite database? DB must not change meanwhile.\n"
 	"\n"
 	"  -l, --level LEVEL        header: the first 100 bytes and the size\n"
@@ -124,6 +127,8 @@ static const char help[] =
 	"      --timeout DURATION   give up after so long (UNKNOWN)\n"
 	"  -j, --jobs N             threads (default: the processors)\n"
 	"      --json               a JSON object for each DB, one a line\n"
+	"      --as ID              the same, beginning with this id; of one DB\n"
+	"      --shell[=PREFIX]     assignments for a shell; of one DB\n"
 	"      --progress           show progress also when standard error is no terminal\n"
 	"      --no-progress        show none\n"
 	"  -v, --verbose            narrate on standard error, every finding included\n"
@@ -135,7 +140,7 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	enum { MIN_SIZE = 256, TABLE, HASH, TIMEOUT, JSON, PROGRESS, NO_PROGRESS };
+	enum { MIN_SIZE = 256, TABLE, HASH, TIMEOUT, JSON, AS, SHELL, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 		{ "level", required_argument, NULL, 'l' },
 		{ "min-size", required_argument, NULL, MIN_SIZE },
@@ -144,6 +149,8 @@ int main(int argc, char **argv)
 		{ "timeout", required_argument, NULL, TIMEOUT },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "json", no_argument, NULL, JSON },
+		{ "as", required_argument, NULL, AS },
+		{ "shell", optional_argument, NULL, SHELL },
 		{ "progress", no_argument, NULL, PROGRESS },
 		{ "no-progress", no_argument, NULL, NO_PROGRESS },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -184,7 +191,14 @@ int main(int argc, char **argv)
 			why = num_u64(optarg, 1, JOBS_MAX, &jobs);
 			break;
 		case JSON:
-			json = true;
+			form.json = true;
+			break;
+		case AS:
+			form.json = true;
+			form.id = optarg;
+			break;
+		case SHELL:
+			why = shell_ask(&form.shell, optarg);
 			break;
 		case PROGRESS:
 			wanted.progress = PROGRESS_ALWAYS;
@@ -208,6 +222,8 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return cli_check_usage("no DB given");
+	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
+		return cli_check_usage("--as and --shell are for one DB");
 	wanted.jobs = (unsigned)jobs;
 
 	stop_init();

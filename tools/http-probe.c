@@ -3,7 +3,8 @@
  *
  *	http-probe [-w DURATION] [-c DURATION] [-t DURATION] [--connect-timeout DURATION]
  *		[--wait DURATION [--interval DURATION] [--stable N]]
- *		[--status LIST] [--expect POINTER=VALUE]... [--match TEXT] [--json] URL...
+ *		[--status LIST] [--expect POINTER=VALUE]... [--match TEXT]
+ *		[--json | --as ID | --shell] URL...
  *
  * One GET for each, in their order, or with --wait one after the other until it is up. Only 200 is good
  * unless --status says otherwise: a 206 of a degraded application, a redirect to a login page are not.
@@ -33,7 +34,11 @@ static struct probe want = {
 static int64_t wait_ms;			/* until it is up; 0: one try */
 static int64_t interval_ms = 250;	/* between the end of a try and the next one */
 static uint64_t stable = 1;		/* good tries in a row */
-static bool as_json;
+static const char *const names[] = {
+	CHECK_NAMES, "http_status", "connected", "latency_ms", "connect_ms", "first_byte_ms", "size_bytes", "tries",
+	"waited_ms", NULL,
+};
+static struct check_form form = { .shell.names = names };
 
 /* Tries until it is up so many times in a row; the last try is in f. Returns the number of tries. */
 static int64_t wait_until_up(int64_t until_ms, struct probe_finding *f)
@@ -77,7 +82,7 @@ static int answer(const struct probe_finding *f, int64_t tries, int64_t waited_m
 	char number[32], warning[32], critical[32], limits[80], took[64] = "";
 	struct check c;
 
-	check_init(&c, "HTTP", want.url, as_json);
+	check_init(&c, "HTTP", want.url, &form);
 	snprintf(limits, sizeof limits, "%s;%s;0", limit(warning, want.warning_ms),
 		 limit(critical, want.critical_ms));
 	check_perf(&c, "time", seconds(number, f->total_us), "s", limits);
@@ -149,6 +154,8 @@ static const char help[] =
 	"      --expect PTR=VALUE   the answer is JSON with VALUE at the JSON Pointer PTR\n"
 	"      --match TEXT         the answer contains TEXT\n"
 	"      --json               print one JSON object\n"
+	"      --as ID              the same, beginning with this id; of one URL\n"
+	"      --shell[=PREFIX]     assignments for a shell; of one URL\n"
 	"  -v, --verbose            narrate on standard error\n"
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n"
@@ -157,7 +164,7 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, MATCH, CONNECT, JSON };
+	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, MATCH, CONNECT, JSON, AS, SHELL };
 	static const struct option options[] = {
 		{ "warning", required_argument, NULL, 'w' },
 		{ "critical", required_argument, NULL, 'c' },
@@ -170,6 +177,8 @@ int main(int argc, char **argv)
 		{ "expect", required_argument, NULL, EXPECT },
 		{ "match", required_argument, NULL, MATCH },
 		{ "json", no_argument, NULL, JSON },
+		{ "as", required_argument, NULL, AS },
+		{ "shell", optional_argument, NULL, SHELL },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -224,7 +233,14 @@ int main(int argc, char **argv)
 			want.match = optarg;
 			break;
 		case JSON:
-			as_json = true;
+			form.json = true;
+			break;
+		case AS:
+			form.json = true;
+			form.id = optarg;
+			break;
+		case SHELL:
+			why = shell_ask(&form.shell, optarg);
 			break;
 		case 'v':
 			msg_verbose = true;
@@ -243,6 +259,8 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return cli_check_usage("wants a URL");
+	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
+		return cli_check_usage("--as and --shell are for one URL");
 	for (int i = optind; i < argc; i++) {
 		why = http_url_wrong(argv[i]);
 		/* not repeated: it may hold a password */
