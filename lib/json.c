@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "lib/json.h"
+#include "lib/shell.h"
 #include "lib/msg.h"
 #include "lib/utf8.h"
 
@@ -227,6 +228,27 @@ void json_remove(json *object, const char *name)
 json *json_copy(const json *j)
 {
 	return must(cJSON_Duplicate(j, true));
+}
+
+void json_answer(json *object, bool as_json, struct shell *s)
+{
+	for (size_t i = 0; shell_asked(s) && s->names[i] != NULL; i++) {
+		const json *member = json_get(object, s->names[i]);
+		char *text = member != NULL ? must(json_value_text(member)) : NULL;
+
+		if (cJSON_IsBool(member))
+			shell_bool(s, s->names[i], cJSON_IsTrue(member));
+		else if (member != NULL && !cJSON_IsNull(member))
+			shell_set(s, s->names[i], text);
+		free(text);
+	}
+	if (as_json) {
+		char *text = json_text(object);
+
+		puts(text);
+		free(text);
+	}
+	json_free(object);
 }
 
 char *json_text(const json *j)

@@ -60,6 +60,13 @@ void json_push_str(json *array, const char *value);
 void json_remove(json *object, const char *name);
 json *json_copy(const json *j);
 
+struct shell;
+/*
+ * The answer of a tool, which is this object; takes it. With as_json it is printed as a line; with --shell each name
+ * of the tool's table takes the member of that name.
+ */
+void json_answer(json *object, bool as_json, struct shell *s);
+
 /* Compact text in one line; malloc'ed. */
 char *json_text(const json *j);
 /*

@@ -8,6 +8,7 @@
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/num.h"
 #include "lib/shell.h"
 
 #define ANSWER_MAX ((size_t)16 << 20)
@@ -55,6 +56,13 @@ void shell_int(struct shell *s, const char *name, int64_t value)
 void shell_bool(struct shell *s, const char *name, bool value)
 {
 	shell_set(s, name, value ? "yes" : NULL);
+}
+
+void shell_size(struct shell *s, const char *name, uint64_t bytes)
+{
+	char text[NUM_TEXT];
+
+	shell_set(s, name, num_size_text(text, bytes));
 }
 
 /* 'value', with each ' as '\'' */

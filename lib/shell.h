@@ -26,6 +26,8 @@ bool shell_asked(const struct shell *s);
 void shell_set(struct shell *s, const char *name, const char *value);	/* NULL is absent */
 void shell_int(struct shell *s, const char *name, int64_t value);
 void shell_bool(struct shell *s, const char *name, bool value);
+/* `1433 MiB`, for people. */
+void shell_size(struct shell *s, const char *name, uint64_t bytes);
 
 /*
  * To be called once, at the tool's end: writes the answer in one write(2), if it was asked for, and frees it.

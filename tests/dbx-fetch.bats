@@ -280,7 +280,7 @@ hold() {
 -o out --json=yes /a.bin|takes no value
 -o out --frobnicate /a.bin|--frobnicate: no such option
 -o out -x /a.bin|-x: no such option
---json /a.bin|--json needs -o
+--json /a.bin|--json and --shell need -o
 -o out -- -a.bin|starts with '/'
 ROWS
 	[ "$n" -ge 20 ]

@@ -10,6 +10,12 @@ ctv-conf
 age-check none
 db-verify none
 http-probe http://127.0.0.1:9/
+dbx-ls /none
+dbx-fetch -o none /none
+dbx-put none /none
+db-snapshot none copy
+db-install none live
+svc-ctl status none.service
 TABLE
 }
 
@@ -18,6 +24,10 @@ setup() {
 	# no settings file: what needs one ends with 78
 	mkdir dir
 	export CTV_ENV_FILE=dir
+}
+
+teardown() {
+	dropbox_stop
 }
 
 # names_on_page TOOL
@@ -65,4 +75,34 @@ names_on_page() {
 		[ "$status" -ne 0 ]
 		grep -q "$tool: standard output: cannot write: No space left on device" <<<"$output"
 	done < <(calls)
+}
+
+# agree COMMAND...: what it says with --shell is what it says with --json, after its first word
+agree() {
+	local tool=$1 name value
+	shift
+	"$tool" --json "$@" >json
+	"$tool" --shell "$@" >assignments
+	while IFS='=' read -r name value; do
+		eval "value=$value"
+		# what changes from run to run, and what JSON has no like of
+		case $name in seconds | fetched | uploaded | unchanged | previous | snapshot_at | tag | size_text) continue ;; esac
+		[ "$(jq -r --arg n "$name" '.[$n] // "" | if . == true then "yes" else . end' json)" = "$value" ] ||
+			{ echo "$tool: $name: $value" >&2; cat json >&2; return 1; }
+	done <assignments
+	[ -s assignments ]
+}
+
+@test "what --shell says is what --json says" {
+	export CTV_ENV_FILE=/nonexistent
+	dropbox_start
+	sqlite3 "it's.db" 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
+	agree db-verify "it's.db"
+	agree age-check "it's.db"
+	agree db-snapshot "it's.db" copy.db
+	agree dbx-put -f copy.db "/it's é.db"
+	agree dbx-ls "/it's é.db"
+	agree dbx-fetch -o back.db "/it's é.db"
+	agree db-install -k back.db live.db
+	[ "$(dbx-ls --shell=x_ "/it's é.db" | grep -c "^x_tag='file'$\|^x_size_text='8192 B'$")" -eq 2 ]
 }

@@ -91,7 +91,7 @@ TABLE
 
 @test "--help and --version answer on standard output; the page lists the same options" {
 	run --separate-stderr svc-ctl --help
-	expect 0 '^usage: svc-ctl \[-t DURATION\] \[--settle DURATION\] \[--json\] VERB UNIT'
+	expect 0 '^usage: svc-ctl \[-t DURATION\] \[--settle DURATION\] \[--json \| --shell\] VERB UNIT'
 	[ -z "$stderr" ]
 	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
 		grep -Eq "Fl -${option#--}" "$ROOT/man/svc-ctl.1"

@@ -30,7 +30,8 @@
 static int64_t warning_ms = DATA_LATE_H * INT64_C(3600000);
 static int64_t critical_ms = DATA_OLD_H * INT64_C(3600000);
 static const char *const names[] = {
-	CHECK_NAMES, "age_seconds", "age", "data_at", "data_on", "size_bytes", "size", "warn_seconds", "crit_seconds", NULL,
+	CHECK_NAMES, "age_seconds", "age_text", "data_at", "data_on", "size_bytes", "size_text",
+	 "warn_seconds", "crit_seconds", NULL,
 };
 static struct check_form form = { .shell.names = names };
 
@@ -138,10 +139,10 @@ static int print_fields(const struct finding *f)
 		check_text(&c, "age_seconds", NULL);
 		check_text(&c, "size_bytes", NULL);
 	}
-	check_text(&c, "age", f->known ? age : NULL);
+	check_text(&c, "age_text", f->known ? age : NULL);
 	check_text(&c, "data_at", f->known ? at : NULL);
 	check_text(&c, "data_on", f->known ? on : NULL);
-	check_text(&c, "size", f->known ? size : NULL);
+	check_text(&c, "size_text", f->known ? size : NULL);
 	check_int(&c, "warn_seconds", warning_ms / 1000);
 	check_int(&c, "crit_seconds", critical_ms / 1000);
 	return check_done(&c, f->state, "%s", f->text);

@@ -7,6 +7,7 @@
  * or -journal. Nobody has it open while it changes. What a crashed application had committed is recovered
  * into the old database before that is put away as LIVE.prev. On any failure the old one stays.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <errno.h>
@@ -38,6 +39,10 @@ static gid_t group = RIGHTS_GID_KEEP;
 static mode_t mode = (mode_t)-1;	/* not given */
 static int64_t as_of = -1;		/* seconds since the epoch; -1: the candidate's own time */
 static bool keep, dry, quarantine, json_wanted;
+static const char *const shell_names[] = {
+	"path", "dry_run", "unchanged", "size", "size_text", "data_at", "previous", "quarantine", "processes", NULL,
+};
+static struct shell shell = { .names = shell_names };
 
 struct install {
 	const char *candidate, *live;	/* as the operator named them */
@@ -437,13 +442,12 @@ static void answer(const struct install *in)
 	char at[CLOCK_TEXT], size[NUM_TEXT];
 	int64_t data_at = as_of >= 0 ? as_of : (int64_t)in->st.st_mtim.tv_sec;
 	json *j;
-	char *text;
 
 	clock_text(at, data_at);
 	num_size_text(size, (uint64_t)in->st.st_size);
 	if (in->put_aside && in->have_old)
 		msg_err(in->aside, "the old database was put aside here");
-	if (!json_wanted) {
+	if (!json_wanted && !shell_asked(&shell)) {
 		if (dry)
 			printf("%s %s: %s, as of %s, %s\n", in->same ? "nothing to do for" : "would install", in->live,
 			       in->candidate, at, size);
@@ -464,10 +468,8 @@ static void answer(const struct install *in)
 	else
 		json_put_null(j, "quarantine");
 	json_put_str(j, "processes", in->all_seen ? "all" : "own");
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	shell_set(&shell, "size_text", size);
+	json_answer(j, json_wanted, &shell);
 }
 
 static int install(struct install *in)
@@ -525,6 +527,7 @@ static const char help[] =
 	"  -n, --dry-run             check everything, change nothing\n"
 	"      --quarantine          put a damaged old database aside with all its files\n"
 	"      --json                print what was done as a JSON object\n"
+	"      --shell[=PREFIX]      the same as assignments for a shell\n"
 	"  -v, --verbose             narrate on standard error\n"
 	"  -h, --help                this text\n"
 	"  -V, --version             the version\n";
@@ -539,6 +542,7 @@ int main(int argc, char **argv)
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "quarantine", no_argument, NULL, 'q' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -575,6 +579,9 @@ int main(int argc, char **argv)
 		case 'j':
 			json_wanted = true;
 			break;
+		case 'S':
+			why = shell_ask(&shell, optarg);
+			break;
 		case 'v':
 			msg_verbose = true;
 			break;
@@ -586,7 +593,7 @@ int main(int argc, char **argv)
 			return cli_bad_option(c, argv);
 		}
 		if (why != NULL)
-			return cli_usage("--%s %s: %s", c == 'o' ? "owner" : c == 'm' ? "mode" : "as-of", optarg, why);
+			return cli_usage("--%s %s: %s", c == 'o' ? "owner" : c == 'm' ? "mode" : c == 'S' ? "shell" : "as-of", optarg, why);
 	}
 	if (argc - optind != 2 || *argv[optind] == '\0')
 		return cli_usage("needs CANDIDATE and LIVE");
@@ -598,5 +605,5 @@ int main(int argc, char **argv)
 	if (in.fd >= 0 && in.fd != in.lock)
 		close(in.fd);
 	file_unclaim(in.tmp, in.lock);
-	return cli_close(rc);
+	return shell_end(&shell, cli_close(rc));
 }

@@ -1,13 +1,14 @@
 /*
  * db-snapshot - a consistent copy of a live database
  *
- *	db-snapshot [-t DURATION] [--json] SRC DST
+ *	db-snapshot [-t DURATION] [--json | --shell] SRC DST
  *
  * The copy is one read transaction of SRC, however long it takes and whatever is written meanwhile. SRC is
  * never checkpointed and, in WAL mode, its writers never wait. DST is a complete database in rollback-
  * journal mode, on disk, with the time of the snapshot as its modification time, before it gets its name;
  * on any failure it is what it was.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <errno.h>
@@ -33,6 +34,10 @@
 
 static int64_t wait_ms = 60000;		/* for locks on SRC */
 static bool json_wanted;
+static const char *const names[] = {
+	"path", "snapshot_at", "size", "size_text", "content_hash", "page_size", "page_count", NULL,
+};
+static struct shell answer = { .names = names };
 
 struct snapshot {
 	const char *src, *dst;
@@ -313,9 +318,9 @@ static int finish(struct snapshot *s, struct follow *hash)
 	return file_commit(s->fd, s->tmp, s->dst);
 }
 
-static void print_json(const struct snapshot *s)
+static void print_answer(const struct snapshot *s)
 {
-	char at[CLOCK_TEXT], *text;
+	char at[CLOCK_TEXT];
 	json *j = json_object();
 
 	json_put_str(j, "path", s->dst);
@@ -324,10 +329,8 @@ static void print_json(const struct snapshot *s)
 	json_put_str(j, "content_hash", s->hash);
 	json_put_int(j, "page_size", (int64_t)s->header.page_size);
 	json_put_int(j, "page_count", (int64_t)s->header.page_count);
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	shell_size(&answer, "size_text", s->size);
+	json_answer(j, json_wanted, &answer);
 }
 
 static int take_snapshot(const char *src, const char *dst)
@@ -361,8 +364,8 @@ static int take_snapshot(const char *src, const char *dst)
 	if (rc == EX_OK)
 		msg_info("%s: %u pages of %u bytes, as of %s", dst, s.header.page_count, s.header.page_size,
 			 clock_text(at, s.at));
-	if (rc == EX_OK && json_wanted)
-		print_json(&s);
+	if (rc == EX_OK)
+		print_answer(&s);
 
 	follow_free(hash);
 	sqlite3_close(s.to);
@@ -372,11 +375,12 @@ static int take_snapshot(const char *src, const char *dst)
 }
 
 static const char help[] =
-	"usage: db-snapshot [-t DURATION] [--json] SRC DST\n"
+	"usage: db-snapshot [-t DURATION] [--json | --shell] SRC DST\n"
 	"A consistent copy of the database SRC, while others write to it.\n"
 	"\n"
 	"  -t, --timeout DURATION  how long to wait for a lock on SRC (default 60s)\n"
 	"      --json              print time, size, hash and pages as a JSON object\n"
+	"      --shell[=PREFIX]    the same as assignments for a shell\n"
 	"  -v, --verbose           narrate on standard error\n"
 	"  -h, --help              this text\n"
 	"  -V, --version           the version\n";
@@ -386,6 +390,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "timeout", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -407,6 +412,11 @@ int main(int argc, char **argv)
 		case 'j':
 			json_wanted = true;
 			break;
+		case 'S':
+			why = shell_ask(&answer, optarg);
+			if (why != NULL)
+				return cli_usage("--shell=%s: %s", optarg, why);
+			break;
 		case 'v':
 			msg_verbose = true;
 			break;
@@ -420,5 +430,5 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 2 || *argv[optind] == '\0' || *argv[optind + 1] == '\0')
 		return cli_usage("needs SRC and DST");
-	return cli_close(take_snapshot(argv[optind], argv[optind + 1]));
+	return shell_end(&answer, cli_close(take_snapshot(argv[optind], argv[optind + 1])));
 }

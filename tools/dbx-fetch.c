@@ -7,6 +7,7 @@
  * when length and content_hash are the remote's. A run that was killed goes on where it was. Without -o
  * the bytes go to standard output in order; then the exit status alone says whether they were right.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <fcntl.h>
@@ -36,6 +37,7 @@ static const char help[] =
 "      --limit-rate R   at most R bytes a second in all\n"
 "      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
 "      --json           print one object that says what was fetched (with -o)\n"
+"      --shell[=PREFIX] the same as assignments for a shell\n"
 "      --progress       show progress even without a terminal\n"
 "      --no-progress    never show progress\n"
 "  -v, --verbose        say what is done\n"
@@ -50,6 +52,10 @@ static uint64_t min_size;		/* bytes */
 static uint64_t limit_rate;		/* bytes a second, 0 for no limit */
 static int64_t timeout_ms;		/* 0 for none */
 static bool as_json;
+static const char *const names[] = {
+	"fetched", "path", "rev", "size", "size_text", "content_hash", "client_modified", "server_modified", "id", "file", NULL,
+};
+static struct shell answer = { .names = names };
 static enum progress_when progress = PROGRESS_TERMINAL;
 
 /* Does the file have this content already? A file that cannot be read does not. */
@@ -121,17 +127,14 @@ out:
 	return rc;
 }
 
-static void print_json(const struct dropbox_meta *m, bool fetched)
+static void print_answer(const struct dropbox_meta *m, bool fetched)
 {
 	json *j = dropbox_meta_json(m);
-	char *text;
 
 	json_put_str(j, "file", output);
 	json_put_bool(j, "fetched", fetched);
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	shell_size(&answer, "size_text", (uint64_t)m->size);
+	json_answer(j, as_json, &answer);
 }
 
 /* Looks REMOTE up and gets it. EX_NOINPUT when the revision goes between the two, not reported. */
@@ -168,8 +171,8 @@ static int fetch(const char *remote)
 	}
 	if (rc == EX_NOINPUT && meta.kind == 'f')
 		msg_err(remote, "its revision %s is gone from Dropbox", meta.rev);
-	if (rc == EX_OK && as_json)
-		print_json(&meta, !current);
+	if (rc == EX_OK)
+		print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
 	dropbox_close(d.dropbox);
 	config_free();
@@ -189,8 +192,8 @@ static const char *command_line_fault(const char *remote)
 		return "is a revision already, --rev is one too many";
 	if (output != NULL && (*output == '\0' || output[strlen(output) - 1] == '/'))
 		return "-o needs the name of a file";
-	if (output == NULL && as_json)
-		return "--json needs -o: standard output is the file's";
+	if (output == NULL && (as_json || shell_asked(&answer)))
+		return "--json and --shell need -o: standard output is the file's";
 	if (output == NULL && isatty(STDOUT_FILENO))
 		return "standard output is a terminal: use -o FILE, or a pipe";
 	return NULL;
@@ -198,13 +201,14 @@ static const char *command_line_fault(const char *remote)
 
 int main(int argc, char **argv)
 {
-	enum { REV = 256, MIN_SIZE, LIMIT_RATE, TIMEOUT, JSON, PROGRESS, NO_PROGRESS };
+	enum { REV = 256, MIN_SIZE, LIMIT_RATE, TIMEOUT, JSON, SHELL, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 		{ "output", required_argument, NULL, 'o' }, { "compare", required_argument, NULL, 'c' },
 		{ "rev", required_argument, NULL, REV }, { "jobs", required_argument, NULL, 'j' },
 		{ "min-size", required_argument, NULL, MIN_SIZE },
 		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
 		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
+		{ "shell", optional_argument, NULL, SHELL },
 		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
 		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
@@ -224,6 +228,7 @@ int main(int argc, char **argv)
 		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
 		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
 		case JSON: as_json = true; break;
+		case SHELL: why = shell_ask(&answer, optarg); break;
 		case PROGRESS: progress = PROGRESS_ALWAYS; break;
 		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
 		case 'v': msg_verbose = true; break;
@@ -240,5 +245,5 @@ int main(int argc, char **argv)
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind], why);
 	stop_init();
-	return cli_close(fetch(argv[optind]));
+	return shell_end(&answer, cli_close(fetch(argv[optind])));
 }

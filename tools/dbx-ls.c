@@ -1,9 +1,10 @@
 /*
- * dbx-ls [-l] [-R] [--json] [REMOTE...] - list a folder of Dropbox, or show a file
+ * dbx-ls [-l] [-R] [--json | --shell] [REMOTE...] - list a folder of Dropbox, or show a file
  *
  * Every page of a listing is read before its first line is printed: the names come sorted, and a listing
  * that could not be read whole prints nothing of that folder.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <getopt.h>
@@ -22,6 +23,7 @@ static const char help[] =
 "  -l, --long           size, time, content_hash and path of each\n"
 "  -R, --recursive      folders in folders too\n"
 "      --json           one object a line, with the field names of the API\n"
+"      --shell[=PREFIX] what REMOTE is, a folder too, as assignments for a shell\n"
 "      --timeout D      give up after D\n"
 "  -v, --verbose        say what is done\n"
 "  -h, --help           this text\n"
@@ -30,6 +32,11 @@ static const char help[] =
 static bool as_list;
 static bool recursive;
 static bool as_json;
+static const char *const names[] = {
+	"tag", "name", "path_display", "id", "rev", "size", "size_text", "content_hash", "client_modified",
+	"server_modified", NULL,
+};
+static struct shell answer = { .names = names };
 static int64_t timeout_ms;	/* 0 for none */
 
 static const char *text_of(const json *entry, const char *member)
@@ -39,20 +46,21 @@ static const char *text_of(const json *entry, const char *member)
 	return text != NULL ? text : "";
 }
 
-static void print_json(const json *entry)
+/* The members that others may rely on. */
+static void answer_entry(const json *entry)
 {
 	static const char *const members[] = { ".tag", "name", "path_lower", "path_display", "id", "rev", "size",
 					       "content_hash", "client_modified", "server_modified" };
 	json *j = json_object();
-	char *text;
+	int64_t size;
 
 	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
 		if (json_get(entry, members[i]) != NULL)
 			json_put(j, members[i], json_copy(json_get(entry, members[i])));
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	if (json_int(entry, "size", 0, INT64_MAX, &size))
+		shell_size(&answer, "size_text", (uint64_t)size);
+	shell_set(&answer, "tag", json_tag(entry));
+	json_answer(j, as_json, &answer);
 }
 
 /* Names come from others: for a terminal and for a line-based reader they are escaped. */
@@ -62,8 +70,8 @@ static void print_entry(const json *entry)
 	char name[4096];
 	int64_t size = 0;
 
-	if (as_json) {
-		print_json(entry);
+	if (as_json || shell_asked(&answer)) {
+		answer_entry(entry);
 		return;
 	}
 	msg_escape(name, sizeof name, as_list || recursive ? path : text_of(entry, "name"));
@@ -102,7 +110,7 @@ static int list_one(struct dropbox *d, struct http *h, const char *remote)
 	json *entry = NULL;
 	int rc = strcmp(remote, "/") == 0 ? EX_OK : show(d, h, remote, &entry);
 
-	if (rc == EX_OK && entry != NULL && strcmp(json_tag(entry), "folder") != 0) {
+	if (rc == EX_OK && entry != NULL && (shell_asked(&answer) || strcmp(json_tag(entry), "folder") != 0)) {
 		print_entry(entry);
 	} else if (rc == EX_OK) {
 		rc = listing_read(d, h, remote, recursive, &l);
@@ -134,16 +142,17 @@ static int list_all(char **remotes, int count)
 
 int main(int argc, char **argv)
 {
-	enum { JSON = 256, TIMEOUT };
+	enum { JSON = 256, SHELL, TIMEOUT };
 	static const struct option options[] = {
 		{ "long", no_argument, NULL, 'l' }, { "recursive", no_argument, NULL, 'R' },
-		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
+		{ "json", no_argument, NULL, JSON }, { "shell", optional_argument, NULL, SHELL },
+		{ "timeout", required_argument, NULL, TIMEOUT },
 		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
 	};
 	static char root[] = "/", *only_root[] = { root };
 	const char *why = NULL;
-	int opt;
+	int opt, rc;
 
 	msg_init(argv[0]);
 	opterr = 0;
@@ -152,6 +161,7 @@ int main(int argc, char **argv)
 		case 'l': as_list = true; break;
 		case 'R': recursive = true; break;
 		case JSON: as_json = true; break;
+		case SHELL: why = shell_ask(&answer, optarg); break;
 		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
 		case 'v': msg_verbose = true; break;
 		case 'h': return cli_help(help);
@@ -163,11 +173,14 @@ int main(int argc, char **argv)
 	}
 	if (as_list && as_json)
 		return cli_usage("-l and --json exclude each other");
+	if (shell_asked(&answer) && (as_list || as_json || recursive || argc - optind != 1 || strcmp(argv[optind], "/") == 0))
+		return cli_usage("--shell is for one REMOTE, and for itself: a list is lines");
 	for (int i = optind; i < argc; i++) {
 		why = strcmp(argv[i], "/") == 0 ? NULL : dropbox_path_fault(argv[i], true);
 		if (why != NULL)
 			return cli_usage("%s: %s", argv[i], why);
 	}
 	stop_init();
-	return cli_close(optind < argc ? list_all(argv + optind, argc - optind) : list_all(only_root, 1));
+	rc = optind < argc ? list_all(argv + optind, argc - optind) : list_all(only_root, 1);
+	return shell_end(&answer, cli_close(rc));
 }

@@ -5,6 +5,7 @@
  * REMOTE changes in one step, to bytes whose content_hash Dropbox confirmed, or not at all. Without -f or
  * --if-rev nothing that exists is ever overwritten; --if-rev overwrites that one revision only.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <fcntl.h>
@@ -31,6 +32,7 @@ static const char help[] =
 "      --limit-rate R   at most R bytes a second in all\n"
 "      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
 "      --json           print one object that says what is there now\n"
+"      --shell[=PREFIX] the same as assignments for a shell\n"
 "      --progress       show progress even without a terminal\n"
 "      --no-progress    never show progress\n"
 "  -v, --verbose        say what is done\n"
@@ -44,6 +46,10 @@ static uint64_t jobs = 4;
 static uint64_t limit_rate;		/* bytes a second, 0 for no limit */
 static int64_t timeout_ms;		/* 0 for none */
 static bool as_json;
+static const char *const names[] = {
+	"uploaded", "path", "rev", "size", "size_text", "content_hash", "client_modified", "server_modified", "id", NULL,
+};
+static struct shell answer = { .names = names };
 static enum progress_when progress = PROGRESS_TERMINAL;
 
 /* LOCAL open for reading; EX_OK, EX_NOINPUT (reported). */
@@ -118,16 +124,13 @@ static int look_ahead(struct dropbox *d, int fd, const char *local, const struct
 	return rc;
 }
 
-static void print_json(const struct dropbox_meta *m, bool uploaded)
+static void print_answer(const struct dropbox_meta *m, bool uploaded)
 {
 	json *j = dropbox_meta_json(m);
-	char *text;
 
 	json_put_bool(j, "uploaded", uploaded);
-	text = json_text(j);
-	puts(text);
-	free(text);
-	json_free(j);
+	shell_size(&answer, "size_text", (uint64_t)m->size);
+	json_answer(j, as_json, &answer);
 }
 
 static int put(const char *local, const char *remote)
@@ -153,8 +156,8 @@ static int put(const char *local, const char *remote)
 		rc = from_stdin ? upload_stream(&u, STDIN_FILENO, "standard input", &meta) :
 		     upload_file(&u, fd, local, &meta);
 	}
-	if (rc == EX_OK && as_json)
-		print_json(&meta, !current);
+	if (rc == EX_OK)
+		print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
 	dropbox_close(u.to.dropbox);
 	config_free();
@@ -179,12 +182,13 @@ static const char *command_line_fault(const char *local)
 
 int main(int argc, char **argv)
 {
-	enum { IF_REV = 256, LIMIT_RATE, TIMEOUT, JSON, PROGRESS, NO_PROGRESS };
+	enum { IF_REV = 256, LIMIT_RATE, TIMEOUT, JSON, SHELL, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 		{ "force", no_argument, NULL, 'f' }, { "if-rev", required_argument, NULL, IF_REV },
 		{ "compare", no_argument, NULL, 'c' }, { "jobs", required_argument, NULL, 'j' },
 		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
 		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
+		{ "shell", optional_argument, NULL, SHELL },
 		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
 		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
@@ -203,6 +207,7 @@ int main(int argc, char **argv)
 		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
 		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
 		case JSON: as_json = true; break;
+		case SHELL: why = shell_ask(&answer, optarg); break;
 		case PROGRESS: progress = PROGRESS_ALWAYS; break;
 		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
 		case 'v': msg_verbose = true; break;
@@ -222,5 +227,5 @@ int main(int argc, char **argv)
 	if (why != NULL)
 		return cli_usage("%s", why);
 	stop_init();
-	return cli_close(put(argv[optind], argv[optind + 1]));
+	return shell_end(&answer, cli_close(put(argv[optind], argv[optind + 1])));
 }

@@ -1,13 +1,14 @@
 /*
  * svc-ctl - start, stop or look at one systemd unit
  *
- *	svc-ctl [-t DURATION] [--settle DURATION] [--json]
+ *	svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell]
  *		start|stop|restart|is-active|is-enabled|status UNIT
  *
  * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
  * so. Every run ends in time. It works for root and, through polkit, for whoever may manage this unit. It
  * holds no state, so a signal may simply kill it; systemd's job goes on.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
 static bool as_json;
+static const char *const names[] = {
+	"unit", "load", "active", "sub", "up", "result", "enabled", "main_pid", "restarts", "missing", "since", NULL,
+};
+static struct shell shell = { .names = names };
 static const char *verb;
 static char name[UNIT_NAME_MAX + 1];
 
@@ -139,9 +144,9 @@ static int act(struct unit *u, const char *method, struct unit_look *l)
 }
 
 /* missing: the program that a start would not find, or "". */
-static void print_json(const struct unit_look *l, const char *missing)
+static void print_answer(const struct unit_look *l, const char *missing)
 {
-	char since[CLOCK_TEXT], *text;
+	char since[CLOCK_TEXT];
 	json *o = json_object();
 
 	json_put_str(o, "unit", name);
@@ -160,10 +165,8 @@ static void print_json(const struct unit_look *l, const char *missing)
 		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
 	else
 		json_put_null(o, "since");
-	text = json_text(o);
-	puts(text);
-	free(text);
-	json_free(o);
+	shell_bool(&shell, "up", is_up(l));
+	json_answer(o, as_json, &shell);
 }
 
 /* flaskapp.service: active (running) since 2026-11-24T06:40:00Z, pid 4711, enabled */
@@ -210,8 +213,8 @@ static int answer(struct unit *u, struct unit_look *l)
 		snprintf(l->enabled, sizeof l->enabled, "%s", l->load);
 	if (strcmp(verb, "status") == 0)
 		look_for_program(u, missing);
-	if (as_json)
-		print_json(l, missing);
+	if (as_json || shell_asked(&shell))
+		print_answer(l, missing);
 	else if (strcmp(verb, "status") == 0)
 		print_status(l, missing);
 	else
@@ -232,15 +235,15 @@ static int control(const char *method)
 		rc = answer(u, &l);
 	} else if (rc == EX_OK) {
 		rc = act(u, method, &l);
-		if (rc == EX_OK && as_json)
-			print_json(&l, "");
+		if (rc == EX_OK)
+			print_answer(&l, "");
 	}
 	unit_close(u);
-	return cli_close(rc);
+	return shell_end(&shell, cli_close(rc));
 }
 
 static const char help[] =
-	"usage: svc-ctl [-t DURATION] [--settle DURATION] [--json] VERB UNIT\n"
+	"usage: svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell] VERB UNIT\n"
 	"Start, stop or look at one systemd unit.\n"
 	"\n"
 	"  start, stop, restart     done when the unit is so\n"
@@ -251,6 +254,7 @@ static const char help[] =
 	"  -t, --timeout DURATION   give up after this, in all (default 2m)\n"
 	"      --settle DURATION    after a start the unit must stay up for so long\n"
 	"      --json               print one object that says how the unit is\n"
+	"      --shell[=PREFIX]     the same as assignments for a shell\n"
 	"  -v, --verbose            narrate on standard error\n"
 	"  -h, --help               this text\n"
 	"  -V, --version            the version\n"
@@ -263,6 +267,7 @@ int main(int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "settle", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -289,6 +294,11 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			as_json = true;
+			break;
+		case 'S':
+			why = shell_ask(&shell, optarg);
+			if (why != NULL)
+				return cli_usage("--shell=%s: %s", optarg, why);
 			break;
 		case 'v':
 			msg_verbose = true;
