@@ -274,7 +274,11 @@ int config_load(void)
 
 	config_free();
 	rc = read_checked(config_path(), &file);
-	if (rc == EX_OK && config_find(buf_text(&file), file.len, "", &ignored, &line) < 0) {
+	if (rc == EX_OK && file.len >= 3 && memcmp(file.data, "\xef\xbb\xbf", 3) == 0) {
+		msg_err(config_path(), "begins with a byte order mark, which makes the first line no NAME=VALUE");
+		msg_hint("sed -i '1s/^\\xEF\\xBB\\xBF//' %s", config_path());
+		rc = EX_CONFIG;
+	} else if (rc == EX_OK && config_find(buf_text(&file), file.len, "", &ignored, &line) < 0) {
 		msg_err(config_path(), "line %u is not NAME=VALUE", line);
 		rc = EX_CONFIG;
 	}
@@ -297,6 +301,15 @@ const char *config_get(const char *name)
 	if (v->text.len == 0)
 		config_find(buf_text(&file), file.len, name, &v->text, &line);
 	return v->text.len > 0 ? v->text.data : NULL;
+}
+
+const char *config_hint(const char *value)
+{
+	const char *mark = value != NULL ? strchr(value, '#') : NULL;
+
+	while (mark != NULL && (mark == value || !blank(mark[-1])))
+		mark = strchr(mark + 1, '#');
+	return mark != NULL ? "a comment behind a value is part of it: give it a line of its own" : NULL;
 }
 
 void config_free(void)

@@ -17,6 +17,8 @@
 int config_load(void);
 /* The value, or NULL. Valid until config_free. */
 const char *config_get(const char *name);
+/* What may be wrong with a value that is not of its kind, for msg_hint; or NULL. */
+const char *config_hint(const char *value);
 void config_free(void);
 
 /* The path of the file in use. */

@@ -59,3 +59,19 @@ load dir
 	expect 0
 	[ -z "$output" ]
 }
+
+@test "a byte order mark, and a comment behind a value, are 78 with what helps" {
+	(umask 077; printf '\xef\xbb\xbfCTV_STALL=1m\n' >env)
+	CTV_ENV_FILE=$PWD/env run dbx-ls
+	expect 78 "^dbx-ls: $PWD/env: begins with a byte order mark"
+	eval "$(sed -n 's/^hint: //p' <<<"$output")"
+	CTV_ENV_FILE=$PWD/env dbx-ls
+	for line in 'CTV_STALL=1m # a minute' 'DROPBOX_APP_SECRET=x	# of the app' 'DROPBOX_API_URL=http://192.0.2.1 #one'; do
+		echo "$line" >env
+		CTV_ENV_FILE=$PWD/env run env -u DROPBOX_API_URL -u DROPBOX_APP_SECRET dbx-ls
+		expect 78 '^hint: a comment behind a value is part of it'
+	done
+	echo 'DROPBOX_APP_SECRET=x#1' >env
+	CTV_ENV_FILE=$PWD/env run env -u DROPBOX_APP_SECRET dbx-ls
+	! grep -q '^hint: a comment' <<<"$output" || return 1
+}

@@ -43,6 +43,14 @@ static char *copy(const char *s)
 	return out;
 }
 
+static void report_hint(const char *value)
+{
+	const char *hint = config_hint(value);
+
+	if (hint != NULL)
+		msg_hint("%s", hint);
+}
+
 /* The configuration's duration name, or fallback; false (reported) when it is none. */
 static bool conf_duration(const char *name, int64_t fallback, int64_t *out)
 {
@@ -52,6 +60,7 @@ static bool conf_duration(const char *name, int64_t fallback, int64_t *out)
 	if (text == NULL || (why = num_duration(text, out)) == NULL)
 		return true;
 	msg_err(name, "%s", why);
+	report_hint(text);
 	return false;
 }
 
@@ -67,6 +76,7 @@ static char *conf_url(const char *name, const char *fallback)
 	if (http_url_is_safe(url))
 		return url;
 	msg_err(name, "must be an https URL (plain http only to a loopback address)");
+	report_hint(url);
 	free(url);
 	return NULL;
 }
@@ -112,6 +122,16 @@ fail:
 	return EX_CONFIG;
 }
 
+/* A credential, or NULL: neither a key nor a token has white space. */
+static bool in_one_word(const char *name, const char *value)
+{
+	if (value == NULL || strpbrk(value, " \t\r\n") == NULL)
+		return true;
+	msg_err(name, "has white space, so it is no token");
+	report_hint(value);
+	return false;
+}
+
 int dropbox_open(struct dropbox **out, int64_t timeout_ms)
 {
 	const char *token = config_get("DROPBOX_ACCESS_TOKEN");
@@ -124,8 +144,8 @@ int dropbox_open(struct dropbox **out, int64_t timeout_ms)
 	d->key = config_get("DROPBOX_APP_KEY");
 	d->secret = config_get("DROPBOX_APP_SECRET");
 	d->refresh = config_get("DROPBOX_REFRESH_TOKEN");
-	if (token != NULL && strpbrk(token, " \t\r\n") != NULL) {
-		msg_err("DROPBOX_ACCESS_TOKEN", "has white space, so it is no token");
+	if (!in_one_word("DROPBOX_ACCESS_TOKEN", token) || !in_one_word("DROPBOX_APP_KEY", d->key) ||
+	    !in_one_word("DROPBOX_APP_SECRET", d->secret) || !in_one_word("DROPBOX_REFRESH_TOKEN", d->refresh)) {
 		dropbox_close(d);
 		return EX_CONFIG;
 	}
@@ -652,6 +672,7 @@ static void judge_good(const struct dropbox_call *c, struct dropbox_answer *a, c
 	if (r->text.len == 0 && c->style == DROPBOX_UPLOAD && strstr(c->route, "append") != NULL)
 		return;
 	a->body = json_parse(buf_text(&r->text), r->text.len);
+	a->length = r->text.len;
 	if (a->body != NULL)
 		return;
 	/* a cut or foreign answer to a call that may well have been carried out */
@@ -774,6 +795,11 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		*a = (struct dropbox_answer){ .retry_after_ms = -1 };
 	}
 	forget(auth);
+}
+
+int64_t dropbox_stall(const struct dropbox *d)
+{
+	return d->stall_ms;
 }
 
 struct retry dropbox_pace(const struct dropbox *d)
