@@ -2,21 +2,27 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <linux/sockios.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/http.h"
 #include "lib/num.h"
 #include "lib/rate.h"
+#include "lib/settings.h"
 #include "lib/stop.h"
 
 #define CONNECT_MS INT64_C(20000)
 /* curl rounds its times and may end that much before a deadline which it has kept */
 #define EARLY_MS   10
-#define HEADER_MAX ((size_t)64 << 10)
+#define HEADER_MAX ((size_t)64 << 10)	/* all header lines of an answer, the interim answers before it included */
 #define SLOW 1024u	/* bytes a second; what moves less moves nothing */
+#define TEXT_STALLS 10	/* a text must be there so many stall limits after its first byte, however steadily it trickles */
+#define SOCKETS_MOST 16		/* curl keeps 5 connections and tries 2 at once */
 #define SHARES 32u	/* of a rate limit, for many connections */
+#define TOO_LARGE 100	/* curl 8.6's CURLE_TOO_LARGE, which the headers of 7.88 do not have */
 #define CA_DIR "/etc/ssl/certs"	/* Debian's ca-certificates: one file a hash, read on demand */
 
 struct http {
@@ -24,16 +30,39 @@ struct http {
 	const struct http_request *q;	/* the request under way */
 	struct http_response *r;
 	uint64_t sent;			/* bytes of the body handed to curl */
+	size_t header_bytes;
 	unsigned starts;		/* times that the request was sent */
 	curl_off_t moved, mark;		/* bytes moved so far, and when we last were content with that */
 	int64_t mark_ms;
+	int64_t answer_ms;		/* when the answer began; 0 before */
+	curl_socket_t sockets[SOCKETS_MOST];	/* open ones; a connection beyond these is taken at curl's word */
+	size_t socket_count;
 	struct rate *rate;		/* NULL for no limit */
-	bool accepted, refused, foreign, late, stalled;
+	bool accepted, refused, late, stalled;
+	const char *foreign;		/* why the answer is none of HTTP's, or none for us; NULL while it may be */
 	char error[CURL_ERROR_SIZE];
 };
 
+/* Where https goes by a proxy, and the hosts that are asked directly. Set before any thread starts; the settings own them. */
+static const char *proxy = "", *no_proxy = "";
+
+/* The first of these settings that has a value, or "". */
+static const char *first_of(const char *const names[])
+{
+	for (; *names != NULL; names++)
+		if (config_get(*names) != NULL)
+			return config_get(*names);
+	return "";
+}
+
 int http_global_init(void)
 {
+	/* curl's own names, in its order */
+	static const char *const by[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL };
+	static const char *const not_by[] = { "no_proxy", "NO_PROXY", NULL };
+
+	proxy = first_of(by);
+	no_proxy = first_of(not_by);
 	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
 }
 
@@ -59,28 +88,48 @@ bool http_parse_range(const char *s, uint64_t *first, uint64_t *last, uint64_t *
 	       num_u64(text[2], 0, INT64_MAX, total) == NULL && *first <= *last && *last < *total;
 }
 
-bool http_url_is_safe(const char *url)
+static bool is_loopback(const char *host)
+{
+	struct in_addr a;
+
+	/* a name such as 127.-0.0.1 is no address: whatever it resolves to may be anywhere */
+	return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+	       (inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == 127);
+}
+
+/* How a URL is spoken to: by TLS, and within this host. */
+static void describe(const char *url, bool *tls, bool *loopback)
 {
 	CURLU *u = curl_url();
 	char *scheme = NULL, *host = NULL;
-	bool safe = false;
 
+	*tls = *loopback = false;
 	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		safe = strcmp(scheme, "https") == 0;
-		if (strcmp(scheme, "http") == 0) {
-			struct in_addr a;
-
-			/* a name such as 127.-0.0.1 is no address: whatever it resolves to may be anywhere */
-			safe = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-			       (inet_pton(AF_INET, host, &a) == 1 && ntohl(a.s_addr) >> 24 == 127);
-		}
+		*tls = strcmp(scheme, "https") == 0;
+		*loopback = (*tls || strcmp(scheme, "http") == 0) && is_loopback(host);
 	}
 	curl_free(scheme);
 	curl_free(host);
 	curl_url_cleanup(u);
-	return safe;
+}
+
+bool http_url_is_safe(const char *url)
+{
+	bool tls, loopback;
+
+	describe(url, &tls, &loopback);
+	return tls || loopback;
+}
+
+/* Plain http goes to hosts of this network alone, which no proxy need know. */
+static const char *proxy_for(const char *url)
+{
+	bool tls, loopback;
+
+	describe(url, &tls, &loopback);
+	return tls && !loopback ? proxy : "";
 }
 
 const char *http_url_wrong(const char *url)
@@ -171,8 +220,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 	size_t n = size * count, len = n;
 	char *line;
 
-	h->foreign = len >= HEADER_MAX;
-	if (h->foreign || (line = strndup(data, len)) == NULL)
+	if (h->answer_ms == 0)
+		h->answer_ms = clock_ms();
+	h->header_bytes += n;
+	if (h->header_bytes >= HEADER_MAX)
+		h->foreign = "the answer has a header without end";
+	if (h->foreign != NULL || (line = strndup(data, len)) == NULL)
 		return 0;
 	len = strlen(line);
 	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
@@ -206,26 +259,30 @@ static void keep_pace(struct http *h, size_t n)
 		clock_sleep(wait < h->q->deadline_ms - now ? wait : h->q->deadline_ms - now);
 }
 
+/* The body goes into text, not to the caller's write. */
+static bool is_text(const struct http *h)
+{
+	return !good(h->r->status) || h->q->write == NULL;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
 	struct http *h = ctx;
-	size_t n = size * count, room;
+	size_t n = size * count, room = h->r->text.max - h->r->text.len;
 
 	h->r->body_bytes += n;
 	keep_pace(h, n);
-	if (h->q->body_max > 0 && h->r->body_bytes > h->q->body_max) {
-		h->refused = true;
-		return 0;
-	}
-	if (good(h->r->status) && h->q->write != NULL) {
+	if (!is_text(h)) {
 		if (h->q->write(h->q->ctx, data, n) == 0)
 			return n;
 		h->refused = true;
 		return 0;
 	}
-	room = h->r->text.max - h->r->text.len;
 	buf_add(&h->r->text, data, n < room ? n : room);
-	return n;
+	if (n <= room)
+		return n;
+	h->foreign = "the answer is larger than it may be";
+	return 0;
 }
 
 static size_t on_read(char *data, size_t size, size_t count, void *ctx)
@@ -289,6 +346,44 @@ static bool content(const struct http *h)
 	return h->moved - h->mark > h->q->stall_ms * (int64_t)pace / 1000;
 }
 
+/*
+ * Bytes that the other side has not acknowledged, on all connections: the kept ones have none. What curl counts as
+ * sent is in the kernel's hands, whose buffer takes megabytes; and curl 8.14 tries to write there once a second
+ * whatever poll(2) says, so that its count grows for half a minute after the peer has stopped to read.
+ */
+static curl_off_t unacknowledged(const struct http *h)
+{
+	curl_off_t all = 0;
+
+	for (size_t i = 0; i < h->socket_count; i++) {
+		int n = 0;
+
+		if (ioctl(h->sockets[i], SIOCOUTQ, &n) == 0)
+			all += n;
+	}
+	return all;
+}
+
+static int on_open(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+	struct http *h = ctx;
+
+	(void)purpose;
+	if (h->socket_count < SOCKETS_MOST)
+		h->sockets[h->socket_count++] = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *ctx, curl_socket_t fd)
+{
+	struct http *h = ctx;
+
+	for (size_t i = 0; i < h->socket_count; i++)
+		if (h->sockets[i] == fd)
+			h->sockets[i] = h->sockets[--h->socket_count];
+	return close(fd);
+}
+
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
 	struct http *h = ctx;
@@ -303,13 +398,15 @@ static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_o
 		h->late = true;
 		return 1;
 	}
-	h->moved = down + up;
+	h->moved = down + up - (up > 0 ? unacknowledged(h) : 0);
 	if (content(h)) {
 		h->mark = h->moved;
 		h->mark_ms = now;
 	}
 	h->stalled = h->q->stall_ms > 0 && now - h->mark_ms > h->q->stall_ms;
-	return h->stalled;
+	if (h->q->stall_ms > 0 && h->answer_ms > 0 && is_text(h) && now - h->answer_ms > TEXT_STALLS * h->q->stall_ms)
+		h->foreign = "the answer does not end";
+	return h->stalled || h->foreign != NULL;
 }
 
 struct http *http_new(const char *ca_file)
@@ -337,7 +434,11 @@ struct http *http_new(const char *ca_file)
 	/* the directory, not the bundle: parsing 140 certificates costs megabytes and milliseconds */
 	curl_easy_setopt(c, CURLOPT_CAPATH, CA_DIR);
 	curl_easy_setopt(c, CURLOPT_CAINFO, ca_file);
-	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_NOPROXY, no_proxy);
+	curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, CA_DIR);
+	curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, ca_file);
+	/* or a proxy's "200 Connection established" would be taken for the answer */
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	/* a name server that does not answer would hold us at the end, long after the deadline */
 	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
@@ -355,6 +456,10 @@ struct http *http_new(const char *ca_file)
 	curl_easy_setopt(c, CURLOPT_SEEKDATA, h);
 	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_start);
 	curl_easy_setopt(c, CURLOPT_PREREQDATA, h);
+	curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_open);
+	curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, h);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, h);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
@@ -384,14 +489,15 @@ static enum http_result judge(const struct http *h, CURLcode code)
 		return HTTP_LATE;
 	if (h->refused)
 		return HTTP_REFUSED;
-	if (h->foreign)
+	if (h->foreign != NULL)
 		return HTTP_FOREIGN;
-	switch (code) {
+	switch ((int)code) {
 	case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_CERTPROBLEM:
 	case CURLE_URL_MALFORMAT:
 		return HTTP_FATAL;
-	/* no status line, or a header line of more than 100 kB, which curl calls out of memory */
+	/* no status line, or a header line of more than 100 kB, which curl calls out of memory; since 8.6 too large */
 	case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_WEIRD_SERVER_REPLY: case CURLE_OUT_OF_MEMORY:
+	case TOO_LARGE:
 		return HTTP_FOREIGN;
 	default:
 		return HTTP_FAILED;
@@ -404,8 +510,8 @@ static void explain(struct http *h, CURLcode code)
 
 	if (h->stalled)
 		why = h->moved > h->mark ? "too little moved for too long" : "nothing moved for too long";
-	else if (h->foreign)
-		why = "the answer has a header without end";
+	else if (h->foreign != NULL)
+		why = h->foreign;
 	else if (h->late)
 		why = "out of time";
 	else if (stop_asked())
@@ -427,8 +533,10 @@ static CURLcode perform(struct http *h)
 	int64_t left = 0;
 
 	h->sent = 0;
+	h->header_bytes = 0;
 	h->moved = h->mark = 0;
 	h->mark_ms = clock_ms();
+	h->answer_ms = 0;
 	h->error[0] = '\0';
 	/* the progress callback comes only about once a second; this one is exact, name lookup included */
 	if (h->q->deadline_ms != INT64_MAX) {
@@ -463,7 +571,8 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 	h->q = q;
 	h->r = r;
 	h->starts = 0;
-	h->accepted = h->refused = h->foreign = h->late = h->stalled = false;
+	h->accepted = h->refused = h->late = h->stalled = false;
+	h->foreign = NULL;
 
 	/* 100-continue would cost a round trip, and a second where nobody answers it */
 	if (q->post)
@@ -476,6 +585,7 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 		headers = more;
 	}
 	curl_easy_setopt(h->curl, CURLOPT_URL, q->url);
+	curl_easy_setopt(h->curl, CURLOPT_PROXY, proxy_for(q->url));
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	if (q->post) {
 		curl_easy_setopt(h->curl, CURLOPT_POST, 1L);

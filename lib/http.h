@@ -1,8 +1,11 @@
 /*
  * http.h - HTTP requests, the only module that knows libcurl. It sets once what every request of the
  * suite needs: http and https only, no redirects (a bearer token must not follow one), certificates
- * checked, no proxy or .netrc by accident, a stall limit instead of a total one, a bounded memory for
- * every text, an orderly end on a signal. It reports nothing: the caller knows what the request was for.
+ * checked, no .netrc by accident, a stall limit instead of a total one, an end of every header and text in
+ * memory and in time, an orderly end on a signal. It reports nothing: the caller knows what the request was for.
+ *
+ * https goes by the proxy of the settings https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY, but not to this host
+ * and not to those of no_proxy or NO_PROXY, through a tunnel that it cannot look into; plain http by none.
  */
 #ifndef LIB_HTTP_H
 #define LIB_HTTP_H
@@ -16,7 +19,7 @@ enum http_result {
 	HTTP_DONE,	/* a whole answer, whatever its status */
 	HTTP_FAILED,	/* no whole answer, but another try may succeed: connection, time-out, cut body */
 	HTTP_FATAL,	/* no answer, and another try is useless: certificate, URL */
-	HTTP_FOREIGN,	/* what came is not HTTP, or a header without end */
+	HTTP_FOREIGN,	/* what came is not HTTP, or has no end: a header or text larger or longer under way than it may be */
 	HTTP_REFUSED,	/* accept or write returned non-zero */
 	HTTP_STOPPED,	/* a signal asked us to stop */
 	HTTP_LATE,	/* the deadline passed */
@@ -53,13 +56,12 @@ struct http_request {
 	int (*write)(void *ctx, const void *data, size_t len);
 	void *ctx;
 	int64_t deadline_ms;		/* clock_ms() at which to give up; INT64_MAX for none */
-	int64_t stall_ms;		/* give up when (almost) nothing moves for so long; 0 for never */
+	int64_t stall_ms;		/* give up when (almost) nothing arrives on either side for so long; 0 for never */
 	int64_t connect_ms;		/* give up a connection after this; 0: 20 s */
-	size_t text_max;		/* more text than this is cut (and the rest read and dropped) */
-	uint64_t body_max;		/* a longer body ends the request (HTTP_REFUSED); 0: any length */
+	size_t text_max;		/* a longer text ends the request (HTTP_FOREIGN) */
 };
 
-/* To be called once before any thread starts. 0, or -1. */
+/* To be called before any thread starts, when the settings are loaded if they are to name a proxy. 0, or -1. */
 int http_global_init(void);
 
 /* ca_file is a CA to trust beside the system's, or NULL. NULL without memory. */

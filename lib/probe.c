@@ -99,7 +99,7 @@ void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f
 {
 	int64_t begun = clock_ms(), end = begun + p->try_ms < until_ms ? begun + p->try_ms : until_ms;
 	struct http_request q = { .url = p->url, .deadline_ms = end, .connect_ms = p->connect_ms,
-				  .text_max = PROBE_BODY_MAX, .body_max = PROBE_BODY_MAX };
+				  .text_max = PROBE_BODY_MAX };
 	struct http *h = http_new(NULL);
 	struct http_response r;
 	char text[NUM_TEXT];
@@ -118,9 +118,11 @@ void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f
 	case HTTP_STOPPED:
 		find(f, STATE_UNKNOWN, "interrupted");
 		break;
-	case HTTP_REFUSED:
-		find(f, STATE_CRITICAL, "%d, but the answer is larger than %s", r.status,
-		     num_size_text(text, PROBE_BODY_MAX));
+	case HTTP_FOREIGN:
+		if (r.status > 0)
+			find(f, STATE_CRITICAL, "%d, but %s", r.status, r.why);
+		else
+			find(f, STATE_CRITICAL, "%s", r.why);
 		break;
 	case HTTP_LATE:
 		find(f, STATE_CRITICAL, "no whole answer in %s", num_duration_text(text, clock_ms() - begun));

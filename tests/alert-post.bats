@@ -247,8 +247,11 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 @test "a kept connection that breaks in the middle of a request has not failed: it is sent on a new one" {
 	settings teams slack
 	answer keep
-	# the second request's body; its headers are out already
-	run strace -o trace -e trace=connect,sendto -e inject=sendto:error=EPIPE:when=4 alert-post --key primary-down text
+	# the last piece of the second request: with curl 7.88 its body, with 8.14 headers and body are one
+	strace -o trace -e trace=sendto alert-post --key other text
+	: >"$R/log"
+	run strace -o trace -e trace=connect,sendto -e "inject=sendto:error=EPIPE:when=$(grep -c sendto trace)" \
+		alert-post --key primary-down text
 	expect 0 '^$'
 	grep -q 'EPIPE.*INJECTED' trace
 	[ "$(grep -c 'connect.*AF_INET' trace)" -eq 2 ]

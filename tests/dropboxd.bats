@@ -933,7 +933,8 @@ fails() {
 	fails 0 "${url[@]}"
 	[ "$(wc -c <got)" = 300000 ]
 	dropbox_fault '{"kind":"big-header","bytes":120000}'
-	fails 27 "${url[@]}"
+	# what curl 7.88 calls out of memory has an error of its own since 8.6
+	fails '(27|100)' "${url[@]}"
 	local kind
 	for kind in close-after-reply lower-case-headers mixed-case-headers no-reason odd-reason chunked no-length big-header; do
 		dropbox_fault "{\"kind\":\"$kind\"}"

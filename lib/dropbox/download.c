@@ -14,6 +14,7 @@
 
 #define GATHER ((size_t)256 << 10)
 #define STARTS_MOST 3	/* from the beginning, when what arrived is not what was promised */
+#define PROGRESS ((uint64_t)1 << 20)	/* a stream that breaks after less has not gone on: a byte a try would never end */
 #define WRONG (-1)	/* instead of an exit status: just that */
 
 /* One download. The threads share it; what changes is under the lock. */
@@ -389,7 +390,7 @@ int download_stream(const struct download *d, int fd)
 			break;
 		if (a.rc == EX_OK)
 			too_short(&a);
-		if (o.done > before)
+		if (o.done - before >= PROGRESS)
 			retry_progress(&pace);
 		if (ranges_ignored(&a)) {
 			whole = true;

@@ -93,6 +93,7 @@ struct dropbox_answer {
 	char tag[128];		/* "path/not_found": the tags of an error joined by '/', "" for none */
 	char cause[384];	/* for msg_err */
 	const char *hint;	/* for msg_hint, or NULL */
+	size_t length;		/* bytes of the text that body was made of */
 	json *body;		/* the answer of a good call, or the error's JSON; owned, may be NULL */
 };
 
@@ -112,6 +113,9 @@ void dropbox_do(struct dropbox *d, struct http *h, const struct dropbox_call *c,
  */
 void dropbox_exchange(struct dropbox *d, struct http *h, const char *code, const char *verifier,
 		      struct dropbox_answer *a);
+
+/* Milliseconds after which a connection on which nothing moves is given up. */
+int64_t dropbox_stall(const struct dropbox *d);
 
 /* The pace of this account's tries, for a caller with its own loop around dropbox_try. */
 struct retry dropbox_pace(const struct dropbox *d);

@@ -1,9 +1,14 @@
 #include "lib/std.h"
 
+#include "lib/clock.h"
 #include "lib/dropbox/listing.h"
 #include "lib/msg.h"
 
 #define RESETS_MOST 3	/* how often Dropbox may ask to begin a listing afresh */
+/* A server decides how long a listing is. Ours have some thousand entries; beyond one of these it is no listing. */
+#define PAGES_MOST 2000
+#define TEXT_MOST ((size_t)32 << 20)	/* bytes of all pages: some 70,000 entries */
+#define STALLS_MOST 60			/* stall limits from the first page to the last: an hour */
 
 void listing_free(struct listing *l)
 {
@@ -59,12 +64,30 @@ static int take_page(struct listing *l, const json *page)
 	return EX_OK;
 }
 
+/* How much of a listing has come. */
+struct bounds {
+	int64_t end_ms;		/* clock_ms() at which it must be whole */
+	size_t pages, bytes;
+};
+
+/* Counts the page in a, which began with the cursor before. NULL, or why there cannot be another one. */
+static const char *no_more(struct bounds *b, const struct dropbox_answer *a, const char *before)
+{
+	b->pages++;
+	b->bytes += a->length;
+	/* the same question has the same answer, for ever */
+	if (before != NULL && strcmp(before, json_str(a->body, "cursor")) == 0)
+		return "does not go on: each page names the same next one";
+	return b->pages >= PAGES_MOST || b->bytes > TEXT_MOST || clock_ms() > b->end_ms ? "has no end" : NULL;
+}
+
 /* One listing to its last page, in the order in which it comes; *reset when it must begin afresh, not reported. */
 static int read_pages(struct dropbox *d, struct http *h, const char *remote, bool recursive, struct listing *l,
 		      bool *reset)
 {
 	json *arg = json_object();
 	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/list_folder", .arg = arg };
+	struct bounds bounds = { .end_ms = clock_ms() + STALLS_MOST * dropbox_stall(d) };
 	bool more = true;
 	int rc = EX_OK;
 
@@ -73,7 +96,7 @@ static int read_pages(struct dropbox *d, struct http *h, const char *remote, boo
 	json_put_bool(arg, "recursive", recursive);
 	while (more && rc == EX_OK) {
 		struct dropbox_answer a;
-		const char *cursor;
+		const char *cursor, *why;
 
 		dropbox_do(d, h, &c, &a);
 		rc = a.rc;
@@ -85,6 +108,11 @@ static int read_pages(struct dropbox *d, struct http *h, const char *remote, boo
 			rc = take_page(l, a.body);
 			/* a page may be empty and still not be the last */
 			more = json_bool(a.body, "has_more", false);
+			why = more ? no_more(&bounds, &a, json_str(arg, "cursor")) : NULL;
+			if (why != NULL) {
+				msg_err(remote, "the listing %s", why);
+				rc = EX_PROTOCOL;
+			}
 			json_free(arg);
 			arg = json_object();
 			json_put_str(arg, "cursor", cursor);

@@ -320,7 +320,7 @@ enum channel_result channel_tell(struct http *h, const char *name, const struct 
 	enum channel_result result;
 	struct http_response r;
 	struct http_request q = { .deadline_ms = clock_ms() + TRY_MS, .connect_ms = CONNECT_MS,
-				  .text_max = ANSWER_MAX, .body_max = (uint64_t)ANSWER_MAX << 4 };
+				  .text_max = ANSWER_MAX };
 	char *body, *target;
 
 	*out = (struct channel_outcome){ .wait_s = 0 };
