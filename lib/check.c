@@ -38,6 +38,20 @@ static void add_member(struct buf *b, const char *member)
 	add(b, "\":");
 }
 
+const char *check_as(const char *text, void *to)
+{
+	struct check_form *form = to;
+
+	form->json = true;
+	form->id = text;
+	return NULL;
+}
+
+bool check_form_is_of_one(const struct check_form *form)
+{
+	return form->id != NULL || shell_asked(&form->shell);
+}
+
 void check_init(struct check *c, const char *name, const char *object, struct check_form *form)
 {
 	*c = (struct check){ .name = name, .object = object, .form = form,

@@ -10,6 +10,7 @@
 
 #include "lib/buf.h"
 #include "lib/exits.h"
+#include "lib/option.h"
 #include "lib/shell.h"
 
 /* How the answer is wanted. Zero: a line for people. */
@@ -19,6 +20,18 @@ struct check_form {
 	struct shell shell;	/* its names begin with CHECK_NAMES; the others are those of the fields */
 };
 #define CHECK_NAMES "state", "text", "object"
+
+/* The last rows of a check's options: they fill form; what is what it looks at, such as "FILE". */
+#define CHECK_OPTIONS(form, what) \
+	{ 0, "json", NULL, option_flag, &(form).json, "a JSON object for each " what ", one a line" }, \
+	{ 0, "as", "ID", check_as, &(form), "the same, beginning with this id; of one " what }, \
+	{ 0, "shell", "[=PREFIX]", option_shell, &(form).shell, "assignments for a shell; of one " what }, \
+	{ 0, NULL, NULL, NULL, NULL, NULL }
+#define CHECK_STATUSES "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."
+
+option_taker check_as;	/* struct check_form * */
+/* --as and --shell are: of several objects nobody could tell which one is meant. */
+bool check_form_is_of_one(const struct check_form *form);
 
 struct check {
 	const char *name;	/* "AGE", "HTTP", "DBVERIFY" */

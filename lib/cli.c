@@ -10,6 +10,8 @@
 #include "lib/exits.h"
 #include "lib/msg.h"
 
+static int usage_status = EX_USAGE;
+
 int cli_help(const char *text)
 {
 	fputs(text, stdout);
@@ -38,7 +40,12 @@ int cli_usage(const char *fmt, ...)
 	va_start(ap, fmt);
 	usage(fmt, ap);
 	va_end(ap);
-	return EX_USAGE;
+	return usage_status;
+}
+
+void cli_usage_status(int status)
+{
+	usage_status = status;
 }
 
 int cli_check_usage(const char *fmt, ...)

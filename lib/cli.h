@@ -13,11 +13,12 @@ int cli_help(const char *text);
 int cli_version(void);
 
 /*
- * `program: cause` and a hint at --help. Returns EX_USAGE, or STATE_UNKNOWN for a check (a broken
- * command line must never look OK to a monitoring system).
+ * `program: cause` and a hint at --help. Returns EX_USAGE, or what cli_usage_status has set: STATE_UNKNOWN for a check (a
+ * broken command line must never look OK to a monitoring system), which cli_check_usage always returns.
  */
 int cli_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int cli_check_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void cli_usage_status(int status);
 
 /*
  * The usage error for what getopt_long refused: c is its answer, ':' or '?'. Wants opterr 0 and ':' first

@@ -174,18 +174,18 @@ aged() {
 --jsonx db~--jsonx: no such option
 --ver db~--ver: no such option
 --json=1 db~--json=1: takes no value
--w '' db~-w : not a duration
--w h db~-w h: not a duration
--w -1 db~-w -1: not a duration
--w +1h db~-w \+1h: not a duration
--w 1.5h db~-w 1.5h: not a duration
--w '1 h' db~-w 1 h: not a duration
--w 1h30m db~-w 1h30m: not a duration
--w 36H db~-w 36H: not a duration
--c 0x10 db~-c 0x10: not a duration
--c 10:20 db~-c 10:20: not a duration
--c 99999999999999999999 db~-c 9*: not a duration|-c 9*: too large
--c 40000d db~-c 40000d: too large
+-w '' db~--warning : not a duration
+-w h db~--warning h: not a duration
+-w -1 db~--warning -1: not a duration
+-w +1h db~--warning \+1h: not a duration
+-w 1.5h db~--warning 1.5h: not a duration
+-w '1 h' db~--warning 1 h: not a duration
+-w 1h30m db~--warning 1h30m: not a duration
+-w 36H db~--warning 36H: not a duration
+-c 0x10 db~--critical 0x10: not a duration
+-c 10:20 db~--critical 10:20: not a duration
+-c 99999999999999999999 db~--critical 9*: not a duration|--critical 9*: too large
+-c 40000d db~--critical 40000d: too large
 -w 2h -c 1h db~-w is longer than -c
 -c 1h db~-w is longer than -c
 -w 40h db~-w is longer than -c

@@ -77,12 +77,12 @@ start $(printf %0250d 0)~0*: longer than a unit's name can be
 --json=1 start x~--json=1: takes no value
 start x -t~-t: needs a value
 start x --settle~--settle: needs a value
--t 5x start x~-t 5x: not a duration
--t -1 start x~-t -1: not a duration
--t 0 start x~-t must be longer than 0
+-t 5x start x~--timeout 5x: not a duration
+-t -1 start x~--timeout -1: not a duration
+-t 0 start x~--timeout 0: must be longer than 0
 --settle 1.5s start x~--settle 1.5s: not a duration
---settle 2m start x~-t must be longer than --settle
--t 3s --settle 3s restart x~-t must be longer than --settle
+--settle 2m start x~--timeout must be longer than --settle
+-t 3s --settle 3s restart x~--timeout must be longer than --settle
 --settle 1s stop x~--settle is for start and restart
 --settle 1s is-active x~--settle is for start and restart
 TABLE

@@ -11,17 +11,18 @@
 #include "lib/std.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/option.h"
 #include "lib/settingtable.h"
 
 /* Clocks of two hosts differ a little; more than this is a clock that nobody should believe. */
@@ -195,76 +196,33 @@ static int check_files(char **paths, int count)
 	return (int)worst;
 }
 
-static const char help[] =
-	"usage: age-check [-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...\n"
-	"How old is the data in FILE, by its modification time.\n"
-	"\n"
-	"  -w, --warning DURATION   WARNING when older (default 26h)\n"
-	"  -c, --critical DURATION  CRITICAL when older (default 36h)\n"
-	"      --json               a JSON object for each file, one a line\n"
-	"      --as ID              the same, beginning with this id; of one FILE\n"
-	"      --shell[=PREFIX]     assignments for a shell; of one FILE\n"
-	"  -v, --verbose            narrate on standard error\n"
-	"  -h, --help               this text\n"
-	"  -V, --version            the version\n"
-	"\n"
-	"DURATION is digits and ms, s, m, h or d. Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n";
+static const struct option_row options[] = {
+	{ 'w', "warning", "DURATION", option_duration, &warning_ms, "WARNING when older (default 26h)" },
+	{ 'c', "critical", "DURATION", option_duration, &critical_ms, "CRITICAL when older (default 36h)" },
+	CHECK_OPTIONS(form, "FILE")
+};
+
+static const struct command command = {
+	.usage = "[-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...",
+	.about = "How old is the data in FILE, by its modification time.",
+	.options = options,
+	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
+	.check = true,
+};
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "warning", required_argument, NULL, 'w' },
-		{ "critical", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "as", required_argument, NULL, 'A' },
-		{ "shell", optional_argument, NULL, 'S' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *why;
-	int c;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":w:c:vhV", options, NULL)) != -1) {
-		switch (c) {
-		case 'w':
-		case 'c':
-			why = num_duration(optarg, c == 'w' ? &warning_ms : &critical_ms);
-			if (why != NULL)
-				return cli_check_usage("-%c %s: %s", c, optarg, why);
-			break;
-		case 'j':
-			form.json = true;
-			break;
-		case 'A':
-			form.json = true;
-			form.id = optarg;
-			break;
-		case 'S':
-			why = shell_ask(&form.shell, optarg);
-			if (why != NULL)
-				return cli_check_usage("--shell=%s: %s", optarg, why);
-			break;
-		case 'v':
-			msg_verbose = true;
-			break;
-		case 'h':
-			return cli_help(help);
-		case 'V':
-			return cli_version();
-		default:
-			cli_bad_option(c, argv);
-			return STATE_UNKNOWN;
-		}
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (optind == argc)
-		return cli_check_usage("no FILE given");
-	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
-		return cli_check_usage("--as and --shell are for one FILE");
+		return cli_usage("no FILE given");
 	if (warning_ms > critical_ms)
-		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
+		return cli_usage("-w is longer than -c: CRITICAL would come before WARNING");
+	if (argc - optind > 1 && check_form_is_of_one(&form))
+		return cli_usage("--as and --shell are for one FILE");
 	return check_files(argv + optind, argc - optind);
 }

@@ -11,35 +11,29 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/exits.h"
 #include "lib/msg.h"
+#include "lib/option.h"
 #include "lib/settings.h"
 #include "lib/settingtable.h"
 #include "lib/shell.h"
 
-static const char help[] =
-"usage: ctv-conf --shell[=PREFIX]\n"
-"       ctv-conf NAME [DEFAULT [NAME DEFAULT]...]\n"
-"All settings of this host, judged; or the value of the setting NAME, or DEFAULT\n"
-"when it is absent or empty; of several, each on a line.\n"
-"\n"
-"      --shell[=PREFIX]     all of them as assignments for a shell\n"
-"  -h, --help               this text\n"
-"  -V, --version            the version\n";
+static const char *names[SHELL_NAMES + 1];
+static struct shell answer = { .names = names };
 
 /* All or none: of settings that are not in order nothing is told but their names. */
-static int answer_shell(struct shell *answer)
+static int print_all(void)
 {
 	int rc = config_load();
 
 	if (rc == EX_OK)
 		rc = setting_check();
 	for (size_t i = 0; rc == EX_OK && setting_field(i) != NULL; i++)
-		shell_set(answer, setting_field(i), setting(setting_field(i)));
-	rc = shell_end(answer, rc);
+		shell_set(&answer, setting_field(i), setting(setting_field(i)));
+	rc = shell_end(&answer, rc);
 	setting_free();
 	config_free();
 	return rc;
@@ -77,38 +71,31 @@ static bool is_name(const char *s)
 	       s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
+static const struct option_row options[] = {
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "all of them as assignments for a shell" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "--shell[=PREFIX]\n"
+		 "NAME [DEFAULT [NAME DEFAULT]...]",
+	.about = "All settings of this host, judged; or the value of the setting NAME, or DEFAULT\n"
+		 "when it is absent or empty; of several, each on a line.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "shell", optional_argument, NULL, 'S' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	static const char *names[SHELL_NAMES + 1];
-	struct shell answer = { .names = names };
-	const char *why;
-	int opt;
+	int rc;
 
 	msg_init(argv[0]);
 	for (size_t i = 0; i < SHELL_NAMES && setting_field(i) != NULL; i++)
 		names[i] = setting_field(i);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'S':
-			why = shell_ask(&answer, optarg);
-			if (why != NULL)
-				return cli_usage("--shell=%s: %s", optarg, why);
-			break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-	}
-	if (shell_asked(&answer)) {
-		if (argc > optind)
-			return cli_usage("%s: --shell takes no NAME", argv[optind]);
-		return answer_shell(&answer);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	if (shell_asked(&answer))
+		return optind < argc ? cli_usage("%s: --shell takes no NAME", argv[optind]) : print_all();
 	if (argc == optind || (argc - optind > 2 && (argc - optind) % 2 != 0))
 		return cli_usage("NAME is needed, and with several names a DEFAULT for each");
 	for (int i = optind; i < argc; i += 2)

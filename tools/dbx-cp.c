@@ -5,9 +5,10 @@
  * then the new copy is complete under another name before the old one goes. (Dropbox has no copy that
  * overwrites: for the moment between the two steps DST is absent, and the old revision is in its history.)
  */
+#include "lib/option.h"
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 #include <inttypes.h>
 #include <sys/random.h>
 
@@ -16,18 +17,7 @@
 #include "lib/hash.h"
 #include "lib/dropbox/listing.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/stop.h"
-
-static const char help[] =
-"usage: dbx-cp [-f] SRC DST\n"
-"Copy the file SRC to the path DST within Dropbox.\n"
-"\n"
-"  -f, --force          overwrite what is there (default: never overwrite)\n"
-"      --timeout D      give up after D\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static bool force;
 static int64_t timeout_ms;	/* 0 for none */
@@ -222,31 +212,27 @@ out:
 	return rc;
 }
 
+static const struct option_row options[] = {
+	{ 'f', "force", NULL, option_flag, &force, "overwrite what is there (default: never overwrite)" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[-f] SRC DST",
+	.about = "Copy the file SRC to the path DST within Dropbox.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { TIMEOUT = 256 };
-	static const struct option options[] = {
-		{ "force", no_argument, NULL, 'f' }, { "timeout", required_argument, NULL, TIMEOUT },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const char *why = NULL;
-	int opt;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":fvhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'f': force = true; break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind != 2)
 		return cli_usage("SRC and DST are needed");
 	for (int i = optind; i < argc; i++) {

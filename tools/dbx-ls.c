@@ -4,30 +4,17 @@
  * Every page of a listing is read before its first line is printed: the names come sorted, and a listing
  * that could not be read whole prints nothing of that folder.
  */
+#include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/dropbox/dropbox.h"
 #include "lib/dropbox/listing.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/stop.h"
-
-static const char help[] =
-"usage: dbx-ls [options] [REMOTE...]\n"
-"List folders of Dropbox, or show files; / or nothing is the root.\n"
-"\n"
-"  -l, --long           size, time, content_hash and path of each\n"
-"  -R, --recursive      folders in folders too\n"
-"      --json           one object a line, with the field names of the API\n"
-"      --shell[=PREFIX] what REMOTE is, a folder too, as assignments for a shell\n"
-"      --timeout D      give up after D\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static bool as_list;
 static bool recursive;
@@ -140,37 +127,31 @@ static int list_all(char **remotes, int count)
 	return rc;
 }
 
+static const struct option_row options[] = {
+	{ 'l', "long", NULL, option_flag, &as_list, "size, time, content_hash and path of each" },
+	{ 'R', "recursive", NULL, option_flag, &recursive, "folders in folders too" },
+	{ 0, "json", NULL, option_flag, &as_json, "one object a line, with the field names of the API" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what REMOTE is, a folder too, as assignments for a shell" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[-l] [-R] [--json | --shell] [REMOTE...]",
+	.about = "List folders of Dropbox, or show files; / or nothing is the root.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { JSON = 256, SHELL, TIMEOUT };
-	static const struct option options[] = {
-		{ "long", no_argument, NULL, 'l' }, { "recursive", no_argument, NULL, 'R' },
-		{ "json", no_argument, NULL, JSON }, { "shell", optional_argument, NULL, SHELL },
-		{ "timeout", required_argument, NULL, TIMEOUT },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
 	static char root[] = "/", *only_root[] = { root };
-	const char *why = NULL;
-	int opt, rc;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":lRvhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'l': as_list = true; break;
-		case 'R': recursive = true; break;
-		case JSON: as_json = true; break;
-		case SHELL: why = shell_ask(&answer, optarg); break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (as_list && as_json)
 		return cli_usage("-l and --json exclude each other");
 	if (shell_asked(&answer) && (as_list || as_json || recursive || argc - optind != 1 || strcmp(argv[optind], "/") == 0))

@@ -4,25 +4,15 @@
  * Only files, and only the revision that was there a moment ago: what somebody else has replaced since
  * stays. Folders are refused; one slip of a name must not take a year of backups.
  */
+#include "lib/option.h"
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/dropbox/dropbox.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/stop.h"
-
-static const char help[] =
-"usage: dbx-rm [-n] REMOTE...\n"
-"Delete files in Dropbox.\n"
-"\n"
-"  -n, --dry-run        only print what would be deleted\n"
-"      --timeout D      give up after D\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static bool dry;
 static int64_t timeout_ms;	/* 0 for none */
@@ -65,31 +55,27 @@ static int remove_all(char **remotes, int count)
 	return rc;
 }
 
+static const struct option_row options[] = {
+	{ 'n', "dry-run", NULL, option_flag, &dry, "only print what would be deleted" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[-n] REMOTE...",
+	.about = "Delete files in Dropbox.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { TIMEOUT = 256 };
-	static const struct option options[] = {
-		{ "dry-run", no_argument, NULL, 'n' }, { "timeout", required_argument, NULL, TIMEOUT },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const char *why = NULL;
-	int opt;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":nvhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'n': dry = true; break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (optind == argc)
 		return cli_usage("at least one REMOTE is needed");
 	/* all names are looked at before the first file goes */

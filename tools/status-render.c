@@ -5,10 +5,10 @@
  * web server then answers 200 or 404) and the Prometheus textfile, each atomically and 0644. `ready` goes
  * first when it must go, and comes last when it may come.
  */
+#include "lib/option.h"
 #include "lib/std.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,17 +24,6 @@
 #include "lib/utf8.h"
 
 #define INPUT_MAX ((size_t)1 << 20)
-
-static const char help[] =
-"usage: status-render -o DIR [--metrics FILE]\n"
-"Read the checks' JSON lines on standard input, each with an \"id\", and write\n"
-"status.json, index.html, ready and the Prometheus textfile.\n"
-"\n"
-"  -o, --output DIR     where to write\n"
-"      --metrics FILE   the Prometheus textfile (default: DIR/ctv.prom)\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static const char *output;
 static const char *metrics;
@@ -163,28 +152,27 @@ out:
 	return rc;
 }
 
+static const struct option_row options[] = {
+	{ 'o', "output", "DIR", option_text, &output, "where to write" },
+	{ 0, "metrics", "FILE", option_text, &metrics, "the Prometheus textfile (default: DIR/ctv.prom)" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "-o DIR [--metrics FILE]",
+	.about = "Read the checks' JSON lines on standard input, each with an \"id\", and write\n"
+		 "status.json, index.html, ready and the Prometheus textfile.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { METRICS = 256 };
-	static const struct option options[] = {
-		{ "output", required_argument, NULL, 'o' }, { "metrics", required_argument, NULL, METRICS },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	int opt;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":o:vhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'o': output = optarg; break;
-		case METRICS: metrics = optarg; break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (output == NULL || *output == '\0')
 		return cli_usage("-o DIR is needed");
 	if (optind < argc)

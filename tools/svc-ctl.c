@@ -12,7 +12,6 @@
 #include "lib/std.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/option.h"
 #include "lib/systemd.h"
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
@@ -242,75 +242,40 @@ static int control(const char *method)
 	return shell_end(&shell, cli_close(rc));
 }
 
-static const char help[] =
-	"usage: svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell] VERB UNIT\n"
-	"Start, stop or look at one systemd unit.\n"
-	"\n"
-	"  start, stop, restart     done when the unit is so\n"
-	"  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
-	"  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
-	"  status                   both and more, in one line; exit status as is-active\n"
-	"\n"
-	"  -t, --timeout DURATION   give up after this, in all (default 2m)\n"
-	"      --settle DURATION    after a start the unit must stay up for so long\n"
-	"      --json               print one object that says how the unit is\n"
-	"      --shell[=PREFIX]     the same as assignments for a shell\n"
-	"  -v, --verbose            narrate on standard error\n"
-	"  -h, --help               this text\n"
-	"  -V, --version            the version\n"
-	"\n"
-	"UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.\n";
+static const struct option_row options[] = {
+	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this, in all (default 2m)" },
+	{ 0, "settle", "DURATION", option_duration, &settle_ms, "after a start the unit must stay up for so long" },
+	{ 0, "json", NULL, option_flag, &as_json, "print one object that says how the unit is" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &shell, "the same as assignments for a shell" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[-t DURATION] [--settle DURATION] [--json | --shell] VERB UNIT",
+	.about = "Start, stop or look at one systemd unit.\n"
+		 "\n"
+		 "  start, stop, restart     done when the unit is so\n"
+		 "  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
+		 "  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
+		 "  status                   both and more, in one line; exit status as is-active",
+	.options = options,
+	.after = "UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.",
+};
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "timeout", required_argument, NULL, 't' },
-		{ "settle", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "shell", optional_argument, NULL, 'S' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static const struct { const char *verb, *method; } verbs[] = {
 		{ "start", "StartUnit" }, { "stop", "StopUnit" }, { "restart", "RestartUnit" },
 		{ "is-active", NULL }, { "is-enabled", NULL }, { "status", NULL },
 	};
 	const char *why;
 	size_t i = 0;
-	int c;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":t:vhV", options, NULL)) != -1) {
-		switch (c) {
-		case 't':
-		case 's':
-			why = num_duration(optarg, c == 't' ? &timeout_ms : &settle_ms);
-			if (why != NULL)
-				return cli_usage("%s %s: %s", c == 't' ? "-t" : "--settle",
-						 optarg, why);
-			break;
-		case 'j':
-			as_json = true;
-			break;
-		case 'S':
-			why = shell_ask(&shell, optarg);
-			if (why != NULL)
-				return cli_usage("--shell=%s: %s", optarg, why);
-			break;
-		case 'v':
-			msg_verbose = true;
-			break;
-		case 'h':
-			return cli_help(help);
-		case 'V':
-			return cli_version();
-		default:
-			return cli_bad_option(c, argv);
-		}
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind != 2)
 		return cli_usage("wants a verb and one unit");
 	verb = argv[optind];
@@ -324,6 +289,6 @@ int main(int argc, char **argv)
 	if (settle_ms > 0 && (verbs[i].method == NULL || strcmp(verb, "stop") == 0))
 		return cli_usage("--settle is for start and restart");
 	if (settle_ms >= timeout_ms)
-		return cli_usage("-t must be longer than %s", settle_ms > 0 ? "--settle" : "0");
+		return cli_usage("--timeout must be longer than --settle");
 	return control(verbs[i].method);
 }
