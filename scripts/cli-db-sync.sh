@@ -132,7 +132,7 @@ do_restore() {
 		echo "nothing was changed"
 		return 0
 	fi
-	"$here/daily-download.sh" --no-code --from "$backups/$name" ${dry:+--dry-run}
+	"$here/daily-download.sh" --from "$backups/$name" ${dry:+--dry-run}
 }
 
 case $command in
@@ -153,7 +153,7 @@ upload)
 	fi
 	exec "$here/daily-upload.sh" ${dry:+--dry-run}
 	;;
-download) exec "$here/daily-download.sh" --no-code ${dry:+--dry-run} ;;
+download) exec "$here/daily-download.sh" ${dry:+--dry-run} ;;
 backup) do_backup "$@" ;;
 restore-latest)
 	choice=$(mktemp)

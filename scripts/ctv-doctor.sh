@@ -348,7 +348,7 @@ see_settings() {
 tools='age-check alert-post ctv-conf db-install db-snapshot db-verify dbx-auth dbx-cp dbx-fetch dbx-ls dbx-put dbx-rm
 	http-probe mirror-head status-render svc-ctl'
 scripts='cli-db-sync.sh ctv-doctor.sh daily-download.sh daily-upload.sh failback-to-pi-ctv.sh failover-to-pi2.sh mirror-status.sh
-	settle.sh unit-alert.sh cli_db_sync.py'
+	settle.sh unit-alert.sh code-check.sh update-code.sh cli_db_sync.py'
 
 # executable FILE
 executable() {
@@ -425,13 +425,14 @@ see_disk() {
 
 see_code() {
 	[ -e "$app/.git" ] || { warning "$app: no git repository" "git clone"; return; }
-	fact=$(version_of) || { critical "$app: git cannot read it" "git -C $app status"; return; }
-	changed=$(GIT_OPTIONAL_LOCKS=0 git_now status --porcelain --untracked-files=no | wc -l)
-	[ "$changed" -eq 0 ] || warning "$app: $changed files are not as they were committed" "git -C $app status"
-	ahead=$(git_now rev-list --count '@{upstream}..HEAD') || { warning "$app: follows no branch of origin" "git -C $app branch -u"; return; }
-	[ "$ahead" -eq 0 ] || warning "$app: $ahead commits are not at origin, so none of its own comes" "git -C $app log @{u}.."
-	[ ! -e "$state/requirements-changed" ] || critical "$app: the requirements of this code are not installed" \
-		"cd $app && VIRTUAL_ENV=.venv uv pip install -r requirements.txt && rm $state/requirements-changed"
+	try "$here/code-check.sh" || :
+	fact=$(sed 's/^CODE [A-Z]*: //' "$out")
+	case $status in
+	0) ;;
+	1) warning "$fact" "$hint" ;;
+	2) critical "$fact" "$hint" ;;
+	*) unknown "$fact" ;;
+	esac
 }
 
 see_token() {

@@ -15,11 +15,11 @@ usage() {
 usage: daily-download.sh [-n] [-f] [--no-code] [--wait DURATION] [--from PATH]
 
 Brings the newest database from Dropbox onto this standby: fetched if different,
-verified, installed, its age checked; then the application's code, if it can.
+verified, installed, its age checked. The code comes after it, by update-code.sh.
 
   -n, --dry-run    check everything, change nothing
   -f, --force      install what Dropbox has, even if it is older than what is here
-      --no-code    leave the application's code as it is
+      --no-code    for old callers; means nothing any more
       --wait D     wait up to D (90m, 2h) for a copy newer than the installed one
       --from PATH  install this backup in Dropbox instead of the newest copy
   -h, --help       this text
@@ -29,12 +29,12 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-force='' code=yes wait='' from=
+force='' wait='' from=
 while [ $# -gt 0 ]; do
 	case $1 in
 	-n | --dry-run) dry=yes ;;
 	-f | --force) force=yes ;;
-	--no-code) code= ;;
+	--no-code) ;;
 	--wait) [ $# -gt 1 ] || usage_error "--wait: a duration is missing"; wait=$2; shift ;;
 	--wait=*) wait=${1#*=} ;;
 	--from) [ -n "${2-}" ] || usage_error "--from: a path is missing"; from=$2; shift ;;
@@ -389,46 +389,9 @@ check_age() {
 	esac
 }
 
-# the application's code: after the data, bounded, never fatal
-update_code() {
-	code_result=skipped
-	if [ -z "$code" ] || [ -n "$dry" ]; then
-		skip code "not asked for"
-	elif [ ! -e "$app/.git" ]; then
-		skip code "no git repository in $app"
-	elif [ "$(role)" != "$role" ]; then
-		skip code "this host has begun to serve"
-	else
-		step code
-		if pull; then
-			code_result=ok
-			run git_app 10 log -1 --format='at %h of %cs' || :
-			note "$(cat "$out")"
-			step_end ok
-		else
-			code_result=failed
-			note "left as it is: ${why:-failed}"
-			step_end warning
-		fi
-	fi
-}
-
-# fast-forward only; the requirements are installed once for each change, however often it takes
-pull() {
-	run git_app 60 fetch --quiet || return 1
-	run git_app 10 rev-parse --verify --quiet HEAD:requirements.txt || :
-	before=$(cat "$out")
-	run git_app 10 rev-parse --verify --quiet '@{upstream}:requirements.txt' || :
-	[ "$before" = "$(cat "$out")" ] || true >"$state/requirements-changed"
-	run git_app 60 merge --quiet --ff-only '@{upstream}' || return 1
-	[ -e "$state/requirements-changed" ] && [ "$(role)" = "$role" ] || return 0
-	run timeout -k 5 300 env VIRTUAL_ENV="$app/.venv" uv pip install --quiet -r "$app/requirements.txt" || return 1
-	rm -f "$state/requirements-changed"
-}
-
 [ "$wait_seconds" -eq 0 ] || [ -n "$dry" ] || wait_for_news
 [ -n "$dry$from$force" ] || ! by_timer || timer_ends
-begin download 7 "${log_dir:-/var/log/ctv-pi2-download}/download.log"
+begin download 6 "${log_dir:-/var/log/ctv-pi2-download}/download.log"
 gate
 read_record
 outcome=$(printf '"rev":"%s"' "$rev")
@@ -439,8 +402,6 @@ install_candidate
 outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s","epoch":%s,"seq":%s' \
 	"$rev" "$(or_null "$size")" "$hash" "$taken" "$(or_null "$epoch")" "$(or_null "$seq")")
 check_age
-update_code
-outcome=$outcome,\"code\":\"$code_result\"
 [ -z "$late" ] || [ -n "$from" ] || die 75 "$late" "the copy is the newest in Dropbox: look at the primary's upload"
 if [ -n "$dry" ] && [ -z "$unchanged" ]; then
 	finish ok "ready: a run would install rev $rev, data of $taken"

@@ -81,9 +81,9 @@ set_out() {
 	http-probe --connect-timeout 600ms -t 4s "$primary_url/api/system-stats" >"$scratch/primary" 2>&1 9>&- &
 	prober=$! fetcher=
 	[ -n "$code" ] && [ -e "$app/.git" ] || return 0
-	set -- fetch --quiet
-	[ -z "$dry" ] || set -- ls-remote --quiet --heads
-	git_app 5 "$@" >"$scratch/fetch" 2>&1 9>&- &
+	set -- --fetch
+	[ -z "$dry" ] || set -- --dry-run
+	"$here/update-code.sh" "$@" >"$scratch/fetch" 2>&1 9>&- &
 	fetcher=$!
 }
 
@@ -107,32 +107,32 @@ look_at_primary() {
 # ---- step 1: the code, at most five seconds, never fatal ---------------------------------------
 
 update_code() {
-	code_was=
+	code_new=
 	if [ -z "$fetcher" ]; then
 		skip code "not asked for, or $app is no git repository"
 		return 0
 	fi
 	step code
-	if ! wait "$fetcher"; then
-		warn "GitHub gives no answer; the code here: $(version_of)"
-	elif [ -n "$dry" ]; then
-		note "GitHub answers; the code here: $(version_of)"
-	elif heads=$(git_now log --no-walk --format='%H %h of %cs' HEAD '@{upstream}') &&
-		case $heads in *' of '*' of '*) false ;; esac; then
-		# one line: both are the same commit
-		note "${heads#* }, the newest"
-	elif ! git_now diff --quiet HEAD '@{upstream}' -- requirements.txt; then
-		warn "the new code needs other requirements, that is left to the nightly job; the code here: $(version_of)"
-	else
-		was=$(git_now rev-parse HEAD)
-		if run git_app 5 merge --quiet --ff-only '@{upstream}'; then
-			[ "$(git_now rev-parse HEAD)" = "$was" ] || code_was=$was
-			note "$(version_of)"
-		else
-			warn "left as it is: $why"
-		fi
-	fi
+	github=
+	wait "$fetcher" || github="GitHub gives no answer; "
 	fetcher=
+	if [ -n "$dry" ]; then
+		run "$here/code-check.sh" || :
+		case $status in
+		0) note "$(sed 's/^CODE OK: //' "$out")" ;;
+		2) problem 77 "$(sed 's/^CODE CRITICAL: //' "$out")" "$hint" ;;
+		*) warn "$(sed 's/^CODE [A-Z]*: //' "$out")" ;;
+		esac
+		[ -z "$github" ] || more "GitHub gives no answer: a failover would go on with the code that is here"
+	elif run "$here/update-code.sh" --merge; then
+		now_at=$(tail -n 1 "$out") mended=$(sed '$d' "$out")
+		case $now_at in *', was '*) code_new=yes ;; esac
+		note "$github${github:+the code here: }$now_at"
+		[ -z "$mended" ] || more "$mended"
+		[ -z "$github" ] || step_result=warning
+	else
+		warn "left as it is: ${why#update-code.sh: }${hint:+; $hint}"
+	fi
 }
 
 # ---- step 2: the database ---------------------------------------------------------------------
@@ -158,7 +158,7 @@ check_database() {
 # false when there is nothing new; the nightly job has hours to wait for Dropbox, this one has not
 download() {
 	run mirror-head show --timeout 10s || [ "$status" -eq 66 ] || { say "   no download: $why"; return 1; }
-	"$here/daily-download.sh" --no-code || { say "   the download failed"; return 1; }
+	"$here/daily-download.sh" || { say "   the download failed"; return 1; }
 }
 
 # Every page is read unless the file is as it was installed, for then that was done. A person may accept a small one.
@@ -290,8 +290,8 @@ check_health() {
 
 # the code that this run brought may be why
 with_old_code() {
-	[ -n "$code_was" ] && run git_app 10 reset --quiet --keep "$code_was" || return 1
-	code_was=
+	[ -n "$code_new" ] && run "$here/update-code.sh" --back || return 1
+	code_new=
 	say "   once more, with the code as it was"
 	run svc-ctl -t 60s stop "$unit" || :
 	step_number=2

@@ -155,11 +155,10 @@ db_in_time() {
 	case $age_is in ok | warning) ;; *) unmet 65 "$fact" ;; esac
 }
 
+# what code-check.sh found
 code_present() {
-	[ -d "$app" ] || { unmet 66 "$app: no such directory"; return; }
-	read -r fact 2>/dev/null <"$app/.git/HEAD" || { fact="no git repository"; return; }
-	[ ! -e "$app/.git/${fact#ref: }" ] || read -r fact <"$app/.git/${fact#ref: }"
-	fact="at ${fact%????????????????????????????????}"
+	fact=${code_said#CODE [A-Z]*: }
+	[ "$code_is" -eq 0 ] || unmet 77 "$fact"
 }
 
 # the nightly download needs room for a second copy
@@ -241,7 +240,10 @@ look_at_readiness() {
 	condition db_present db_present
 	condition db_fresh db_in_time
 	condition db_verified db_verified warning
-	condition code_present code_present
+	code_is=0 code_ill=critical
+	code_said=$("$here/code-check.sh" 2>/dev/null) || code_is=$?
+	[ "$code_is" -eq 2 ] || code_ill=warning
+	condition code_present code_present "$code_ill"
 	condition unit_startable unit_startable
 	condition port_free port_is_free
 	condition disk_free disk_free

@@ -426,7 +426,7 @@ set_role() {
 # data_of: the file whose time is the age of the data here. To serve gives the database a new time, and it lacks what was
 # entered on the primary all the same: its time from before is kept until the next download.
 data_of() {
-	if [ -e "$state/data-of" ]; then echo "$state/data-of"; else echo "$live"; fi
+	if [ -e "$state/data-of" ]; then printf '%s\n' "$state/data-of"; else printf '%s\n' "$live"; fi
 }
 
 # settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
@@ -598,26 +598,6 @@ port_unused() {
 	true) unmet 73 "$own_url: somebody listens there, while $unit is $unit_was" ;;
 	*) unmet 69 "$own_url: could not be looked at" ;;
 	esac
-}
-
-# ---- the application's code ------------------------------------------------------------------
-
-# git_app SECONDS GIT-ARGUMENTS, by `run` or in the background: nobody can be asked, nothing stays behind that
-# would hold our lock, and the clone may be the operator's
-git_app() {
-	limit=$1
-	shift
-	export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o BatchMode=yes -o ConnectTimeout=10'
-	exec timeout -k 5 "$limit" git -C "$app" -c safe.directory="$app" -c gc.auto=0 -c maintenance.auto=false "$@"
-}
-
-# git_now GIT-ARGUMENTS: something quick
-git_now() {
-	(git_app 5 "$@") 2>/dev/null
-}
-
-version_of() {
-	git_now log -1 --format='%h of %cs'
 }
 
 # ---- the tries of a night --------------------------------------------------------------------

@@ -21,7 +21,7 @@ case $ROLE in
 standby)
 	timers='ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path
 		control-station.service'
-	own='ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path
+	own='ctv-code.service ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path
 		ctv-settle.service ctv-status.service ctv-status.timer ctv-status.path control-station.service
 		flaskapp.service' node=pi2
 	;;
@@ -32,6 +32,8 @@ primary)
 	;;
 *) die 64 "ROLE=$ROLE: neither standby nor primary" ;;
 esac
+# an application without a clone has nothing to update
+owner=$(stat -c %U "$DESTDIR$APP/.git" 2>/dev/null) || owner=ctvapps
 own="$own ctv-alert@.service ctv-resolve@.service"
 tools=$(for tool in tools/*.c; do [ ! -e "$tool" ] || basename "$tool" .c; done)
 scripts=$(cd scripts && for script in *.sh; do case $script in deps.sh | demo.sh) ;; *) echo "$script" ;; esac; done)
@@ -51,7 +53,7 @@ links() {
 # put MODE FROM TO: with the paths of this installation in it
 put() {
 	mkdir -p "$(dirname "$DESTDIR$3")"
-	sed "s,@APP@,$APP,g; s,@BIN@,$bin,g; s,@LIB@,$lib,g; s,@ROLE@,$ROLE,g; s,@NODE@,$node,g
+	sed "s,@APP@,$APP,g; s,@BIN@,$bin,g; s,@LIB@,$lib,g; s,@ROLE@,$ROLE,g; s,@NODE@,$node,g; s,@OWNER@,$owner,g
 		s,^PATH=.PATH:/usr/local/bin,PATH=\$PATH:$bin," "$2" >"$DESTDIR$3.new"
 	chmod "$1" "$DESTDIR$3.new"
 	mv -f "$DESTDIR$3.new" "$DESTDIR$3"
@@ -73,6 +75,7 @@ config_files() {
 		echo "systemd/control-station.conf $lib/control-station.conf"
 		echo "systemd/kuma.json $lib/kuma.json"
 		echo "scripts/kuma-import.js $lib/kuma-import.js"
+		echo "systemd/home.conf $units/ctv-code.service.d/home.conf"
 		echo "systemd/owner.conf $units/ctv-pi2-download.service.d/owner.conf"
 		echo "systemd/setuid.conf $units/flaskapp.service.d/setuid.conf"
 		echo "systemd/polkit.rules /etc/polkit-1/rules.d/60-ctv-mirror.rules"

@@ -355,7 +355,7 @@ room() {
 	sees 1 disk "pi-ctv/state: 146 MiB, the next snapshot needs 200"
 }
 
-@test "code: no repository, changed files, commits of its own, requirements that are not installed" {
+@test "code: what code-check.sh finds, with its hint" {
 	run doctor code
 	sees 1 code 'no git repository'
 	rm -r pi2/app
@@ -365,21 +365,14 @@ room() {
 	git clone -q origin pi2/app
 	run doctor code
 	sees 0 code '[0-9a-f]{7} of 20'
-	touch pi2/app/untracked
 	echo 2 >pi2/app/app.py
 	run doctor code
-	sees 1 code '1 files are not as they were committed' "git -C $PWD/pi2/app status"
-	(cd pi2/app && $git commit -qam two)
+	sees 1 code 'not as committed: app.py' "git -C $PWD/pi2/app status"
+	git -C pi2/app checkout -q app.py
+	mkdir pi2/app/.git/ctv-update
+	touch pi2/app/.git/ctv-update/requirements
 	run doctor code
-	sees 1 code '1 commits are not at origin'
-	git -C pi2/app reset -q --hard HEAD^
-	touch pi2/state/requirements-changed
-	run doctor code
-	sees 2 code 'requirements of this code are not installed' 'uv pip install -r'
-	rm pi2/state/requirements-changed
-	git -C pi2/app checkout -q --detach
-	run doctor code
-	sees 1 code 'follows no branch'
+	sees 2 code 'requirements of this code are not installed' 'update-code.sh'
 }
 
 @test "token: revoked, short-lived, without a scope, no room in Dropbox, no Dropbox" {

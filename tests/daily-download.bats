@@ -1,4 +1,4 @@
-# daily-download.sh: the gate, the record, fetch if different, verify, install, age, code.
+# daily-download.sh: the gate, the record, fetch if different, verify, install, age.
 
 load helper
 load hosts
@@ -61,9 +61,9 @@ dated() {
 	[ "$(cd pi2/data && echo * .[!.]*)" = 'production.db .[!.]*' ]
 	jq -e --arg t "$taken" '.epoch == 1 and .seq == 1 and .snapshot_at == $t and (.content_hash | length) == 64
 		and (has("next_content_hash") | not)' pi2/state/installed.json
-	jq -e '.result == "ok" and .exit == 0 and .seq == 1 and .code == "skipped"
-		and ([.steps[].name] == ["role","record","fetch","verify","install","age","code"])' pi2/state/last-download.json
-	grep -q 'step 4/7 verify: ok' pi2/log/download.log
+	jq -e '.result == "ok" and .exit == 0 and .seq == 1
+		and ([.steps[].name] == ["role","record","fetch","verify","install","age"])' pi2/state/last-download.json
+	grep -q 'step 4/6 verify: ok' pi2/log/download.log
 }
 
 @test "an unchanged day fetches nothing, replaces nothing and is not a failure" {
@@ -658,101 +658,6 @@ END
 	[ "$(last pi2 download '"\(.result) \(.step)"')" = 'failed record' ]
 }
 
-# repositories: GitHub and pi2's clone of it
-repositories() {
-	git init -q --bare -b main github.git
-	git clone -q github.git work 2>/dev/null
-	(
-		cd work
-		git config user.name t
-		git config user.email t@example.org
-		echo one >requirements.txt
-		git add .
-		git commit -qm one
-		git push -q origin HEAD:main
-	)
-	git clone -q github.git pi2/app
-	stub uv <<'END'
-echo "$VIRTUAL_ENV $*" >>"$CTV_STATE_DIR/uv.log"
-exit "$(cat "$CTV_STATE_DIR/uv.exit" 2>/dev/null || echo 0)"
-END
-}
-
-# push FILE TEXT: a change at GitHub
-push() {
-	(cd work && echo "$2" >"$1" && git add . && git commit -qm "$2" && git push -q origin HEAD:main)
-}
-
-@test "the code follows by fast-forward, and requirements are installed only when they changed" {
-	repositories
-	publish
-	run download
-	expect 0 'code .* at '
-	[ ! -e pi2/state/uv.log ]
-	push app.py two
-	run download
-	expect 0
-	[ "$(cat pi2/app/app.py)" = two ]
-	[ ! -e pi2/state/uv.log ]
-	push requirements.txt three
-	run download
-	expect 0
-	grep -qx "$PWD/pi2/app/.venv pip install --quiet -r $PWD/pi2/app/requirements.txt" pi2/state/uv.log
-	[ "$(last pi2 download .code)" = ok ]
-}
-
-@test "requirements that could not be installed are tried again, and the day is no failure" {
-	repositories
-	publish
-	download
-	push requirements.txt two
-	echo 1 >pi2/state/uv.exit
-	run download
-	expect 0
-	[ "$(last pi2 download .code)" = failed ]
-	rm pi2/state/uv.exit pi2/state/uv.log
-	run download
-	expect 0
-	[ -s pi2/state/uv.log ]
-	rm pi2/state/uv.log
-	run download
-	[ ! -e pi2/state/uv.log ]
-}
-
-@test "code that cannot be updated stays as it is and never fails the day: no GitHub, local commits, local changes" {
-	repositories
-	publish
-	download
-	push app.py two
-	(cd pi2/app && git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m local)
-	enter a
-	publish
-	run download
-	expect 0 'code .*left as it is'
-	has "$copy" a
-	(cd pi2/app && git reset -q --hard HEAD^ && echo mine >app.py)
-	run download
-	expect 0 'code .*left as it is'
-	[ "$(cat pi2/app/app.py)" = mine ]
-	mv github.git away.git
-	run download
-	expect 0 'code .*left as it is'
-	[ "$(last pi2 download .code)" = failed ]
-}
-
-@test "a host that begins to serve during the download keeps its code" {
-	publish
-	mkdir -p pi2/app/.git
-	stub age-check <<-'END'
-		echo active >"$BATS_TEST_TMPDIR/pi2/state/role"
-		exec "$real" "$@"
-	END
-	stub git <<<'echo "$*" >>"$BATS_TEST_TMPDIR/git"; exit 1'
-	run download
-	expect 0 'code .*has begun to serve'
-	[ ! -e git ]
-}
-
 @test "a limit of the age below a day leaves no room for a warning, and is one" {
 	publish
 	export CTV_MAX_AGE=12h
@@ -765,13 +670,14 @@ push() {
 	expect 0
 }
 
-@test "--no-code leaves the code alone" {
-	repositories
+@test "the code is none of its business: a clone stays as it is, with --no-code and without" {
+	mkdir -p pi2/app/.git
+	stub git <<<'echo "$*" >>"$BATS_TEST_TMPDIR/git"'
 	publish
-	push app.py two
+	download
 	run download --no-code
 	expect 0
-	[ ! -e pi2/app/app.py ]
+	[ ! -e git ]
 }
 
 @test "--wait returns as soon as there is news, and does not wait for what is there" {

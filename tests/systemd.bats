@@ -32,9 +32,21 @@ exposure() {
 			echo "$role: $unit: $level"
 			[ -n "$level" ]
 			awk -v level="$level" 'BEGIN { exit !(level <= 1.5) }'
-			grep -qxE 'User=ctvapps|DynamicUser=yes' "$D/etc/systemd/system/$unit"
+			grep -qxE 'User=ctvapps|DynamicUser=yes' "$D/etc/systemd/system/$unit" || [ "$unit" = ctv-code.service ]
 		done
 	done
+}
+
+@test "the code is updated as the clone's owner, after the download, without the token" {
+	installed standby
+	grep -qx 'User=ctvapps' "$D/etc/systemd/system/ctv-code.service.d/home.conf"
+	git init -q "$D/opt/apps/ctv-bookedbiz-db"
+	installed standby
+	grep -qx "User=$(id -un)" "$D/etc/systemd/system/ctv-code.service.d/home.conf"
+	grep -qx 'After=.* ctv-pi2-download.service' "$D/etc/systemd/system/ctv-code.service"
+	grep -qx 'Wants=.* ctv-code.service' "$D/etc/systemd/system/ctv-pi2-download.service"
+	grep -qx 'InaccessiblePaths=-/etc/ctv-db-sync.env .*' "$D/etc/systemd/system/ctv-code.service"
+	! grep -q DROPBOX "$D/etc/systemd/system/ctv-code.service"
 }
 
 @test "the standby has the runbook's four monitors for Uptime Kuma, and what adds them; the primary has neither" {
@@ -126,6 +138,7 @@ elapses() {
 }
 
 @test "in every zone each night has one upload and a download after it, also when summer time begins or ends" {
+	cd "$BATS_TEST_TMPDIR"
 	rows=0
 	# the function that the job asks what night it is
 	eval "$(sed -n '/^night_of()/,/^}/p' "$ROOT/scripts/oldlib.sh")"

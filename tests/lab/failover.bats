@@ -345,7 +345,7 @@ teardown() { lab_end; }
 		-d '{"route":"files/download","kind":"delay","ms":15000,"match":"rev:","count":-1}'
 	pi2 truncate -s 0 /var/log/ctv-pi2-download/download.log
 	pi2 systemctl start --no-block ctv-pi2-download.service
-	eventually pi2 grep -q 'step 2/7' /var/log/ctv-pi2-download/download.log
+	eventually pi2 grep -q 'step 2/6' /var/log/ctv-pi2-download/download.log
 	run failover
 	expect 0 'FAILOVER COMPLETE'
 	enter $STANDBY on-pi2

@@ -1,0 +1,169 @@
+#!/bin/sh
+# code-check.sh [--unreadable] - is the application's code as committed, can the application read it, can the night update it?
+#
+# What always holds: nothing is changed, and nothing that the clone names is run: git sees its files through an empty
+# repository of our own, without the clone's config and hooks, so anybody may look, root too.
+set -eu
+here=$(readlink -f "$0") here=${here%/*}
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
+
+usage() {
+	cat <<'END'
+usage: code-check.sh [--unreadable]
+
+Looks at the application's clone: are its files as they were committed, can the
+application's user read them, can the night update it? One line.
+
+      --unreadable  name each file that the application's user cannot read
+  -h, --help        this text
+  -V, --version     the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+END
+}
+
+list=
+case ${1-} in
+'') ;;
+--unreadable) list=yes ;;
+-h | --help) usage; exit 0 ;;
+-V | --version) echo "$program $version"; exit 0 ;;
+*) (usage_error "$1: unknown option") || exit 3 ;;
+esac
+
+# ---- what the clone is, from its files ---------------------------------------------------------
+
+# look GIT-ARGUMENTS
+look() {
+	GIT_DIR=$mine GIT_WORK_TREE=$app GIT_INDEX_FILE=$app/.git/index GIT_OBJECT_DIRECTORY=$app/.git/objects \
+		GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null timeout 20 git "$@" 2>/dev/null
+}
+
+# commit_of REF: sets $commit; empty where there is none
+commit_of() {
+	commit=
+	[ ! -f ".git/$1" ] || read -r commit <".git/$1" || :
+	[ -n "$commit" ] || commit=$(sed -n "s,^\([0-9a-f]*\) $1\$,\1,p" .git/packed-refs 2>/dev/null) || :
+}
+
+# may_not USER MODE: words for find, by owner, group and mode: what that user may not do with a file
+may_not() {
+	uid=$(id -u "$1") gids=
+	for gid in $(id -G "$1"); do gids="$gids${gids:+ -o }-gid $gid"; done
+	[ "$uid" -ne 0 ] || { echo "-false"; return; }
+	echo "( -uid $uid ! -perm -u+$2 -o ! -uid $uid ( $gids ) ! -perm -g+$2 -o ! -uid $uid ! ( $gids ) ! -perm -o+$2 )"
+}
+
+# unreadable: the files, directories and programs that the application's user cannot read. In a sandbox that shows other
+# users as nobody, whoever looks stands for that user, of whose group it is.
+unreadable() {
+	file='! -readable' dir='( ! -readable -o ! -executable )'
+	if [ -z "$masked" ]; then
+		id "$user" >/dev/null 2>&1 || return 0
+		file=$(may_not "$user" r) dir=$(may_not "$user" rx)
+	fi
+	# shellcheck disable=SC2086,SC2185  # words of find's, which takes the paths from standard input
+	{
+		look ls-files -z | find -files0-from - -maxdepth 0 ! -type l $file -print
+		look ls-tree -rdz --name-only HEAD | find -files0-from - -maxdepth 0 $dir -print
+		[ ! -d .venv ] || find .venv -type f $file -print -o -type d $dir -print
+		find . -maxdepth 0 $dir -print
+	} 2>/dev/null || :
+}
+
+# ---- findings ------------------------------------------------------------------------------------
+
+state=OK text='' hint=
+
+# problem STATE TEXT [HINT]: of several the worst, and of those the first
+problem() {
+	case $state/$1 in
+	OK/* | WARNING/CRITICAL) state=$1 text=$2 hint=${3-} ;;
+	esac
+}
+
+# counted LINES: `2 files (app.py ...)`
+counted() {
+	more=$(printf '%s\n' "$1" | wc -l)
+	if [ "$more" -eq 1 ]; then echo "$1"; else echo "$more files (${1%%"$newline"*} ...)"; fi
+}
+
+look_at_tree() {
+	changed=$(look status --porcelain --untracked-files=no) ||
+		problem WARNING "git cannot read it; the next update mends that" "$update"
+	[ -n "$changed" ] || return 0
+	several="not as committed: $(counted "$(printf '%s\n' "$changed" | cut -c 4-)")"
+	if [ -e .git/ctv-update/list ] && flock -n -E 99 .git/ctv-update/held true 2>/dev/null; then
+		can=CRITICAL
+		[ "$(id -u)" -ne 0 ] && [ ! -O .git ] || can=WARNING
+		problem $can "$several: an update was interrupted; the next one, or a failover by its owner, mends that" "$update"
+	else
+		problem WARNING "$several" "git -C $app status"
+	fi
+}
+
+look_at_rights() {
+	unread=$(unreadable)
+	[ -z "$unread" ] || problem CRITICAL "$user cannot read $(counted "$unread")" \
+		"chmod -R o+rX on what $program --unreadable names"
+}
+
+# could the unit of the night do its work?
+look_at_night() {
+	commit_of "refs/remotes/$(git config -f .git/config "branch.$branch.remote")/${upstream#refs/heads/}"
+	if [ -z "$branch" ] || [ -z "$upstream" ] || [ -z "$commit" ]; then
+		problem WARNING "follows no branch of origin" "git -C $app branch -u origin/main"
+	elif [ "$(look rev-list --count "$commit..HEAD")" != 0 ]; then
+		problem WARNING "has commits that are not at origin, so none of its own comes" "git -C $app log @{u}.."
+	fi
+	[ ! -e .git/ctv-update/requirements ] || problem CRITICAL "the requirements of this code are not installed" "$update"
+	[ "$(systemctl show -P LoadState ctv-code.service 2>/dev/null)" = loaded ] || return 0
+	[ "$(systemctl is-failed ctv-code.service 2>/dev/null)" != failed ] ||
+		problem WARNING "the night could not update it" "journalctl -u ctv-code"
+	[ -z "$masked" ] || return 0
+	runs_as=$(systemctl show -P User ctv-code.service)
+	[ "${runs_as:-root}" = "$owner" ] || problem WARNING "is $owner's, but the night's update runs as ${runs_as:-root}" "make install ROLE=standby"
+	# shellcheck disable=SC2046  # words of find's
+	shut=$(find .git \( -type d -o -name FETCH_HEAD -o -path '*/logs/*' \) $(may_not "$owner" w) -print -quit)
+	[ -z "$shut" ] || problem WARNING "$shut: $owner, whose the clone is, cannot write it" "chown -R $owner $app/.git"
+}
+
+values=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service) || exit 3
+{ read -r app && read -r unit; } <<END
+$values
+END
+newline='
+'
+update="sudo $here/update-code.sh"
+cd "$app" 2>/dev/null || { echo "CODE CRITICAL: $app: cannot be entered"; exit 2; }
+[ -d .git ] || { echo "CODE OK: no git repository in $app"; exit 0; }
+command -v git >/dev/null || { echo "CODE UNKNOWN: there is no git"; exit 3; }
+owner=$(stat -c %U .git) masked=
+[ "$owner" != nobody ] || masked=yes
+# of a unit that is not there it says nothing, as of root's
+user=$(systemctl show -P User "$unit" 2>/dev/null) || user=ctvapps
+user=${user:-root}
+mine=$(mktemp -d)
+trap 'rm -rf "$mine"' EXIT
+mkdir "$mine/objects" "$mine/refs"
+commit_of HEAD
+branch='' upstream=
+case $commit in
+'ref: '*)
+	branch=${commit#ref: refs/heads/}
+	upstream=$(git config -f .git/config "branch.$branch.merge") || :
+	commit_of "${commit#ref: }"
+	;;
+esac
+case $commit in '' | *[!0-9a-f]*) echo "CODE WARNING: $app: HEAD or its branch is empty; the next update mends that"; exit 1 ;; esac
+echo "$commit" >"$mine/HEAD"
+[ -z "$list" ] || { unreadable; exit 0; }
+
+look_at_tree
+look_at_rights
+look_at_night
+echo "CODE $state: ${text:+$app: $text; }$(look log -1 --format='at %h of %cs' HEAD)"
+[ -z "$hint" ] || echo "hint: $hint" >&2
+case $state in OK) exit 0 ;; WARNING) exit 1 ;; *) exit 2 ;; esac

@@ -1,0 +1,264 @@
+#!/bin/sh
+# update-code.sh [-n | --fetch | --merge | --back] - the application's clone follows GitHub, by fast-forward
+#
+# What always holds: only the clone's owner changes it, and root becomes that user first, away from the terminal; the
+# application's user can read what an update leaves, or it is put back with its rights; an update that a power cut has
+# torn is mended from the objects, without network; what differs else is a person's, and stays. Our notes stand in
+# .git/ctv-update: `list` of an update that is not on disk yet (two commits, then modes, blobs and paths), `last` of one
+# that is, `modes` from before it, `requirements` that are to be installed.
+set -eu
+here=$(readlink -f "$0") here=${here%/*}
+# shellcheck source=scripts/oldlib.sh
+. "$here/oldlib.sh"
+
+usage() {
+	cat <<'END'
+usage: update-code.sh [-n | --fetch | --merge | --back]
+
+Brings the application's clone up to date, and its requirements. The night does
+it; a failover does the first three by themselves.
+
+      --fetch      only fetch: given up after 2 s without a connection, and after 5 s
+      --merge      only mend, and merge what was fetched unless it needs other requirements
+      --back       take the last update back
+  -n, --dry-run    does GitHub answer? as --fetch, but nothing is changed
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+act=night patience=60
+case ${1-} in
+'') ;;
+-n | --dry-run) act=try patience=5 ;;
+--fetch | --merge | --back) act=${1#--} patience=5 ;;
+-h | --help) usage; exit 0 ;;
+-V | --version) echo "$program $version"; exit 0 ;;
+*) usage_error "$1: unknown option" ;;
+esac
+[ $# -le 1 ] || usage_error "$2: one option is taken"
+
+values=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service)
+{ read -r app && read -r unit; } <<END
+$values
+END
+[ -d "$app/.git" ] || { echo "no git repository in $app"; exit 0; }
+cd "$app" 2>/dev/null || die 77 "$app: cannot be entered"
+notes=.git/ctv-update
+
+# become: root goes on as the clone's owner, who can neither type into root's terminal nor drive it
+become() {
+	owner=$(stat -c %u .git)
+	umask 022
+	[ -z "$(find .git -maxdepth 0 -perm -g+w)" ] || umask 002
+	if [ "$owner" -eq "$(id -u)" ]; then
+		[ "$owner" -ne 0 ] || [ -z "$(find . .git .git/config .git/hooks -maxdepth 0 \( ! -user 0 -o -perm /022 \))" ] ||
+			die 77 "$app: is root's, but others may write to it" "chown -R the user who updates it, $app"
+		return 0
+	fi
+	[ "$(id -u)" -eq 0 ] || die 77 "$app: is $(stat -c %U .git)'s, so an update is for that user or root" "sudo $here/$program"
+	home=$(getent passwd "$owner" | cut -d : -f 6) others=--init-groups
+	[ -n "$home" ] || home=/nonexistent others=--clear-groups
+	code=0
+	said=$(setsid -w setpriv --reuid "$owner" --regid "$(id -g "$owner" 2>/dev/null || stat -c %g .git)" $others env -i \
+		PATH="$PATH" HOME="$home" CTV_ENV_FILE=/nonexistent CTV_APP_DIR="$app" CTV_SERVICE="$unit" \
+		"$here/$program" "$@" 2>&1 </dev/null) || code=$?
+	said=$(printf '%s\n' "$said" | LC_ALL=C tr -c '\n -~' '?')
+	if [ $code -eq 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&2; fi
+	exit $code
+}
+
+# what git writes beside the working tree is on disk when it ends, and nothing stays behind that would hold our lock
+careful='-c core.fsync=all -c core.fsyncMethod=batch -c gc.auto=0 -c maintenance.auto=false'
+
+# shellcheck disable=SC2086  # words
+in_clone() { timeout -k 1 "$patience" git $careful "$@"; }
+
+version() { in_clone log -1 --format='%h of %cs' HEAD; }
+
+# ---- GitHub ------------------------------------------------------------------------------------
+
+# connected GROUP: has a process of that group a connection over TCP?
+connected() {
+	for process in $(pgrep -g "$1"); do ls -l "/proc/$process/fd"; done 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)]$/\1/p' |
+		awk 'FILENAME == "-" { held[$1]; next } $4 == "01" && $10 in held { found = 1 } END { exit !found }' \
+			- /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# ask_github GIT-ARGUMENTS: what has no connection after two seconds is given up, whatever it waits for
+ask_github() {
+	GIT_SSH_COMMAND="$(git config core.sshCommand || echo ssh) -o BatchMode=yes -o ConnectTimeout=10"
+	export GIT_SSH_COMMAND GIT_TERMINAL_PROMPT=0
+	answer=0
+	# shellcheck disable=SC2086  # words
+	timeout -k 1 "$patience" git $careful "$@" & asking=$!
+	if [ "$act" != night ]; then
+		{ sleep 2; connected "$asking" || kill "$asking"; } >/dev/null 2>&1 9>&- & watch=$!
+	fi
+	wait "$asking" || answer=$?
+	[ "$act" = night ] || kill "$watch" 2>/dev/null || :
+	[ "$answer" -eq 0 ] || die 69 "$app: GitHub gives no answer"
+}
+
+# ---- a power cut ---------------------------------------------------------------------------------
+
+# ours: the links that the installation put in the place of the repository's files, which git is to leave alone
+ours() {
+	sed -n 's,^/,,p' .git/info/exclude 2>/dev/null | while read -r path; do [ ! -L "$path" ] || printf '%s\n' "$path"; done
+}
+
+# enter FILE: the lines of a diff-tree, what they come to, into git's index
+enter() {
+	sed 's/^:[0-7]* \([0-7]*\) [0-9a-f]* \([0-9a-f]*\) [A-Z]/\1 \2/' "$1" | in_clone update-index --index-info
+	ours | while read -r path; do in_clone update-index --skip-worktree "$path" 2>/dev/null || :; done
+}
+
+# enter_ours FROM TO: git refuses to change a file that is a link of ours, unless its index says so already
+enter_ours() {
+	ours | xargs -rd '\n' git diff-tree -r --no-renames "$1" "$2" -- >$notes/ours
+	enter $notes/ours
+}
+
+# mend: what a power cut has left of git's own files, and of those of an update
+mend() {
+	old='-mmin +10'
+	[ ! -e $notes/list ] || old=
+	# shellcheck disable=SC2086  # words of find's
+	find .git -name '*.lock' $old -delete
+	find .git/objects -type f -empty -delete
+	was='' new=''
+	[ ! -e $notes/list ] || read -r was new <$notes/list || :
+	for ref in $(cd .git && grep -rLsE '^([0-9a-f]{40,64}$|ref: )' HEAD refs); do
+		say "$app: $ref was empty"
+		branch=${ref#refs/heads/}
+		case $ref in
+		HEAD) git config -f .git/config --get-regexp '^branch\..*\.merge$' | sed -n '1s/^[^ ]* /ref: /p' >.git/HEAD ;;
+		*) rm -f ".git/$ref" ;;
+		esac
+		[ "$branch" != "$ref" ] || continue
+		for at in $(sed -n '$s/^[0-9a-f]* \([0-9a-f]*\) .*/\1/p' ".git/logs/$ref" 2>/dev/null) "origin/$branch" $new $was; do
+			! in_clone ls-tree -r "$at" >/dev/null 2>&1 || { in_clone update-ref "$ref" "$at"; break; }
+		done
+	done
+	in_clone ls-files >/dev/null 2>&1 || { rm -f .git/index && in_clone read-tree HEAD && enter /dev/null; }
+	[ ! -e $notes/list ] || mend_files
+}
+
+# mend_files: those of the list become what HEAD says; when HEAD is neither of its two, a person has been at work
+mend_files() {
+	case $(in_clone rev-parse HEAD) in
+	"$was") other=$new ;;
+	"$new") other=$was ;;
+	*) other=HEAD ;;
+	esac
+	in_clone diff-tree -r --no-renames "$other" HEAD >$notes/mend
+	enter $notes/mend
+	ours >$notes/ours
+	sed -n "/^[^$tab]* D$tab/!s/^[^$tab]*$tab//p" $notes/mend | grep -vxFf $notes/ours | in_clone checkout-index -f -q --stdin
+	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path"; done
+	[ "$other" = HEAD ] || say "$app: an update that was interrupted is mended: $(wc -l <$notes/mend) files"
+	settle
+}
+
+# settle: the list goes when the files are on disk. A failover does not wait for the disk; the lock does.
+settle() {
+	if [ "$act" = night ]; then
+		sync -f .git && mv -f $notes/list $notes/last
+	else
+		setsid sh -c "sync -f .git && mv -f $notes/list $notes/last" >/dev/null 2>&1 </dev/null &
+	fi
+}
+
+# ---- an update -----------------------------------------------------------------------------------
+
+# begin_update: the list, on disk, before the first file is touched
+begin_update() {
+	sync $notes/next $notes && mv -f $notes/next $notes/list && sync $notes
+}
+
+# put_back COMMIT: the code as it was there, with the rights that `modes` has
+put_back() {
+	enter_ours HEAD "$1"
+	in_clone reset --quiet --keep "$1"
+	while read -r mode group path; do
+		chgrp -h "$group" "$path" 2>/dev/null || :
+		[ -L "$path" ] || chmod "$mode" "$path"
+	done <$notes/modes
+}
+
+merge() {
+	was=$(in_clone rev-parse HEAD)
+	new=$(in_clone rev-parse '@{upstream}' 2>/dev/null) || die 78 "$app: follows no branch of origin" "git -C $app branch -u origin/main"
+	in_clone merge-base --is-ancestor "$was" "$new" || die 75 "$app: has commits of its own" "git -C $app log @{u}.."
+	[ "$was" != "$new" ] || { echo "$(version), the newest"; return 0; }
+	if ! in_clone diff --quiet "$was" "$new" -- requirements.txt; then
+		[ "$act" = night ] || die 75 "$app: the new code needs other requirements, that is left to the nightly job"
+		true >$notes/requirements
+	fi
+	in_clone update-index -q --refresh >/dev/null || :
+	unread=$("$here/code-check.sh" --unreadable)
+	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' >$notes/modes 2>/dev/null || :
+	{ echo "$was $new" && in_clone diff-tree -r --no-renames "$was" "$new"; } >$notes/next
+	enter_ours "$was" "$new"
+	in_clone read-tree -n -m -u HEAD "$new" 2>/dev/null || die 75 "$app: files that were changed here are in the way" "git -C $app status"
+	begin_update || die 74 "$app: cannot write"
+	in_clone merge --quiet --ff-only "$new" >/dev/null || { mend; die 74 "$app: the update failed, the code is as it was"; }
+	now=$("$here/code-check.sh" --unreadable)
+	if [ -n "$now" ] && printf '%s\n' "$now" | grep -vxF -e "$unread" >$notes/unread; then
+		put_back "$was"
+		settle
+		die 77 "$app: $(head -n 1 $notes/unread): the application could not read it, so the code is as it was" "git -C $app log ..@{u}"
+	fi
+	settle
+	echo "$(version), was $(in_clone rev-parse --short "$was")"
+}
+
+# requirements: once for each change, however often it takes
+requirements() {
+	[ -e $notes/requirements ] || return 0
+	PATH=$PATH:$HOME/.local/bin VIRTUAL_ENV=$app/.venv timeout -k 5 300 uv pip install --quiet -r requirements.txt ||
+		die 75 "$app: the requirements of this code are not installed" "cd $app && VIRTUAL_ENV=.venv uv pip install -r requirements.txt"
+	rm -f $notes/requirements
+}
+
+back() {
+	read -r was new 2>/dev/null <$notes/last || read -r was new 2>/dev/null <$notes/list || die 66 "$app: no update to take back"
+	[ "$(in_clone rev-parse HEAD)" = "$new" ] || die 66 "$app: no update to take back"
+	cp $notes/last $notes/next
+	begin_update || die 74 "$app: cannot write"
+	put_back "$was"
+	settle
+	version
+}
+
+become "$@"
+tab=$(printf '\t')
+[ -d $notes ] || mkdir $notes || die 74 "$app/$notes: cannot create"
+case "$act" in
+fetch | try) ;;
+*)
+	exec 9>$notes/held
+	flock -w 20 9 || die 75 "$app/$notes/held: another update is at work"
+	;;
+esac
+case "$act" in
+try) ask_github ls-remote --quiet --heads ;;
+fetch) ask_github fetch --quiet ;;
+merge)
+	mend
+	merge
+	;;
+back) back ;;
+night)
+	if [ "$(svc-ctl is-active "$unit" 2>/dev/null)" = active ]; then
+		echo "$unit is active: the code that serves stays"
+		exit 0
+	fi
+	mend
+	ask_github fetch --quiet
+	merge
+	requirements
+	;;
+esac

@@ -1,0 +1,368 @@
+#!/usr/bin/env bats
+# update-code.sh and code-check.sh on real repositories: GitHub, a developer's clone, and pi2's.
+
+load helper
+load hosts
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t \
+		GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
+	umask 022
+	app=$PWD/pi2/app
+	git init -q --bare -b main github.git
+	git init -q -b main work
+	mkdir work/src
+	echo 1 >work/app.py
+	echo 1 >work/src/web.py
+	echo flask >work/requirements.txt
+	push one
+	mkdir pi2
+	git clone -q github.git pi2/app
+	# an application's user that this machine has, and a unit that is not running
+	stub systemctl <<<'case $* in *"-P User"*) cat "$BATS_TEST_TMPDIR/user" 2>/dev/null || echo irc ;; *) echo inactive; exit 3 ;; esac'
+	stub svc-ctl <<<'cat "$BATS_TEST_TMPDIR/unit" 2>/dev/null || echo inactive'
+}
+
+# push MESSAGE: all that is in work/ goes to GitHub
+push() {
+	(cd work && git add -A && git commit -qm "$1" && git push -q ../github.git HEAD:main)
+}
+
+# new_code: another commit: a file that changes, one that comes, one that goes
+new_code() {
+	echo 2 >work/app.py
+	mkdir -p work/lib
+	echo new >"work/lib/with a space.py"
+	git -C work rm -q src/web.py
+	push two
+}
+
+update() { on pi2 update-code.sh "$@"; }
+check() { on pi2 code-check.sh "$@"; }
+at() { git -C "$app" rev-parse HEAD; }
+newest() { git -C github.git rev-parse main; }
+
+# settled: the list is gone, for the files are on disk
+settled() {
+	flock -w 20 "$app/.git/ctv-update/held" true
+	[ ! -e "$app/.git/ctv-update/list" ]
+}
+
+# as_two: the clone is exactly what the second commit says
+as_two() {
+	[ "$(at)" = "$(newest)" ]
+	[ -z "$(git -C "$app" status --porcelain)" ]
+	[ "$(cat "$app/app.py")" = 2 ]
+	[ "$(cat "$app/lib/with a space.py")" = new ]
+	[ ! -e "$app/src/web.py" ]
+}
+
+@test "the code follows by fast-forward, readable for everybody whatever the umask, and nothing is left to be mended" {
+	new_code
+	umask 077
+	run update
+	expect 0 '^[0-9a-f]{7} of [0-9-]+, was [0-9a-f]{7}$'
+	as_two
+	settled
+	[ "$(stat -c %a "$app/app.py" "$app/lib" "$app/lib/with a space.py")" = $'644\n755\n644' ]
+	run update
+	expect 0 ', the newest$'
+	run check
+	expect 0 '^CODE OK: at [0-9a-f]{7} of'
+}
+
+# theirs: the clone and GitHub are irc's, where root runs the tests
+theirs() {
+	[ "$(id -u)" -eq 0 ] || return 0
+	within_reach
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_FILE_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+	chown -R irc:irc pi2 github.git
+	git config --file gitconfig safe.directory '*'
+	export GIT_CONFIG_GLOBAL=$PWD/gitconfig
+}
+
+@test "a clone that is the group's stays the group's" {
+	chmod g+w "$app/.git"
+	theirs
+	new_code
+	update
+	[ "$(stat -c %a "$app/app.py" "$app/lib")" = $'664\n775' ]
+}
+
+@test "fetch and merge are two; other requirements are the night's, and installed once" {
+	echo gunicorn >>work/requirements.txt
+	new_code
+	update --fetch
+	[ "$(at)" != "$(newest)" ]
+	run update --merge
+	expect 75 'other requirements'
+	stub uv <<<'echo "$@" >>"$BATS_TEST_TMPDIR/uv"; [ ! -e "$BATS_TEST_TMPDIR/no-registry" ]'
+	true >no-registry
+	run update
+	expect 75 'requirements of this code are not installed'
+	as_two
+	run check
+	expect 2 'requirements of this code are not installed'
+	rm no-registry
+	update
+	update
+	[ "$(wc -l <uv)" -eq 2 ]
+	run check
+	expect 0
+}
+
+@test "what a person did stays, and is told: changed files, commits, no branch" {
+	new_code
+	echo mine >"$app/app.py"
+	run check
+	expect 1 'app: not as committed: app.py; at'
+	run update
+	expect 75 'files that were changed here are in the way'
+	[ "$(cat "$app/app.py")" = mine ]
+	[ ! -e "$app/.git/ctv-update/list" ]
+	git -C "$app" checkout -q app.py
+	# a file that is no hindrance
+	echo mine >"$app/requirements.txt"
+	run update
+	expect 0 'was'
+	[ "$(cat "$app/requirements.txt")" = mine ]
+	git -C "$app" commit -qam mine
+	echo 3 >work/app.py
+	push three
+	run update
+	expect 75 'commits of its own'
+	run check
+	expect 1 'commits that are not at origin'
+	git -C "$app" checkout -q --detach
+	run update
+	expect 78 'follows no branch'
+	run check
+	expect 1 'follows no branch'
+}
+
+@test "an application that serves keeps its code" {
+	new_code
+	echo active >unit
+	run update
+	expect 0 'the code that serves stays'
+	[ "$(cat "$app/app.py")" = 1 ]
+}
+
+# torn WHAT...: an update whose power goes between the merge and the disk: these files lose their bytes
+torn() {
+	new_code
+	update --fetch
+	# the disk takes nothing any more
+	stub setsid <<<'[ "$1" = sh ] || exec $real "$@"'
+	update --merge
+	[ -e "$app/.git/ctv-update/list" ]
+	rm stubs/setsid
+	# no GitHub either
+	mv github.git away.git
+	for each in "$@"; do
+		mkdir -p "$app/${each%/*}" 2>/dev/null || true
+		rm -f "$app/$each"
+		: >"$app/$each"
+	done
+}
+
+@test "power cut: files without bytes are mended from the objects, without network; what is not of the update stays" {
+	torn app.py 'lib/with a space.py' src/web.py
+	echo mine >"$app/requirements.txt"
+	run check
+	expect 1 'not as committed: 3 files .app.py ....: an update was interrupted'
+	run update --merge
+	expect 0 'is mended'
+	settled
+	mv away.git github.git
+	[ "$(cat "$app/requirements.txt")" = mine ]
+	git -C "$app" checkout -q requirements.txt
+	as_two
+}
+
+@test "power cut: a branch, HEAD, a remote's branch and an index without bytes are mended, and updates go on" {
+	torn .git/refs/heads/main .git/HEAD .git/refs/remotes/origin/main .git/index app.py .git/index.lock
+	run check
+	expect 1 'empty'
+	run update --merge
+	mv away.git github.git
+	run update
+	expect 0 'the newest'
+	settled
+	as_two
+}
+
+@test "power cut: the branch is back at the old commit, the files are new or gone: all is the old, and then the new" {
+	torn
+	was=$(git -C "$app" rev-parse HEAD^)
+	echo "$was" >"$app/.git/refs/heads/main"
+	rm "$app/app.py"
+	run update --merge
+	expect 0 'is mended'
+	settled
+	mv away.git github.git
+	update
+	as_two
+}
+
+@test "the links of the installation are nobody's changes, before and after a power cut" {
+	ln -sfn /usr/bin/true "$app/app.py"
+	echo /app.py >>"$app/.git/info/exclude"
+	git -C "$app" update-index --skip-worktree app.py
+	torn .git/index 'lib/with a space.py'
+	[ -L "$app/app.py" ]
+	run check
+	expect 1 'git cannot read it'
+	update --merge
+	[ "$(readlink "$app/app.py")" = /usr/bin/true ]
+	[ "$(cat "$app/lib/with a space.py")" = new ]
+	run check
+	expect 0
+}
+
+@test "the list is on disk before the first file is touched" {
+	new_code
+	stub git <<<'case $* in *" merge "*) cp "$BATS_TEST_TMPDIR/pi2/app/.git/ctv-update/list" "$BATS_TEST_TMPDIR/seen"; cat synced >seen-synced ;; esac; exec $real "$@"'
+	stub sync <<<'echo "$@" >>"$BATS_TEST_TMPDIR/synced"; exec $real "$@"'
+	cp /dev/null synced
+	sed -i 's,cat synced >seen-synced,cp "$BATS_TEST_TMPDIR/synced" "$BATS_TEST_TMPDIR/seen-synced",' stubs/git
+	update
+	grep -q "^:100644 100644 [0-9a-f]* [0-9a-f]* M	app.py" seen
+	grep -q 'ctv-update/next' seen-synced
+	grep -q '^-f' synced
+	run ! grep -q '^-f' seen-synced
+}
+
+@test "what the application's user could not read is put back with its rights, and --back does the same" {
+	needs_root "to have an application that is another user"
+	chmod 640 "$app/app.py"
+	chgrp 33 "$app/app.py" 2>/dev/null || true
+	before=$(stat -c '%a %g' "$app/app.py")
+	new_code
+	# what makes it so here are the owner's own hooks
+	printf '#!/bin/sh\nchmod 600 lib/*\n' >"$app/.git/hooks/post-merge"
+	chmod 755 "$app/.git/hooks/post-merge"
+	as_it_was() {
+		[ "$(cat "$app/app.py" "$app/src/web.py")" = $'1\n1' ]
+		[ "$(stat -c '%a %g' "$app/app.py")" = "$before" ]
+		[ ! -e "$app/lib" ]
+		settled
+	}
+	run update
+	expect 77 'lib/with a space.py: the application could not read it, so the code is as it was'
+	as_it_was
+	rm "$app/.git/hooks/post-merge"
+	update
+	as_two
+	run update --back
+	expect 0 '^[0-9a-f]{7} of '
+	as_it_was
+	run update --back
+	expect 66 'no update to take back'
+}
+
+@test "code that the application's user cannot read is told, by owner, group and mode" {
+	needs_root 'to give files away'
+	chmod 755 "$BATS_RUN_TMPDIR" 2>/dev/null || true
+	for row in 'irc:root 400 0' 'root:irc 040 0' 'root:root 004 0' 'root:root 660 2' 'root:irc 604 2' 'irc:root 077 2'; do
+		read -r who mode code <<<"$row"
+		chown "${who}" "$app/app.py"
+		chmod "$mode" "$app/app.py"
+		run check
+		expect "$code"
+		[ "$code" -eq 0 ] || [[ $output == *'app: irc cannot read app.py; at'* ]]
+	done
+	chown root:root "$app/app.py"
+	chmod 644 "$app/app.py"
+	chmod 700 "$app/src"
+	run check
+	expect 2 'irc cannot read src'
+}
+
+@test "root becomes the clone's owner, away from the terminal; a third is told the command and changes nothing" {
+	needs_root 'to be several users'
+	new_code
+	theirs
+	# what the owner may put into the way of git
+	cat >"$app/.git/hooks/post-merge" <<-'END'
+		#!/bin/sh
+		{ id -u; ls -l /proc/self/fd; ps -o sid= -p $$; } >"$(git rev-parse --git-dir)/seen"
+		printf '\033]0;pwned\007'
+	END
+	chmod 755 "$app/.git/hooks/post-merge"
+	chown irc "$app/.git/hooks/post-merge"
+	wrap=(setpriv --reuid games --regid games --clear-groups)
+	run update
+	expect 77 "is irc's"
+	[[ ${lines[1]} == 'hint: sudo '* ]]
+	wrap=()
+	run update
+	expect 0 'was'
+	[ "$(head -n 1 "$app/.git/seen")" = "$(id -u irc)" ]
+	run ! grep -E ' [0-2] -> /dev/(pts|tty)' "$app/.git/seen"
+	[[ $output != *$'\033'* ]]
+	[ -z "$(find "$app" ! -user irc)" ]
+}
+
+@test "a root's clone that others may write is not touched by root" {
+	needs_root 'to be root'
+	chmod g+w "$app/.git/config"
+	run update
+	expect 77 'others may write'
+}
+
+@test "code-check.sh runs nothing that the clone names" {
+	printf '#!/bin/sh\ntrue >%s/owned\n' "$PWD" >evil
+	chmod 755 evil
+	git -C "$app" config core.fsmonitor "$PWD/evil"
+	git -C "$app" config filter.x.clean "$PWD/evil"
+	echo '* filter=x' >"$app/.gitattributes"
+	touch "$app/app.py"
+	run check
+	[ ! -e owned ]
+}
+
+# two_seconds: they are over when somebody says so in `begun`, whatever the clock says; `checked` tells that it was looked then.
+# Five are a minute.
+two_seconds() {
+	stub sleep <<<'[ "$1" = 2 ] || exec $real "$@"; until [ -e "$BATS_TEST_TMPDIR/begun" ]; do $real 0.01; done'
+	stub awk <<<'$real "$@"; code=$?; true >"$BATS_TEST_TMPDIR/checked"; exit $code'
+	stub timeout <<<'shift 3; exec $real -k 1 60 "$@"'
+}
+
+@test "GitHub without an answer is given up after two seconds without a connection" {
+	git -C "$app" remote set-url origin ssh://t@192.0.2.1/x
+	stub ssh <<<'true >"$BATS_TEST_TMPDIR/begun"; exec /bin/sleep 50'
+	two_seconds
+	for option in --fetch --dry-run; do
+		rm -f begun
+		run command timeout 30 env PATH="$PATH" bash -c "$(declare -f on); wrap=(); on pi2 update-code.sh $option"
+		expect 69 'GitHub gives no answer'
+	done
+}
+
+@test "a fetch that has a connection after two seconds goes on" {
+	new_code
+	python3 - "$PWD" <<-'END' 3>&- &
+		import os, socket, subprocess, sys, time
+		os.chdir(sys.argv[1])
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen()
+		open("port.new", "w").write(str(s.getsockname()[1]))
+		os.rename("port.new", "port")
+		c = s.accept()[0]
+		open("begun", "w").close()
+		while not os.path.exists("checked"):
+		    time.sleep(0.01)
+		subprocess.run(["git", "-c", "safe.directory=*", "daemon", "--inetd", "--export-all", "--base-path=" + os.getcwd()], stdin=c, stdout=c)
+	END
+	eventually [ -s port ]
+	git -C "$app" remote set-url origin "git://127.0.0.1:$(cat port)/github.git"
+	two_seconds
+	run update --fetch
+	expect 0
+	[ "$(git -C "$app" rev-parse origin/main)" = "$(newest)" ]
+	wait
+}
