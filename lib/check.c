@@ -103,6 +103,35 @@ void check_bool(struct check *c, const char *member, bool value)
 	shell_bool(&c->form->shell, member, value);
 }
 
+void check_list(struct check *c, const char *member)
+{
+	add_member(&c->fields, member);
+	c->list = member;
+	c->list_at = c->fields.len;
+	add(&c->fields, "[");
+}
+
+void check_item(struct check *c, const char *const members[], const char *const texts[], size_t count)
+{
+	const char *so_far = buf_text(&c->fields);
+
+	if (so_far[strlen(so_far) - 1] != '[')
+		add(&c->fields, ",");
+	for (size_t i = 0; i < count; i++) {
+		add(&c->fields, i == 0 ? "{\"" : ",\"");
+		add(&c->fields, members[i]);
+		add(&c->fields, "\":");
+		add_json(&c->fields, texts[i]);
+	}
+	add(&c->fields, "}");
+}
+
+void check_list_end(struct check *c)
+{
+	add(&c->fields, "]");
+	shell_set(&c->form->shell, c->list, buf_text(&c->fields) + c->list_at);
+}
+
 enum state check_worse(enum state a, enum state b)
 {
 	static const int rank[] = { [STATE_OK] = 0, [STATE_UNKNOWN] = 1, [STATE_WARNING] = 2, [STATE_CRITICAL] = 3 };

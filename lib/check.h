@@ -39,6 +39,8 @@ struct check {
 	struct check_form *form;
 	struct buf perf;	/* perfdata so far */
 	struct buf fields;	/* JSON members so far */
+	const char *list;	/* the member whose list is being made, */
+	size_t list_at;		/* and where in fields it begins */
 };
 
 void check_init(struct check *c, const char *name, const char *object, struct check_form *form);
@@ -55,6 +57,10 @@ void check_int(struct check *c, const char *member, int64_t value);
 /* A number as JSON writes it, such as "8.412". */
 void check_number(struct check *c, const char *member, const char *value);
 void check_bool(struct check *c, const char *member, bool value);
+/* A list of objects, each of `count` members: begin, one check_item for each object, end. For a shell it is that JSON. */
+void check_list(struct check *c, const char *member);
+void check_item(struct check *c, const char *const members[], const char *const texts[], size_t count);
+void check_list_end(struct check *c);
 
 /* Prints the answer to standard output, frees c, returns the exit status (STATE_UNKNOWN when it cannot be printed). */
 int check_done(struct check *c, enum state state, const char *fmt, ...) PRINTF_LIKE(3, 4);

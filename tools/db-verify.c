@@ -36,9 +36,25 @@ static struct dbcheck_options wanted = {
 	.level = DBCHECK_QUICK, .tables = tables, .deadline_ms = INT64_MAX, .progress = PROGRESS_TERMINAL,
 };
 static const char *const names[] = {
-	CHECK_NAMES, "level", "ok", "pages", "page_size", "size_bytes", "content_hash", "seconds", "errors", NULL,
+	CHECK_NAMES, "level", "ok", "pages", "page_size", "size_bytes", "content_hash", "seconds", "errors",
+	"not_judged", "not_judged_count", NULL,
 };
 static struct check_form form = { .shell.names = names };
+
+/* What a sound file holds that was not judged. */
+static void add_not_judged(struct check *c, const struct dbcheck_report *r)
+{
+	static const char *const members[] = { "object", "why" };
+
+	check_list(c, "not_judged");
+	for (uint64_t i = 0; i < r->not_judged_count && i < DBCHECK_NOT_JUDGED; i++) {
+		const char *texts[] = { r->not_judged[i].object, r->not_judged[i].why };
+
+		check_item(c, members, texts, 2);
+	}
+	check_list_end(c);
+	check_int(c, "not_judged_count", (int64_t)r->not_judged_count);
+}
 
 static int answer(const char *path, const struct dbcheck_report *r)
 {
@@ -62,6 +78,7 @@ static int answer(const char *path, const struct dbcheck_report *r)
 	check_text(&c, "content_hash", r->hash[0] != '\0' ? r->hash : NULL);
 	check_number(&c, "seconds", seconds);
 	check_int(&c, "errors", (int64_t)r->errors);
+	add_not_judged(&c, r);
 
 	if (r->state == STATE_OK)
 		return check_done(&c, STATE_OK, "%s: %s, %" PRIu32 " pages, 0 errors, %.1f s", path, level,
@@ -69,6 +86,9 @@ static int answer(const char *path, const struct dbcheck_report *r)
 	if (r->errors > 1)
 		return check_done(&c, r->state, "%s: %s; and %" PRIu64 " more errors (%s)", path, r->text,
 				  r->errors - 1, level);
+	if (r->state == STATE_WARNING && r->not_judged_count > 1)
+		return check_done(&c, r->state, "%s: %s; and %" PRIu64 " more that were not judged (%s)", path, r->text,
+				  r->not_judged_count - 1, level);
 	return check_done(&c, r->state, "%s: %s (%s)", path, r->text, level);
 }
 

@@ -2,14 +2,16 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 
 #include "lib/sqlite/damage.h"
 
 #define LINES_MAX 1000	/* of a file in shreds the rest says nothing new; it is still counted */
 
-static const struct { const char *one, *many; } words[DAMAGE_KINDS] = {
+static const struct { const char *one, *many; } words[DOUBT_DEFINITION] = {
 	[DAMAGE_PAGE] = { "malformed page", "malformed pages" },
+	[DAMAGE_SCHEMA] = { "row that is no whole definition", "rows that are no whole definitions" },
 	[DAMAGE_POINTER] = { "reference to no page", "references to no page" },
 	[DAMAGE_SHARED] = { "page that is used elsewhere as well", "pages that are used elsewhere as well" },
 	[DAMAGE_DEPTH] = { "leaf at another depth", "leaves at another depth" },
@@ -28,6 +30,24 @@ static const struct { const char *one, *many; } words[DAMAGE_KINDS] = {
 	[DAMAGE_MISSING] = { "row is missing from it", "rows are missing from it" },
 	[DAMAGE_EXTRA] = { "entry belongs to no row", "entries belong to no row" },
 	[DAMAGE_COUNT] = { "entry too many or too few", "entries too many or too few" },
+};
+
+#define REINDEX "; REINDEX by the application's own SQLite makes sure"
+
+/* One (many) SQLite 3.40.1 VERB (example) HINT. Without many there is no number. */
+static const struct { const char *one, *many, *verb, *hint; } doubts[DAMAGE_KINDS] = {
+	[DOUBT_DEFINITION] = { "its definition is none that", NULL, "can read", "" },
+	[DOUBT_MEMORY] = { "it takes more memory than", NULL, "is granted here", "" },
+	[DOUBT_COLLATION] = { "its order is by a collation that", NULL, "does not know", "" },
+	[DOUBT_COMPUTING] = { "it demands what", NULL, "does not compute", "" },
+	[DOUBT_ENTRIES] = { "entry is not what", "entries are not what", "computes", REINDEX },
+	[DOUBT_ORDER] = { "entry is out of order as", "entries are out of order as", "compares texts", REINDEX },
+	[DOUBT_UNIQUE] = { "entry is not unique as", "entries are not unique as", "compares texts", REINDEX },
+	[DOUBT_CHECK] = { "row fails a CHECK constraint as", "rows fail a CHECK constraint as", "computes it", "" },
+	[DOUBT_NULL] = { "NULL in a generated column as", "NULLs in a generated column as", "computes it", "" },
+	[DOUBT_TYPE] = { "value of another type in a generated column as", "values of another type in a generated column as",
+			 "computes it", "" },
+	[DOUBT_OWN_CHECK] = { "finding of", "findings of", "alone", "" },
 };
 
 struct line {
@@ -105,7 +125,11 @@ void damage_add(struct damage *d, const char *type, const char *name, enum damag
 
 unsigned damage_count(const struct damage *d)
 {
-	return d->used;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < d->used; i++)
+		n += !damage_is_doubt(d->lines[i].kind);
+	return n;
 }
 
 bool damage_has(struct damage *d, const char *name, enum damage_kind from, enum damage_kind to)
@@ -131,18 +155,27 @@ static int by_weight(const void *a, const void *b)
 	return c;
 }
 
-void damage_tell(struct damage *d, void (*tell)(void *ctx, const char *line), void *ctx)
+void damage_tell(struct damage *d, void (*tell)(void *ctx, bool doubt, const char *object, const char *why),
+		 void *ctx)
 {
-	char text[400];
+	char object[150], why[400], number[32];
 
 	if (d->used > 1)
 		qsort(d->lines, d->used, sizeof *d->lines, by_weight);
 	for (unsigned i = 0; i < d->used; i++) {
 		const struct line *l = &d->lines[i];
+		bool doubt = damage_is_doubt(l->kind);
 
-		snprintf(text, sizeof text, "%s%s%.100s: %" PRIu64 " %s (%s)", l->type, l->name != NULL ? " " : "",
-			 l->name != NULL ? l->name : "", l->count,
-			 l->count == 1 ? words[l->kind].one : words[l->kind].many, l->example);
-		tell(ctx, text);
+		snprintf(object, sizeof object, "%s%s%.100s", l->type, l->name != NULL ? " " : "",
+			 l->name != NULL ? l->name : "");
+		snprintf(number, sizeof number, "%" PRIu64 " ", l->count);
+		if (doubt)
+			snprintf(why, sizeof why, "%s%s SQLite %s %s (%s)%s", doubts[l->kind].many != NULL ? number : "",
+				 l->count == 1 || doubts[l->kind].many == NULL ? doubts[l->kind].one : doubts[l->kind].many,
+				 sqlite3_libversion(), doubts[l->kind].verb, l->example, doubts[l->kind].hint);
+		else
+			snprintf(why, sizeof why, "%s%s (%s)", number,
+				 l->count == 1 ? words[l->kind].one : words[l->kind].many, l->example);
+		tell(ctx, doubt, object, why);
 	}
 }

@@ -1,7 +1,11 @@
 /*
- * damage.h - what is wrong with a database, as it is found by several threads at once: counted by object and
- * kind, each with the first example, so that a million broken rows are one line and the same file gives the
- * same lines in the same order.
+ * damage.h - what is wrong with a database, and what could not be judged, as it is found by several threads at
+ * once: counted by object and kind, each with the first example, so that a million broken rows are one line and the
+ * same file gives the same lines in the same order.
+ *
+ * Damage is what the bytes of the file alone tell. What is so only as our SQLite computes it - an expression, a
+ * default, a CHECK constraint, an order by any collation but BINARY - may be right as the application's own SQLite
+ * computes it, or its own functions and collations do: that is a doubt, and no damage.
  */
 #ifndef LIB_SQLITE_DAMAGE_H
 #define LIB_SQLITE_DAMAGE_H
@@ -11,6 +15,7 @@
 /* In the order in which they are told: what breaks more comes first. */
 enum damage_kind {
 	DAMAGE_PAGE,		/* the bytes of a page make no sense */
+	DAMAGE_SCHEMA,		/* a row of the schema that is not a whole definition */
 	DAMAGE_POINTER,		/* a page number that is no page's */
 	DAMAGE_SHARED,		/* a page that something else uses as well */
 	DAMAGE_DEPTH,		/* leaves that are not at the same depth */
@@ -28,8 +33,25 @@ enum damage_kind {
 	DAMAGE_MISSING,		/* rows without an index entry */
 	DAMAGE_EXTRA,		/* index entries without a row */
 	DAMAGE_COUNT,		/* rows and entries differ in number */
+
+	DOUBT_DEFINITION,	/* a whole statement, but none that our SQLite reads */
+	DOUBT_MEMORY,		/* takes more of it than SQLite may */
+	DOUBT_COLLATION,	/* of the application's own */
+	DOUBT_COMPUTING,	/* a function of the application's own, or one that fails */
+	DOUBT_ENTRIES,		/* entries that are others than those computed */
+	DOUBT_ORDER,
+	DOUBT_UNIQUE,
+	DOUBT_CHECK,
+	DOUBT_NULL,		/* in a generated column */
+	DOUBT_TYPE,		/* the same */
+	DOUBT_OWN_CHECK,	/* found by SQLite's own check */
 	DAMAGE_KINDS,
 };
+
+static inline bool damage_is_doubt(enum damage_kind kind)
+{
+	return kind >= DOUBT_DEFINITION;
+}
 
 struct damage;
 
@@ -43,13 +65,16 @@ void damage_free(struct damage *d);
 void damage_add(struct damage *d, const char *type, const char *name, enum damage_kind kind, uint64_t count,
 		int64_t at, const char *fmt, ...) PRINTF_LIKE(7, 8);
 
-/* How many kinds of damage were found, on all objects together. */
+/* How many kinds of damage were found, on all objects together; doubts are none. */
 unsigned damage_count(const struct damage *d);
 
 /* Has this object any of the kinds from..to? */
 bool damage_has(struct damage *d, const char *name, enum damage_kind from, enum damage_kind to);
 
-/* Calls tell for each line: `index spots_date: 3 entries out of order (page 7)`. */
-void damage_tell(struct damage *d, void (*tell)(void *ctx, const char *line), void *ctx);
+/*
+ * Calls tell for each finding, damage first: object is `index spots_date`, why is `3 entries out of order (page 7)`.
+ */
+void damage_tell(struct damage *d, void (*tell)(void *ctx, bool doubt, const char *object, const char *why),
+		 void *ctx);
 
 #endif

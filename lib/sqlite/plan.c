@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "lib/sqlite/plan.h"
-#include "lib/msg.h"
+#include "lib/sqlite/shortrow.h"
 #include "lib/sqlite/sqltext.h"
 
 /* Everything of a plan lives as long as the plan: memory in chunks, freed at once. */
@@ -59,6 +59,7 @@ static char *format(struct plan *p, const char *fmt, ...)
 
 void plan_free(struct plan *p)
 {
+	schema_free(&p->schema);
 	while (p->memory != NULL) {
 		struct chunk *c = p->memory;
 
@@ -130,22 +131,17 @@ struct column {
 	int place;			/* in the records, -1 for none */
 };
 
-struct entry;
-
 struct draft {
 	struct plan *plan;
 	sqlite3 *db;
 	bool full;
 	struct table *table;
-	const char *sql;		/* CREATE TABLE */
+	char *sql;			/* CREATE TABLE */
 	bool without_rowid, strict;
 	struct column *columns;
 	int count, room;
 	int alias;			/* the column that is the rowid, -1 for none */
-	const char *rowid;		/* a name for the rowid that no column has, NULL for none */
 	struct index *primary;		/* of a WITHOUT ROWID table */
-	struct entry *entries;		/* the indexes of the schema */
-	size_t entry_count;
 };
 
 static const char *column_text(sqlite3_stmt *s, int i)
@@ -163,6 +159,23 @@ static int ask(sqlite3 *db, const char *what, const char *name, sqlite3_stmt **s
 
 	sqlite3_free(sql);
 	return rc;
+}
+
+/* The statement of a row of the schema; "" when it has none. To be freed, also after an error. */
+static int read_statement(sqlite3 *db, const struct schema_row *r, char **out)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db, "SELECT sql FROM main.sqlite_schema WHERE rowid = ?1", -1, &s, NULL);
+
+	*out = NULL;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(s, 1, r->rowid);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		*out = strdup(column_text(s, 0));
+		rc = *out != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
 }
 
 static int read_columns(struct draft *d)
@@ -223,7 +236,6 @@ static int read_index_columns(struct draft *d, struct index *i, int **cids)
 	rc = ask(d->db, "index_xinfo", i->tree.name, &s);
 	*cids = malloc((size_t)room * sizeof **cids);
 	order = malloc((size_t)room * sizeof *order);
-	i->order_known = true;
 	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		rc = SQLITE_OK;
 		if (n == room) {
@@ -246,8 +258,11 @@ static int read_index_columns(struct draft *d, struct index *i, int **cids)
 		/* seqno, cid, name, desc, coll, key */
 		(*cids)[n] = sqlite3_column_int(s, 1);
 		order[n] = (struct column_order){ collation_of(column_text(s, 4)), sqlite3_column_int(s, 3) != 0 };
-		if (order[n].collation == COLLATE_UNKNOWN)
-			i->order_known = false;
+		if (order[n].collation == COLLATE_UNKNOWN && i->own_collation == NULL &&
+		    (i->own_collation = copy(d->plan, column_text(s, 4), strlen(column_text(s, 4)))) == NULL) {
+			rc = SQLITE_NOMEM;
+			break;
+		}
 		if (sqlite3_column_int(s, 5) != 0)
 			i->key_columns++;
 		n++;
@@ -266,32 +281,46 @@ static int read_index_columns(struct draft *d, struct index *i, int **cids)
 	return rc;
 }
 
-/* Can we derive the entries from the records? Not expressions, computed columns, or a condition. */
-static bool is_plain(const struct draft *d, const struct index *i, const int *cids)
+/* Where the index finds its columns; the columns of the records have their places by now. */
+static int plan_places(struct draft *d, struct index *i, const int *cids)
 {
-	if (i->partial)
-		return false;
-	for (uint32_t c = 0; c < i->columns; c++)
-		if (cids[c] < -1 || (cids[c] >= 0 && d->columns[cids[c]].computed))
-			return false;
-	return true;
-}
-
-/* Where in a row's hashes the index finds its columns. */
-static int plan_slots(struct draft *d, struct index *i, const int *cids)
-{
-	struct table *t = d->table;
-
-	i->slots = take(d->plan, (i->columns + 1) * sizeof *i->slots);
-	if (i->slots == NULL)
+	i->computed = i->partial;
+	i->places = take(d->plan, (i->columns + 1) * sizeof *i->places);
+	if (i->places == NULL)
 		return SQLITE_NOMEM;
 	for (uint32_t c = 0; c < i->columns; c++) {
 		int cid = cids[c];
-		int *slot = cid < 0 || cid == d->alias ? &t->rowid_slot : &t->stored[d->columns[cid].place].slot;
 
+		if (cid == -1 || (cid >= 0 && cid == d->alias))
+			i->places[c] = PLACE_ROWID;
+		else if (cid >= 0 && !d->columns[cid].computed)
+			i->places[c] = d->columns[cid].place;
+		else
+			i->places[c] = PLACE_COMPUTED;
+		i->computed = i->computed || i->places[c] == PLACE_COMPUTED;
+	}
+	return SQLITE_OK;
+}
+
+/* In the hashes of a row each column that an index needs has its slot. */
+int plan_plain(struct plan *p, struct table *t, struct index *i)
+{
+	i->slots = take(p, (i->columns + 1) * sizeof *i->slots);
+	if (i->slots == NULL)
+		return SQLITE_NOMEM;
+	for (uint32_t c = 0; c < i->columns; c++) {
+		int place = i->places[c];
+		int *slot = place == PLACE_ROWID ? &t->rowid_slot : &t->stored[place < 0 ? 0 : place].slot;
+
+		if (place == PLACE_COMPUTED) {
+			i->slots[c] = -1;
+			continue;
+		}
 		if (*slot < 0)
 			*slot = (int)t->slots++;
 		i->slots[c] = *slot;
+		if (place >= 0 && (uint32_t)place >= t->last_needed)
+			t->last_needed = (uint32_t)place + 1;
 	}
 	return SQLITE_OK;
 }
@@ -301,7 +330,6 @@ static int plan_select(struct draft *d, struct index *i, const int *cids, const 
 {
 	struct sqltext where = { NULL, 0 }, e;
 
-	i->computed = true;
 	if (i->partial) {
 		if (!sqltext_index_where(sql, &where))
 			return SQLITE_INTERNAL;
@@ -313,7 +341,7 @@ static int plan_select(struct draft *d, struct index *i, const int *cids, const 
 		if (cid >= 0 && cid != d->alias) {
 			sqlite3_str_appendf(out, ",\"%w\"", d->columns[cid].name);
 		} else if (cid >= -1) {
-			sqlite3_str_appendf(out, ",%s", d->rowid);
+			sqlite3_str_appendf(out, ",%s", d->table->rowid);
 		} else if (!sqltext_index_column(sql, c, &e)) {
 			return SQLITE_INTERNAL;
 		} else if (i->partial) {
@@ -327,62 +355,49 @@ static int plan_select(struct draft *d, struct index *i, const int *cids, const 
 	return SQLITE_OK;
 }
 
-/* Indexes of the schema by name. Their statements are needed for what no PRAGMA tells. */
-struct entry {
-	const char *name, *sql;
-	uint32_t root;
-};
-
-static int by_name(const void *a, const void *b)
+/* Has SQLite compute the entries of the index: by a statement of its own, and by the one for all of the table. */
+static int plan_computed(struct draft *d, struct index *i, const int *cids, const struct schema_row *row,
+			 sqlite3_str *all)
 {
-	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
-}
+	sqlite3_str *own;
+	char *sql = NULL, *columns;
+	int rc;
 
-static int read_entries(struct draft *d)
-{
-	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(d->db, "SELECT name, rootpage, sql FROM main.sqlite_schema WHERE type = 'index'",
-				    -1, &s, NULL);
-	size_t room = 0;
-
-	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct entry *e;
-
-		if (d->entry_count == room) {
-			room = room > 0 ? 2 * room : 64;
-			e = realloc(d->entries, room * sizeof *e);
-			if (e == NULL) {
-				rc = SQLITE_NOMEM;
-				break;
-			}
-			d->entries = e;
-		}
-		e = &d->entries[d->entry_count++];
-		e->name = copy(d->plan, column_text(s, 0), strlen(column_text(s, 0)));
-		e->root = (uint32_t)sqlite3_column_int64(s, 1);
-		e->sql = copy(d->plan, column_text(s, 2), strlen(column_text(s, 2)));
-		rc = e->name != NULL && e->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	/* without a name for it the rowid cannot be asked for */
+	if (!d->without_rowid && d->table->rowid == NULL) {
+		d->table->fallback = true;
+		return SQLITE_OK;
 	}
-	if (d->entry_count > 1)
-		qsort(d->entries, d->entry_count, sizeof *d->entries, by_name);
-	sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	own = sqlite3_str_new(d->db);
+	rc = row != NULL ? read_statement(d->db, row, &sql) : SQLITE_CORRUPT;
+	if (rc == SQLITE_OK)
+		rc = plan_select(d, i, cids, sql, own);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_str_errcode(own);
+	free(sql);
+	columns = sqlite3_str_finish(own);
+	if (rc == SQLITE_OK) {
+		sqlite3_str_appendall(all, columns);
+		i->sql = format(d->plan, "SELECT %s FROM main.\"%w\" NOT INDEXED", columns + 1, d->table->tree.name);
+		rc = i->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	sqlite3_free(columns);
+	return rc;
 }
 
 static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select, struct index ***last)
 {
 	struct index *i = take(d->plan, sizeof *i);
-	struct entry wanted = { .name = column_text(listed, 1) };
-	const struct entry *e = NULL;
+	struct schema_row *row = schema_find(&d->plan->schema, "index", column_text(listed, 1));
 	int *cids = NULL, rc;
 
 	if (i == NULL)
 		return SQLITE_NOMEM;
-	if (d->entry_count > 0)
-		e = bsearch(&wanted, d->entries, d->entry_count, sizeof *d->entries, by_name);
 	/* seq, name, unique, origin, partial */
-	i->tree = (struct tree){ .type = "index", .index = i, .root = e != NULL ? e->root : 0 };
-	i->tree.name = e != NULL ? e->name : copy(d->plan, wanted.name, strlen(wanted.name));
+	i->tree = (struct tree){ .type = "index", .index = i, .root = row != NULL ? row->root : 0 };
+	i->tree.name = row != NULL ? row->name : copy(d->plan, column_text(listed, 1), strlen(column_text(listed, 1)));
+	if (row != NULL)
+		row->read = true;
 	i->unique = sqlite3_column_int(listed, 2) != 0;
 	i->partial = sqlite3_column_int(listed, 4) != 0;
 	i->has_rowid = !d->without_rowid;
@@ -397,12 +412,11 @@ static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select,
 				d->columns[cids[c]].place = (int)c;
 		goto out;
 	}
-	if (d->full && is_plain(d, i, cids))
-		rc = plan_slots(d, i, cids);
-	else if (d->full && (d->without_rowid || d->rowid != NULL))
-		rc = plan_select(d, i, cids, e != NULL ? e->sql : "", select);
-	else if (d->full)
-		d->table->fallback = true;
+	rc = plan_places(d, i, cids);
+	if (rc == SQLITE_OK && d->full && !i->computed)
+		rc = plan_plain(d->plan, d->table, i);
+	else if (rc == SQLITE_OK && d->full)
+		rc = plan_computed(d, i, cids, row, select);
 	i->number = d->table->index_count++;
 	**last = i;
 	*last = &i->next;
@@ -435,12 +449,12 @@ static int find_alias(struct draft *d)
 	int primary = -1, columns = 0, rc = SQLITE_OK;
 
 	d->alias = -1;
-	d->rowid = NULL;
-	for (size_t n = 0; n < sizeof names / sizeof *names && d->rowid == NULL; n++) {
-		d->rowid = names[n];
+	d->table->rowid = NULL;
+	for (size_t n = 0; n < sizeof names / sizeof *names && d->table->rowid == NULL; n++) {
+		d->table->rowid = names[n];
 		for (int c = 0; c < d->count; c++)
 			if (strcasecmp(d->columns[c].name, names[n]) == 0)
-				d->rowid = NULL;
+				d->table->rowid = NULL;
 	}
 	for (int c = 0; c < d->count; c++) {
 		if (d->columns[c].primary > 0) {
@@ -461,41 +475,6 @@ static int find_alias(struct draft *d)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/*
- * What a record from before ALTER TABLE ADD COLUMN counts as in this column: the default with the column's
- * affinity, which a database in memory computes.
- */
-static int plan_default(struct draft *d, const struct column *c, struct stored *out)
-{
-	static const char *const types[] = { "BLOB", "TEXT", "NUMERIC", "INTEGER", "REAL" };
-	sqlite3 *memory = NULL;
-	sqlite3_stmt *s = NULL;
-	char *sql = sqlite3_mprintf("CREATE TABLE d (c %s DEFAULT %s)", types[affinity_of(c->type)], c->default_sql);
-	int rc = sql != NULL ? sqlite3_open(":memory:", &memory) : SQLITE_NOMEM;
-
-	if (rc == SQLITE_OK && d->plan->encoding > 1)
-		rc = sqlite3_exec(memory, d->plan->encoding == 2 ? "PRAGMA encoding='UTF-16le'" :
-				  "PRAGMA encoding='UTF-16be'", NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(memory, sql, -1, &s, NULL);
-	if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_DONE) {
-		sqlite3_finalize(s);
-		s = NULL;
-		rc = sqlite3_exec(memory, "INSERT INTO d DEFAULT VALUES", NULL, NULL, NULL);
-		if (rc == SQLITE_OK)
-			rc = sqlite3_prepare_v2(memory, "SELECT c FROM d", -1, &s, NULL);
-		if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
-			out->has_default = true;
-			out->default_hash = plan_hash(d->plan, s, 0);
-		}
-	}
-	sqlite3_finalize(s);
-	sqlite3_close(memory);
-	sqlite3_free(sql);
-	/* a default that cannot be computed alone could not have been added to rows either */
-	return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
-}
-
 /* How the columns stand in the records (2.2-2.4), and what each may hold. */
 static int plan_stored(struct draft *d)
 {
@@ -513,8 +492,10 @@ static int plan_stored(struct draft *d)
 	if (t->stored == NULL)
 		return SQLITE_NOMEM;
 	t->stored_count = (uint32_t)place;
-	for (int i = 0; i < place; i++)
+	for (int i = 0; i < place; i++) {
 		t->stored[i].slot = -1;
+		t->stored[i].default_hash = hash_null(&d->plan->secret);
+	}
 	for (int c = 0; c < d->count; c++) {
 		const struct column *column = &d->columns[c];
 		enum affinity affinity = affinity_of(column->type);
@@ -541,21 +522,21 @@ static int plan_stored(struct draft *d)
 	return SQLITE_OK;
 }
 
-static int add_demand(struct draft *d, enum damage_kind kind, const char *text, char *sql)
+static int add_demand(struct draft *d, enum damage_kind kind, const char *text, const char *expression)
 {
 	struct table *t = d->table;
 	struct demand *more = take(d->plan, (t->demand_count + 1) * sizeof *more);
 
-	if (more == NULL || text == NULL || sql == NULL)
+	if (more == NULL || text == NULL || expression == NULL)
 		return SQLITE_NOMEM;
 	if (t->demand_count > 0)
 		memcpy(more, t->demands, t->demand_count * sizeof *more);
 	t->demands = more;
-	more[t->demand_count++] = (struct demand){ kind, text, sql };
+	more[t->demand_count++] = (struct demand){ kind, text, expression };
 	return SQLITE_OK;
 }
 
-/* CHECK, and NOT NULL and types of columns that are in no record. */
+/* CHECK, and NOT NULL and types of columns that are in no record. For now their sql is the expression alone. */
 static int plan_demands(struct draft *d)
 {
 	const char *at = d->sql;
@@ -563,20 +544,22 @@ static int plan_demands(struct draft *d)
 	struct sqltext check;
 	int rc = SQLITE_OK;
 
-	while (rc == SQLITE_OK && sqltext_next_check(&at, &depth, &check))
-		rc = add_demand(d, DAMAGE_CHECK, copy(d->plan, check.p, check.len),
-				format(d->plan, "NOT (\n%.*s\n)", (int)check.len, check.p));
+	while (rc == SQLITE_OK && sqltext_next_check(&at, &depth, &check)) {
+		const char *text = copy(d->plan, check.p, check.len);
+
+		rc = add_demand(d, DOUBT_CHECK, text, text);
+	}
 	for (int c = 0; rc == SQLITE_OK && c < d->count; c++) {
 		const struct column *column = &d->columns[c];
 
 		if (!column->computed)
 			continue;
 		if (column->not_null)
-			rc = add_demand(d, DAMAGE_NULL, column->name,
-					format(d->plan, "\"%w\" IS NULL", column->name));
+			rc = add_demand(d, DOUBT_NULL, column->name,
+					format(d->plan, "\"%w\" IS NOT NULL", column->name));
 		if (rc == SQLITE_OK && d->strict && strictly_forbidden(column->type) != 0)
-			rc = add_demand(d, DAMAGE_TYPE, column->name,
-					format(d->plan, "typeof(\"%w\") NOT IN ('null', '%s')", column->name,
+			rc = add_demand(d, DOUBT_TYPE, column->name,
+					format(d->plan, "typeof(\"%w\") IN ('null', '%s')", column->name,
 					       strncasecmp(column->type, "INT", 3) == 0 ? "integer" :
 					       strcasecmp(column->type, "REAL") == 0 ? "real" :
 					       strcasecmp(column->type, "TEXT") == 0 ? "text" : "blob"));
@@ -584,7 +567,10 @@ static int plan_demands(struct draft *d)
 	return rc;
 }
 
-/* The one statement for what only SQLite can compute. indexes: its columns for the indexes without slots. */
+/*
+ * The one statement for what only SQLite can compute, and one for each demand. indexes: the columns of the first for
+ * the computed indexes. An expression may end in a comment: it stands on lines of its own.
+ */
 static int plan_sql(struct draft *d, sqlite3_str *indexes)
 {
 	struct table *t = d->table;
@@ -598,19 +584,53 @@ static int plan_sql(struct draft *d, sqlite3_str *indexes)
 	s = sqlite3_str_new(d->db);
 	sqlite3_str_appendall(s, "SELECT ");
 	for (uint32_t i = 0; i < t->demand_count; i++)
-		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : "", t->demands[i].sql);
+		sqlite3_str_appendf(s, "%sNOT (\n%s\n)", i > 0 ? "," : "", t->demands[i].sql);
 	sqlite3_str_appendf(s, "%s FROM main.\"%w\" NOT INDEXED",
 			    t->demand_count == 0 ? index_columns + 1 : index_columns, t->tree.name);
 	/* a list, and not OR between them, which would be as deep as they are many */
 	for (uint32_t i = 0; !has_indexes && i < t->demand_count; i++)
-		sqlite3_str_appendf(s, "%s%s", i > 0 ? "," : " WHERE 1 IN (", t->demands[i].sql);
+		sqlite3_str_appendf(s, "%sNOT (\n%s\n)", i > 0 ? "," : " WHERE 1 IN (", t->demands[i].sql);
 	if (!has_indexes)
 		sqlite3_str_appendall(s, ")");
 	sql = sqlite3_str_finish(s);
 	if (sql != NULL)
 		t->sql = copy(d->plan, sql, strlen(sql));
 	sqlite3_free(sql);
+	for (uint32_t i = 0; i < t->demand_count; i++) {
+		t->demands[i].sql = format(d->plan, "SELECT\n%s\nFROM main.\"%w\" NOT INDEXED", t->demands[i].sql, t->tree.name);
+		if (t->demands[i].sql == NULL)
+			return SQLITE_NOMEM;
+	}
 	return t->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/*
+ * What a record from before ALTER TABLE ADD COLUMN counts as. When SQLite cannot say so, any hash will do: the
+ * index then differs in such rows alone, and that is a doubt.
+ */
+static void plan_defaults(struct draft *d)
+{
+	struct shortrow *row = NULL;
+	bool tried = false;
+
+	for (int c = 0; c < d->count; c++) {
+		const struct column *column = &d->columns[c];
+		struct stored *s = column->place >= 0 ? &d->table->stored[column->place] : NULL;
+
+		if (s == NULL || column->default_sql == NULL)
+			continue;
+		s->has_default = true;
+		if (s->slot < 0)
+			continue;
+		if (!tried)
+			row = shortrow_new(d->table->tree.name, d->sql, d->primary != NULL ? d->primary->key_columns : 0,
+					   d->plan->encoding);
+		tried = true;
+		if (row != NULL)
+			shortrow_hash(row, d->plan, column->name, affinity_of(column->type) == AFFINITY_REAL,
+				      &s->default_hash);
+	}
+	shortrow_free(row);
 }
 
 static int plan_table(struct draft *d)
@@ -635,22 +655,13 @@ static int plan_table(struct draft *d)
 	}
 	if (rc == SQLITE_OK)
 		rc = plan_stored(d);
+	for (uint32_t i = 0; rc == SQLITE_OK && i < t->stored_count; i++)
+		if (t->stored[i].suspect != 0)
+			t->last_needed = i + 1;
 	if (rc == SQLITE_OK)
 		rc = read_indexes(d, false, select);
-	for (int c = 0; rc == SQLITE_OK && c < d->count; c++) {
-		struct stored *s = d->columns[c].place >= 0 ? &t->stored[d->columns[c].place] : NULL;
-
-		if (s != NULL && s->slot >= 0) {
-			s->default_hash = hash_null(&d->plan->secret);
-			if (d->columns[c].default_sql != NULL)
-				rc = plan_default(d, &d->columns[c], s);
-		}
-		if (s != NULL && d->columns[c].default_sql != NULL)
-			s->has_default = true;
-	}
-	for (uint32_t i = 0; i < t->stored_count; i++)
-		if (t->stored[i].slot >= 0 || t->stored[i].suspect != 0)
-			t->last_needed = i + 1;
+	if (rc == SQLITE_OK)
+		plan_defaults(d);
 	if (rc == SQLITE_OK)
 		rc = plan_demands(d);
 	if (rc == SQLITE_OK && (rc = sqlite3_str_errcode(select)) == SQLITE_OK)
@@ -659,35 +670,76 @@ static int plan_table(struct draft *d)
 	return rc;
 }
 
-int plan_read(struct plan *p, sqlite3 *db, bool full)
+static bool is_table(const struct schema_row *r)
 {
-	static const char tables[] = "SELECT name, rootpage, sql FROM main.sqlite_schema "
-		"WHERE type = 'table' AND rootpage > 0 ORDER BY rowid";
+	return r->module == NULL && r->root != 0 && strcmp(r->type, "table") == 0;
+}
+
+/* A b-tree of which only SQLite's file format says what it is; and the doubt about it. */
+static int plan_opaque(struct plan *p, struct table **last, const struct schema_row *r)
+{
+	struct table *t = add_table(p, last, r->name, r->root);
+
+	if (t == NULL)
+		return SQLITE_NOMEM;
+	t->tree.type = strcmp(r->type, "index") == 0 ? "index" : "table";
+	t->tree.opaque = true;
+	return SQLITE_OK;
+}
+
+/* What SQLite did not read is told, with the versions when they explain it. */
+static void doubt(struct plan *p, const struct schema_row *r, const struct sqlite_header *header,
+		  struct damage *damage)
+{
+	unsigned v = header->sqlite_version;
+
+	if (v > (unsigned)sqlite3_libversion_number())
+		damage_add(damage, r->type, r->name, DOUBT_DEFINITION, 1, r->rowid, "the file was written by %u.%u.%u",
+			   v / 1000000, v / 1000 % 1000, v % 1000);
+	else
+		damage_add(damage, r->type, r->name, DOUBT_DEFINITION, 1, r->rowid, "%.120s", p->unread);
+}
+
+/* Tables that SQLite read, with their indexes; then what is left, as it is. */
+int plan_read(struct plan *p, sqlite3 *db, bool full, const struct sqlite_header *header, struct damage *damage)
+{
 	struct draft d = { .plan = p, .db = db, .full = full };
 	struct table **last = &p->tables->next;
-	sqlite3_stmt *list = NULL;
-	int rc = read_entries(&d), bytes = 0, most;
+	bool all = db != NULL && p->unread[0] == '\0';
+	int rc = SQLITE_OK, bytes = 0, most;
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
-	while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
-		char *name = copy(p, column_text(list, 0), strlen(column_text(list, 0)));
+	for (size_t i = 0; rc == SQLITE_OK && db != NULL && i < p->schema.count; i++) {
+		struct schema_row *r = &p->schema.rows[i];
 
-		rc = SQLITE_NOMEM;
-		d.sql = column_text(list, 2);
-		if (name != NULL)
-			d.table = add_table(p, last, name, (uint32_t)sqlite3_column_int64(list, 1));
-		if (name != NULL && d.table != NULL) {
+		if (!is_table(r) || !(all || r->read))
+			continue;
+		r->read = true;
+		rc = read_statement(db, r, &d.sql);
+		if (rc == SQLITE_OK)
+			d.table = add_table(p, last, r->name, r->root);
+		if (rc == SQLITE_OK && d.table != NULL) {
 			last = &d.table->next;
 			rc = plan_table(&d);
+		} else if (rc == SQLITE_OK) {
+			rc = SQLITE_NOMEM;
 		}
+		free(d.sql);
 	}
-	sqlite3_finalize(list);
-	sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &bytes, &most, 0);
+	for (size_t i = 0; rc == SQLITE_OK && !all && i < p->schema.count; i++) {
+		struct schema_row *r = &p->schema.rows[i];
+
+		if (r->read || !r->sound)
+			continue;
+		if (r->root != 0 && (rc = plan_opaque(p, last, r)) == SQLITE_OK)
+			last = &(*last)->next;
+		if (db != NULL)
+			doubt(p, r, header, damage);
+	}
+	if (db != NULL)
+		sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &bytes, &most, 0);
 	p->schema_bytes = (uint64_t)bytes;
 	free(d.columns);
-	free(d.entries);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	return rc;
 }
 
 /* UTF-16 as SQLite hands it out is in the order of this machine. */

@@ -55,7 +55,7 @@ static bool is_single(const struct cell *c, uint64_t *hash)
 	return (c->count == 1 || c->count == -1) && c->proof == (c->count == 1 ? proof_of(*hash) : -proof_of(*hash));
 }
 
-bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t mark), void *ctx)
+bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, uint64_t hash, int64_t mark), void *ctx)
 {
 	bool more = true;
 
@@ -70,7 +70,7 @@ bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t mark
 				int count = (int)c->count;
 				int64_t mark = (int64_t)(count == 1 ? c->mark : -c->mark);
 
-				tell(ctx, count, mark);
+				tell(ctx, count, hash, mark);
 				sieve_add(s, hash, mark, -count);
 				more = true;
 			}

@@ -21,6 +21,6 @@ void sieve_add(struct sieve *s, uint64_t hash, int64_t mark, int count);
  * Calls tell for each element that did not cancel out, count as above; empties the sieve. False when there are
  * too many of them to list all.
  */
-bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, int64_t mark), void *ctx);
+bool sieve_list(struct sieve *s, void (*tell)(void *ctx, int count, uint64_t hash, int64_t mark), void *ctx);
 
 #endif

@@ -206,3 +206,194 @@ bool sqltext_index_where(const char *sql, struct sqltext *out)
 	}
 	return false;
 }
+
+/* ---- a statement that SQLite may not have parsed ---- */
+
+/* A text, name or blank ends where its own closing sign is, and no byte is one that no statement has. */
+static bool is_sound_token(enum token t, const char *s, const char *end)
+{
+	size_t len = (size_t)(end - s);
+
+	if (t == QUOTED)
+		return len >= 2 && end[-1] == (*s == '[' ? ']' : *s);
+	return t != OTHER || ((unsigned char)*s > ' ' && *s != 0x7f);
+}
+
+/* Every token sound, every bracket closed that was opened, and none but those. */
+static bool is_balanced(const char *sql)
+{
+	unsigned depth = 0;
+	const char *end;
+	enum token t;
+
+	for (const char *s = sql; (t = next(s, &end)) != END; s = end) {
+		if (!is_sound_token(t, s, end) || (t == CLOSE && depth == 0))
+			return false;
+		depth += t == OPEN;
+		depth -= t == CLOSE;
+	}
+	return depth == 0;
+}
+
+/* The next token that is no blank, at *s, which goes behind it. */
+static enum token take(const char **s, struct sqltext *out)
+{
+	const char *end;
+	enum token t;
+
+	while ((t = next(*s, &end)) == SPACE)
+		*s = end;
+	*out = (struct sqltext){ *s, (size_t)(end - *s) };
+	*s = end;
+	return t;
+}
+
+static bool is_word_of(struct sqltext t, const char *word)
+{
+	return is(word, t.p, t.p + t.len);
+}
+
+/* Goes behind the next unquoted word of that name outside of brackets. */
+static bool skip_to(const char **s, const char *word)
+{
+	unsigned depth = 0;
+	struct sqltext text;
+	enum token t;
+
+	while ((t = take(s, &text)) != END) {
+		depth += t == OPEN;
+		depth -= t == CLOSE && depth > 0;
+		if (t == WORD && depth == 0 && is_word_of(text, word))
+			return true;
+	}
+	return false;
+}
+
+static bool take_name(const char **s, struct sqltext *out)
+{
+	enum token t = take(s, out);
+
+	return t == WORD || t == QUOTED;
+}
+
+/* Behind a list in brackets, which comes next. */
+static bool skip_list(const char **s)
+{
+	struct sqltext text;
+
+	if (take(s, &text) != OPEN)
+		return false;
+	*s = closing(*s);
+	return *(*s)++ == ')';
+}
+
+/* A list of columns, and then nothing but words, the options. */
+static bool is_table(const char *s)
+{
+	struct sqltext text;
+	enum token t;
+
+	if (!skip_list(&s))
+		return false;
+	while ((t = take(&s, &text)) == WORD || t == COMMA)
+		;
+	return t == END;
+}
+
+/* USING module, and perhaps a list of arguments. */
+static bool is_virtual(const char *s, struct sqltext_statement *out)
+{
+	struct sqltext text;
+	const char *rest;
+
+	if (take(&s, &text) != WORD || !is_word_of(text, "using") || !take_name(&s, &out->module))
+		return false;
+	rest = s;
+	return take(&rest, &text) == END || (skip_list(&s) && take(&s, &text) == END);
+}
+
+/* ON table (columns), and perhaps WHERE and more. */
+static bool is_index(const char *s, struct sqltext_statement *out)
+{
+	struct sqltext text;
+	enum token t;
+
+	if (!skip_to(&s, "on") || !take_name(&s, &out->on) || !skip_list(&s))
+		return false;
+	t = take(&s, &text);
+	return t == END || (t == WORD && is_word_of(text, "where") && take(&s, &text) != END);
+}
+
+/* Columns perhaps, AS, and a SELECT. */
+static bool is_view(const char *s)
+{
+	struct sqltext text;
+
+	return skip_to(&s, "as") && take(&s, &text) == WORD && take(&s, &text) != END;
+}
+
+/* What for, ON table, BEGIN ... END */
+static bool is_trigger(const char *s, struct sqltext_statement *out)
+{
+	struct sqltext text, last = { "", 0 };
+
+	if (!skip_to(&s, "on") || !take_name(&s, &out->on) || !skip_to(&s, "begin"))
+		return false;
+	while (take(&s, &text) != END)
+		last = text;
+	return is_word_of(last, "end");
+}
+
+bool sqltext_whole(const char *sql, struct sqltext_statement *out)
+{
+	const char *s = sql;
+	struct sqltext word;
+	bool unique = false, virtual = false;
+
+	*out = (struct sqltext_statement){ .type = SQLTEXT_TABLE };
+	if (!is_balanced(sql) || take(&s, &word) != WORD || !is_word_of(word, "create") || take(&s, &word) != WORD)
+		return false;
+	if ((unique = is_word_of(word, "unique")) || (virtual = is_word_of(word, "virtual")))
+		take(&s, &word);
+	if (!take_name(&s, &out->name))
+		return false;
+	if (is_word_of(word, "index") && !virtual) {
+		out->type = SQLTEXT_INDEX;
+		return is_index(s, out);
+	}
+	if (is_word_of(word, "table") && virtual) {
+		out->type = SQLTEXT_VIRTUAL;
+		return is_virtual(s, out);
+	}
+	if (unique || virtual)
+		return false;
+	if (is_word_of(word, "table")) {
+		out->type = SQLTEXT_TABLE;
+		return is_table(s);
+	}
+	if (is_word_of(word, "view")) {
+		out->type = SQLTEXT_VIEW;
+		return is_view(s);
+	}
+	out->type = SQLTEXT_TRIGGER;
+	return is_word_of(word, "trigger") && is_trigger(s, out);
+}
+
+bool sqltext_is_name(struct sqltext written, const char *name)
+{
+	const char *s = written.p, *end = s + written.len;
+	char quote = '\0';
+
+	if (written.len >= 2 && !is_word(*s)) {
+		quote = *s == '[' ? ']' : *s;
+		s++;
+		end--;
+	}
+	for (; s < end && *name != '\0'; s++, name++) {
+		if (strncasecmp(s, name, 1) != 0)
+			return false;
+		if (quote != '\0' && quote != ']' && *s == quote)
+			s++;	/* written twice */
+	}
+	return s == end && *name == '\0';
+}

@@ -2,7 +2,8 @@
  * sqltext.h - what SQLite knows of a table but tells nobody: the text of its CHECK constraints, of the
  * expressions and the WHERE clause of an index, and its options. Taken from the CREATE statement in the schema,
  * which SQLite has parsed before, so that it is known to be well-formed; only tokens and brackets are looked at
- * (https://www.sqlite.org/lang_createtable.html, lang_createindex.html). Pure.
+ * (https://www.sqlite.org/lang_createtable.html, lang_createindex.html). Of one that SQLite could not parse, whether
+ * it is a whole statement all the same. Pure.
  */
 #ifndef LIB_SQLITE_SQLTEXT_H
 #define LIB_SQLITE_SQLTEXT_H
@@ -14,6 +15,23 @@ struct sqltext {
 	const char *p;
 	size_t len;
 };
+
+/* What a CREATE statement of the schema makes, and its names as they are written, quotes included. */
+struct sqltext_statement {
+	enum sqltext_type { SQLTEXT_TABLE, SQLTEXT_VIRTUAL, SQLTEXT_INDEX, SQLTEXT_VIEW, SQLTEXT_TRIGGER } type;
+	struct sqltext name;
+	struct sqltext on;	/* the table of an index or a trigger */
+	struct sqltext module;	/* of a virtual table */
+};
+
+/*
+ * Is this text one whole CREATE statement, as far as one can tell without its grammar, which a newer SQLite may have
+ * widened: its first words, its brackets and quotes, its characters and its end? It may be anything at all.
+ */
+bool sqltext_whole(const char *sql, struct sqltext_statement *out);
+
+/* Is that the written form of this name? */
+bool sqltext_is_name(struct sqltext written, const char *name);
 
 /* The words behind the column list of CREATE TABLE. */
 void sqltext_options(const char *sql, bool *without_rowid, bool *strict);

@@ -26,6 +26,14 @@
 #define GRACE_MS 500	/* from the limit or a signal to the answer, for what ends by itself */
 #define WAIT_MS 3600000	/* between two looks at the clock when there is no limit */
 
+/* Of one file: what was not judged to its end is worse than what was, but for something. */
+static bool is_worse(enum state than, enum state s)
+{
+	static const int rank[] = { [STATE_OK] = 0, [STATE_WARNING] = 1, [STATE_UNKNOWN] = 2, [STATE_CRITICAL] = 3 };
+
+	return rank[s] > rank[than];
+}
+
 /* One reason why the file is not OK. The worst state wins; of equal ones the first. */
 static void PRINTF_LIKE(3, 4) find(struct dbcheck_report *r, enum state state, const char *fmt, ...)
 {
@@ -38,7 +46,7 @@ static void PRINTF_LIKE(3, 4) find(struct dbcheck_report *r, enum state state, c
 	msg_info("%s: %s", check_word(state), text);
 	if (state == STATE_CRITICAL)
 		r->errors++;
-	if (check_worse(r->state, state) != r->state) {
+	if (is_worse(r->state, state)) {
 		r->state = state;
 		snprintf(r->text, sizeof r->text, "%s", text);
 	}
@@ -82,108 +90,175 @@ static void find_failure(struct dbcheck_report *r, sqlite3 *db, int rc)
 	}
 }
 
-static void tell_damage(void *report, const char *line)
+static bool is_sound(const struct dbcheck_report *r)
 {
-	find(report, STATE_CRITICAL, "%s", line);
+	return r->state == STATE_OK || r->state == STATE_WARNING;
 }
 
-/* Pages and rows. The schema's own pages come first, so that SQLite reads the schema only from sound ones. */
-static void check_pages(int fd, const char *path, const struct sqlite_header *header,
-			const struct dbcheck_options *o, sqlite3 *db, struct dbcheck_report *r)
+static void tell_finding(void *report, bool doubt, const char *object, const char *why)
 {
-	struct damage *damage = damage_new();
-	struct plan plan = { .tables = NULL };
-	struct walk_options options = {
-		.fd = fd, .path = path, .header = header, .plan = &plan, .damage = damage,
-		.full = o->level == DBCHECK_FULL, .jobs = o->jobs, .stop = must_stop, .stop_ctx = (void *)(uintptr_t)o,
-		.progress = progress_new(o->progress, "verified", r->size),
-	};
-	struct walk *walk = NULL;
+	struct dbcheck_report *r = report;
+
+	find(r, doubt ? STATE_WARNING : STATE_CRITICAL, "%s: %s", object, why);
+	if (!doubt)
+		return;
+	if (r->not_judged_count < DBCHECK_NOT_JUDGED) {
+		snprintf(r->not_judged[r->not_judged_count].object, sizeof r->not_judged->object, "%s", object);
+		snprintf(r->not_judged[r->not_judged_count].why, sizeof r->not_judged->why, "%s", why);
+	}
+	r->not_judged_count++;
+}
+
+/* What the steps of judging the content of one file share. */
+struct content {
+	const struct sqlite_header *header;
+	const struct dbcheck_options *o;
+	struct dbcheck_report *r;
+	struct plan plan;
+	struct damage *damage;
+	struct walk *walk;
+	sqlite3 *db;
+	bool readable;		/* SQLite read the schema, or what it could of it */
+};
+
+/*
+ * The rows of the schema, from its own pages; and then as SQLite reads them. What is no statement is damage; what SQLite
+ * cannot read, or has no memory for, is left out. False when nothing can follow.
+ */
+static bool read_schema(struct content *c)
+{
+	struct dbcheck_report *r = c->r;
 	int rc;
 
-	if (damage != NULL && plan_start(&plan, header->text_encoding) == 0)
-		walk = walk_new(&options);
-	if (walk == NULL) {
-		find(r, STATE_UNKNOWN, "not judged: out of memory");
-		goto out;
+	walk_schema(c->walk);
+	if (damage_count(c->damage) > 0 || walk_unjudged(c->walk)[0] != '\0' || walk_stopped(c->walk))
+		return false;
+	rc = untrusted_read_schema(c->db, c->plan.unread, sizeof c->plan.unread);
+	c->readable = rc == SQLITE_OK;
+	if (rc == SQLITE_OK && c->plan.unread[0] != '\0') {
+		msg_info("schema: %s", c->plan.unread);
+		rc = schema_judge(&c->plan.schema, c->db, c->damage);
+	} else if ((rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_TOOBIG) {
+		damage_add(c->damage, "schema", NULL, DOUBT_MEMORY, 1, 0, "its objects are judged as they are stored");
+		rc = schema_judge(&c->plan.schema, NULL, c->damage);
 	}
-	walk_schema(walk);
-	if (damage_count(damage) == 0 && walk_unjudged(walk)[0] == '\0') {
-		rc = plan_read(&plan, db, options.full);
-		if (rc == SQLITE_OK)
-			walk_all(walk);
-		else
-			find_failure(r, db, rc);
-	}
-	damage_tell(damage, tell_damage, r);
-	if (walk_unjudged(walk)[0] != '\0')
-		find(r, STATE_UNKNOWN, "not judged: %s", walk_unjudged(walk));
-	if (walk_stopped(walk))
-		find_stopped(r);
-out:
-	progress_end(options.progress);
-	walk_free(walk);
-	plan_free(&plan);
-	damage_free(damage);
+	if (rc != SQLITE_OK)
+		find_failure(r, c->db, rc);
+	return rc == SQLITE_OK && damage_count(c->damage) == 0;
 }
 
-/* The tables that the caller wants, counted no further than needed. */
-static void check_table(sqlite3 *db, const struct dbcheck_table *t, struct dbcheck_report *r)
+/* Pages and rows. */
+static void judge_pages(struct content *c)
 {
-	sqlite3_stmt *s = NULL;
-	char *sql = NULL;
-	int rc = sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND "
-				    "name = ?1 COLLATE NOCASE AND rootpage > 0", -1, &s, NULL);
+	bool full = c->o->level == DBCHECK_FULL;
+	int rc = plan_read(&c->plan, c->readable ? c->db : NULL, full, c->header, c->damage);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_text(s, 1, t->name, -1, SQLITE_STATIC);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(s);
-	if (rc == SQLITE_DONE) {
-		find(r, STATE_CRITICAL, "no table %s", t->name);
-		goto out;
-	}
-	if (rc != SQLITE_ROW) {
-		find_failure(r, db, rc);
-		goto out;
-	}
-	if (t->min_rows == 0)
-		goto out;
-	sqlite3_finalize(s);
-	s = NULL;
-	sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT 1 FROM \"%w\" LIMIT %lld)", t->name,
-			      (long long)t->min_rows);
-	rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, &s, NULL) : SQLITE_NOMEM;
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(s);
-	if (rc != SQLITE_ROW)
-		find_failure(r, db, rc);
-	else if ((uint64_t)sqlite3_column_int64(s, 0) < t->min_rows)
-		find(r, STATE_CRITICAL, "table %s has %lld rows, wanted %" PRIu64, t->name,
-		     (long long)sqlite3_column_int64(s, 0), t->min_rows);
-out:
+		walk_all(c->walk);
+	else if ((rc & 0xff) == SQLITE_NOMEM)
+		find(c->r, STATE_UNKNOWN, "not judged: out of memory");
+	else
+		find_failure(c->r, c->db, rc);
+}
+
+/* How many rows, but no more than at_least. SQLITE_OK, or SQLite's code. */
+static int count_rows(sqlite3 *db, const char *name, uint64_t at_least, uint64_t *rows)
+{
+	char *sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT 1 FROM main.\"%w\" LIMIT %lld)", name,
+				    (long long)at_least);
+	sqlite3_stmt *s = NULL;
+	int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		*rows = (uint64_t)sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
 	sqlite3_free(sql);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* A table of which SQLite could not read the definition: its b-tree has the rows. */
+static uint64_t count_entries(struct content *c, const struct schema_row *row)
+{
+	struct table t = { .tree = { .type = "table", .name = row->name, .root = row->root, .opaque = true, .table = &t },
+			   .rowid_slot = -1 };
+	const struct table *known = c->plan.tables;
+
+	for (; known != NULL; known = known->next)
+		if (known->tree.root == row->root)
+			return known->tree.entries;
+	walk_table(c->walk, &t);
+	return t.tree.entries;
+}
+
+/* A table that the caller wants. */
+static void judge_table(struct content *c, const struct dbcheck_table *t)
+{
+	const struct schema_row *row = schema_find(&c->plan.schema, "table", t->name);
+	bool read = c->readable && (c->plan.unread[0] == '\0' || (row != NULL && row->read));
+	uint64_t rows = 0;
+	int rc = SQLITE_OK;
+
+	if (row == NULL || row->root == 0) {
+		find(c->r, STATE_CRITICAL, "no table %s", t->name);
+		return;
+	}
+	if (t->min_rows == 0)
+		return;
+	if (read)
+		rc = count_rows(c->db, row->name, t->min_rows, &rows);
+	else
+		rows = count_entries(c, row);
+	if (rc != SQLITE_OK)
+		find_failure(c->r, c->db, rc);
+	else if (rows < t->min_rows && !walk_stopped(c->walk))
+		find(c->r, STATE_CRITICAL, "table %s has %" PRIu64 " rows, wanted %" PRIu64, t->name, rows, t->min_rows);
+}
+
+/* Each step only when those before it found no damage. The findings of the walk are told after the last of them. */
+static void judge_content(struct content *c)
+{
+	bool readable = read_schema(c);
+
+	if (readable && c->o->level != DBCHECK_HEADER)
+		judge_pages(c);
+	for (size_t i = 0; readable && is_sound(c->r) && damage_count(c->damage) == 0 && !walk_stopped(c->walk) &&
+	     i < c->o->table_count; i++)
+		judge_table(c, &c->o->tables[i]);
+	damage_tell(c->damage, tell_finding, c->r);
+	if (walk_unjudged(c->walk)[0] != '\0')
+		find(c->r, STATE_UNKNOWN, "not judged: %s", walk_unjudged(c->walk));
+	if (walk_stopped(c->walk))
+		find_stopped(c->r);
 }
 
 static void check_content(int fd, const char *path, const struct sqlite_header *header,
 			  const struct dbcheck_options *o, struct dbcheck_report *r)
 {
-	sqlite3 *db = NULL;
+	struct content c = { .header = header, .o = o, .r = r, .damage = damage_new() };
+	struct walk_options options = {
+		.fd = fd, .path = path, .header = header, .plan = &c.plan, .damage = c.damage,
+		.full = o->level == DBCHECK_FULL, .jobs = o->jobs, .stop = must_stop, .stop_ctx = (void *)(uintptr_t)o,
+		.progress = o->level == DBCHECK_HEADER ? NULL : progress_new(o->progress, "verified", r->size),
+	};
 	int rc;
 
-	if (o->level == DBCHECK_HEADER && o->table_count == 0)
-		return;
-	rc = untrusted_open(path, must_stop, (void *)(uintptr_t)o, &db);
-	if (rc != SQLITE_OK) {
-		find_failure(r, NULL, rc);
-		return;
+	if (c.damage != NULL && plan_start(&c.plan, header->text_encoding) == 0)
+		c.walk = walk_new(&options);
+	if (c.walk == NULL) {
+		find(r, STATE_UNKNOWN, "not judged: out of memory");
+		goto out;
 	}
-	if (o->level != DBCHECK_HEADER)
-		check_pages(fd, path, header, o, db, r);
-	for (size_t i = 0; r->state == STATE_OK && i < o->table_count; i++)
-		check_table(db, &o->tables[i], r);
-	sqlite3_close(db);
+	rc = untrusted_open(path, must_stop, (void *)(uintptr_t)o, &c.db);
+	if (rc == SQLITE_OK)
+		judge_content(&c);
+	else
+		find_failure(r, NULL, rc);
+out:
+	sqlite3_close(c.db);
+	progress_end(options.progress);
+	walk_free(c.walk);
+	plan_free(&c.plan);
+	damage_free(c.damage);
 }
 
 /*
@@ -251,9 +326,9 @@ static void judge(int fd, const char *path, const struct dbcheck_options *o, str
 		find(r, STATE_CRITICAL, "%" PRIu64 " bytes, wanted at least %" PRIu64, r->size, o->min_size);
 	if (r->state == STATE_OK && o->hash != NULL)
 		check_hash(fd, o->hash, r);
-	if (r->state == STATE_OK)
+	if (r->state == STATE_OK && (o->level != DBCHECK_HEADER || o->table_count > 0))
 		check_content(fd, path, &header, o, r);
-	if (r->state == STATE_OK)
+	if (is_sound(r))
 		check_siblings(path, r);
 }
 

@@ -36,11 +36,16 @@ struct dbcheck_options {
 	enum progress_when progress;
 };
 
+#define DBCHECK_NOT_JUDGED 20	/* objects that are named */
+
 /* What was found. The first reason is in text; the others are told with -v. */
 struct dbcheck_report {
 	enum state state;
 	char text[512];			/* why it is not OK, "" when it is */
 	uint64_t errors;		/* kinds of damage and refusals */
+	uint64_t not_judged_count;	/* doubts: what of a file that is sound otherwise was not judged, or only as our
+					 * SQLite computes it; the first of them follow */
+	struct { char object[150], why[400]; } not_judged[DBCHECK_NOT_JUDGED];
 	uint64_t size;			/* bytes */
 	uint32_t page_size, pages;	/* 0 when the header was not good */
 	char hash[HASH_TEXT];		/* "" when it was not computed */
@@ -50,8 +55,8 @@ struct dbcheck_report {
 
 /*
  * CRITICAL: missing, no database, damaged, or not what the options want. UNKNOWN: it could not be judged (no
- * permission, deadline, stopped by a signal, out of memory). WARNING: clean, but a journal beside it may hold
- * more rows, or may be about to undo some. Never reports anything but by *r and, with -v, msg_info.
+ * permission, deadline, stopped by a signal, out of memory). WARNING: clean, but something of it could not be judged
+ * (damage.h), or a journal beside it may hold more rows, or may be about to undo some. Never reports anything but by *r and, with -v, msg_info.
  *
  * It answers within a second of the deadline or a signal, whatever goes on then. A thread that could not be ended
  * is left behind with path and o, which must live on; the process is to be ended by _exit.

@@ -2,114 +2,23 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdarg.h>
 
-#include "lib/sqlite/btree.h"
-#include "lib/sqlite/walk.h"
 #include "lib/file.h"
-#include "lib/msg.h"
-#include "lib/sqlite/pageuse.h"
-#include "lib/sqlite/sieve.h"
 #include "lib/sqlite/untrusted.h"
+#include "lib/sqlite/walk_inner.h"
 
-#define DEPTH_MAX 20			/* SQLite goes no deeper (BTCURSOR_MAX_DEPTH) */
 #define LOOK_EVERY 64			/* pages between two looks at the clock */
 #define OVERFLOW_MEMORY (12u << 20)	/* for keys and rows that overflow, shared out among the threads */
 #define SQL_MEMORY (24u << 20)		/* for the connections of all threads, each with the schema */
-#define SIEVES_MAX 24			/* at once, of some 400 KB each */
 #define GIVE_LEAVES 16			/* fewer pages than this are not worth another thread's trouble */
 
 /* 1.8: the five kinds of page in a pointer map. */
 enum pointer_map { MAP_ROOT = 1, MAP_FREE, MAP_OVERFLOW_FIRST, MAP_OVERFLOW, MAP_BTREE };
 
-/*
- * A piece of work: a whole b-tree; or, when a thread had nothing to do and another one gave it half of what it
- * still had, the children first..end-1 of one of its interior pages.
- */
-struct unit {
-	enum { UNIT_TREE, UNIT_CHILDREN, UNIT_SQL, UNIT_FREELIST } what;
-	struct tree *tree;
-	uint32_t page;			/* UNIT_CHILDREN: the interior page, */
-	unsigned depth;			/* how deep it is, */
-	unsigned first, end;		/* which children, */
-	bool bounded;			/* and the key that all of theirs must be below (at most, for rowids) */
-	int64_t high;
-	unsigned char *high_key;
-	uint32_t high_len;
-};
+/* ---- what ends the walk ---- */
 
-struct walk {
-	const struct walk_options *o;
-	struct pages pages;
-	uint32_t overflow_room;		/* bytes, for each buffer of a thread */
-	_Atomic bool stopping, stopped;
-	bool sifting;			/* the second walk: findings were told, only differences matter */
-	char unjudged[256];
-
-	pthread_mutex_t lock;		/* of what follows, and of unjudged */
-	pthread_cond_t more;
-	struct unit *units;		/* a stack */
-	_Atomic size_t unit_count;
-	struct table *sql_next;		/* the tables before it have been given to SQLite */
-	size_t unit_room;
-	unsigned busy;
-	_Atomic unsigned idle;
-};
-
-/* Bytes that overflowed their page, put together. */
-struct buffer {
-	unsigned char *p;
-	uint32_t room;
-};
-
-/* An interior page on the way from the root to where a thread is. */
-struct frame {
-	struct btree_page page;
-	uint32_t number;
-	unsigned child, end;		/* the child being walked, and behind the last one that is ours */
-	unsigned char *bytes;
-};
-
-struct worker {
-	struct walk *w;
-	struct tree *tree;
-	struct unit *unit;
-	struct frame frames[DEPTH_MAX];
-	unsigned base;			/* the frame where this unit began */
-	struct btree_cover cover;
-	unsigned looks;
-	unsigned char *map;		/* the page of the pointer map that was read last, */
-	uint32_t map_number;		/* and its number, 0 before */
-
-	/* the order of rowids: those that follow are above low */
-	bool has_low;
-	int64_t low;
-	/* the order of index entries: the one before, whose bytes are still in their frame or buffer */
-	bool has_before;
-	struct key before;
-	struct field *key_fields[2];
-	struct buffer key_bytes[2];
-	uint32_t key_room;
-	unsigned turn;			/* which of the two the next entry takes */
-
-	/* the row being looked at */
-	struct field *fields;
-	uint32_t field_room;
-	struct buffer row_bytes;
-	uint64_t *hashes;		/* by slot */
-	uint32_t hash_room;
-
-	/* of this unit alone: of each index of a table, or of the one index that is walked */
-	struct sum { uint64_t count, sum; } *sums;
-	uint32_t sum_room;
-
-	sqlite3 *db;			/* opened when it is needed first */
-};
-
-/* ---- findings ---- */
-
-static void PRINTF_LIKE(2, 3) unjudged(struct walk *w, const char *fmt, ...)
+void walk_unjudge(struct walk *w, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -122,23 +31,15 @@ static void PRINTF_LIKE(2, 3) unjudged(struct walk *w, const char *fmt, ...)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Something is wrong with the tree at hand, on a page or in a row with the number at. */
-#define bad(k, kind, at, ...) \
-	do { \
-		if (!(k)->w->sifting) \
-			damage_add((k)->w->o->damage, (k)->tree->type, (k)->tree->name, kind, 1, at, __VA_ARGS__); \
-	} while (0)
-
-static void out_of_memory(struct walk *w)
+void walk_out_of_memory(struct walk *w)
 {
-	unjudged(w, "out of memory");
+	walk_unjudge(w, "out of memory");
 	w->stopping = true;
 }
 
 /* ---- pages, each once ---- */
 
-/* Asks whether to give up; also for SQLite, as its progress handler. */
-static int look(void *walk)
+int walk_look(void *walk)
 {
 	struct walk *w = walk;
 
@@ -154,8 +55,8 @@ static bool must_stop(struct worker *k)
 
 	if (++k->looks % LOOK_EVERY != 0)
 		return w->stopping;
-	progress_add(w->sifting ? NULL : w->o->progress, (uint64_t)LOOK_EVERY * w->pages.size);
-	return look(w) != 0;
+	progress_add(w->sift != NULL ? NULL : w->o->progress, (uint64_t)LOOK_EVERY * w->pages.size);
+	return walk_look(w) != 0;
 }
 
 /* The page at hand, or -1 after a read that failed (and ends the walk). */
@@ -167,9 +68,9 @@ static int read_at(struct worker *k, void *bytes, size_t len, uint32_t number, u
 	if (n == (ssize_t)len)
 		return 0;
 	if (n < 0)
-		unjudged(w, "cannot read page %" PRIu32 ": %s", number, strerror(errno));
+		walk_unjudge(w, "cannot read page %" PRIu32 ": %s", number, strerror(errno));
 	else
-		unjudged(w, "the file became shorter while it was read");
+		walk_unjudge(w, "the file became shorter while it was read");
 	w->stopping = true;
 	return -1;
 }
@@ -181,7 +82,7 @@ static bool read_map(struct worker *k, uint32_t number)
 		return true;
 	k->map_number = 0;
 	if (k->map == NULL && (k->map = malloc(k->w->pages.size)) == NULL) {
-		out_of_memory(k->w);
+		walk_out_of_memory(k->w);
 		return false;
 	}
 	if (read_at(k, k->map, k->w->pages.size, number, 0) != 0)
@@ -197,7 +98,7 @@ static void check_map(struct worker *k, uint32_t number, enum pointer_map type, 
 	const unsigned char *entry;
 	uint32_t map, offset;
 
-	if (w->sifting || (map = pages_map(&w->pages, number, &offset)) == 0 || !read_map(k, map))
+	if (w->sift != NULL || (map = pages_map(&w->pages, number, &offset)) == 0 || !read_map(k, map))
 		return;
 	entry = k->map + offset;
 	if (entry[0] != type || btree_u32(entry + 1) != parent)
@@ -229,18 +130,13 @@ static bool make_room(struct walk *w, struct buffer *b, uint32_t size)
 	b->p = malloc(b->room);
 	if (b->p == NULL) {
 		b->room = 0;
-		out_of_memory(w);
+		walk_out_of_memory(w);
 	}
 	return b->p != NULL;
 }
 
-/*
- * At least the first need bytes of a cell's payload. Follows the chain of overflow pages (1.6) to its end, and
- * claims its pages unless they are claimed already. NULL when the chain is broken (told), or when need does
- * not fit in memory (then the tree is marked).
- */
-static const unsigned char *payload(struct worker *k, const struct btree_cell *c, uint32_t page, uint32_t need,
-				    struct buffer *b, bool claimed)
+const unsigned char *walk_overflow(struct worker *k, const struct btree_cell *c, uint32_t page, uint32_t need,
+				   struct buffer *b, bool claimed)
 {
 	struct walk *w = k->w;
 	uint32_t each = w->pages.usable - 4, left = c->payload - c->local_len, next = c->overflow, from = page;
@@ -248,8 +144,6 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 	unsigned char link[4];
 	bool keep = need > have, first = true;
 
-	if (left == 0)
-		return c->local;
 	if (keep && need > w->overflow_room) {
 		k->tree->too_long = true;
 		keep = false;
@@ -297,311 +191,20 @@ static const unsigned char *payload(struct worker *k, const struct btree_cell *c
 	return keep ? b->p : NULL;
 }
 
-/* ---- entries ---- */
-
-/*
- * An entry that a row should have (count 1), or that an index has (-1). n is its place in sums; row is the rowid
- * in it, which both sides know, or 0 without rowids.
- */
-static void count_entry(struct worker *k, const struct index *i, uint32_t n, uint64_t hash, int64_t row, int count)
-{
-	k->sums[n].count++;
-	k->sums[n].sum += hash;
-	if (k->w->sifting && i->sieve != NULL)
-		sieve_add(i->sieve, hash, row, count);
-}
-
-static void add_sum(struct tally *t, const struct sum *s)
-{
-	t->count += s->count;
-	t->sum += s->sum;
-}
-
-/* At the end of a unit, its sums are added to those of all units. */
-static void hand_in_sums(struct worker *k)
-{
-	if (k->w->sifting)
-		return;
-	if (k->tree->table == NULL) {
-		add_sum(&k->tree->index->found, &k->sums[0]);
-		return;
-	}
-	for (struct index *i = k->tree->table->indexes; i != NULL; i = i->next)
-		add_sum(&i->expected, &k->sums[i->number]);
-}
-
-static bool make_fields(struct walk *w, struct field **fields, uint32_t *room, uint32_t wanted)
-{
-	struct field *more;
-
-	if (wanted <= *room)
-		return true;
-	more = realloc(*fields, wanted * sizeof *more);
-	if (more == NULL) {
-		out_of_memory(w);
-		return false;
-	}
-	*fields = more;
-	*room = wanted;
-	return true;
-}
-
-/* Room for the keys and rows of a tree. */
-static bool prepare(struct worker *k)
-{
-	const struct index *i = k->tree->index;
-	const struct table *t = k->tree->table;
-	uint32_t room = k->key_room, sums = t != NULL ? t->index_count : 1;
-
-	k->has_low = k->has_before = false;
-	if (sums > k->sum_room) {
-		free(k->sums);
-		k->sums = malloc(sums * sizeof *k->sums);
-		k->sum_room = k->sums != NULL ? sums : 0;
-		if (k->sums == NULL) {
-			out_of_memory(k->w);
-			return false;
-		}
-	}
-	if (sums > 0)
-		memset(k->sums, 0, sums * sizeof *k->sums);
-	if (i != NULL && (!make_fields(k->w, &k->key_fields[0], &room, i->columns) ||
-			  !make_fields(k->w, &k->key_fields[1], &k->key_room, i->columns)))
-		return false;
-	if (t == NULL)
-		return true;
-	if (!make_fields(k->w, &k->fields, &k->field_room, t->stored_count))
-		return false;
-	if (t->slots > k->hash_room) {
-		free(k->hashes);
-		k->hashes = calloc(t->slots, sizeof *k->hashes);
-		k->hash_room = k->hashes != NULL ? t->slots : 0;
-		if (k->hashes == NULL)
-			out_of_memory(k->w);
-	}
-	return k->hash_room >= t->slots;
-}
-
-/* That a key comes behind the one before; and is not equal to it, as far as it must not. */
-static void check_order(struct worker *k, const struct key *key, uint32_t page)
-{
-	const struct index *i = k->tree->index;
-	/* a row of a WITHOUT ROWID table is in order by its primary key alone */
-	uint32_t n = k->tree->table != NULL ? i->key_columns : i->columns, same;
-	bool null = false;
-	int c;
-
-	if (!k->has_before || !i->order_known || k->w->sifting)
-		return;
-	c = record_compare(&k->before, key, i->order, n, k->w->o->plan->encoding, &same);
-	if (c > 0) {
-		bad(k, DAMAGE_ORDER, page, "on page %" PRIu32, page);
-	} else if (same >= i->key_columns && (i->unique || c == 0)) {
-		for (uint32_t j = 0; j < i->key_columns && i->unique && same < n; j++)
-			null = null || record_kind(key->fields[j].type, key->p + key->fields[j].at) == KIND_NULL;
-		if (!null)
-			bad(k, DAMAGE_UNIQUE, page, "on page %" PRIu32, page);
-	}
-}
-
-/* Decodes a key that is in memory into the half of the pair that is free. */
-static bool take_key(struct worker *k, const unsigned char *p, uint32_t len, uint32_t page, struct key *key)
-{
-	const struct index *i = k->tree->index;
-	struct field *fields = k->key_fields[k->turn];
-	uint32_t least = k->tree->table != NULL ? i->key_columns : i->columns, header;
-
-	*key = (struct key){ .p = p, .fields = fields };
-	if (record_header(p, len, len, fields, i->columns, &key->count, &header) != RECORD_OK) {
-		bad(k, DAMAGE_RECORD, page, "on page %" PRIu32, page);
-		return false;
-	}
-	if (key->count < least || key->count > i->columns) {
-		bad(k, DAMAGE_RECORD, page, "on page %" PRIu32 ": %" PRIu32 " columns, not %" PRIu32, page, key->count,
-		    i->columns);
-		return false;
-	}
-	return true;
-}
-
-static void keep_key(struct worker *k, const struct key *key)
-{
-	k->before = *key;
-	k->has_before = true;
-	k->turn ^= 1;
-}
-
-/* An entry of an index: a cell of a leaf or of an interior page. */
-static void check_entry(struct worker *k, const struct btree_cell *c, uint32_t page)
-{
-	const struct index *i = k->tree->index;
-	const unsigned char *p;
-	const struct field *last;
-	struct key key;
-	uint64_t hash;
-
-	if (!k->w->o->full) {
-		if (c->overflow != 0)
-			payload(k, c, page, 0, NULL, false);
-		return;
-	}
-	p = payload(k, c, page, c->payload, &k->key_bytes[k->turn], false);
-	if (p == NULL || !take_key(k, p, c->payload, page, &key))
-		return;
-	check_order(k, &key, page);
-	hash = hash_start(&k->w->o->plan->secret);
-	for (uint32_t j = 0; j < key.count; j++)
-		hash = hash_column(&k->w->o->plan->secret, hash,
-				   hash_field(&k->w->o->plan->secret, key.fields[j].type, p + key.fields[j].at));
-	last = &key.fields[key.count - 1];
-	count_entry(k, i, 0, hash, i->has_rowid ? record_int(last->type, p + last->at) : 0, -1);
-	keep_key(k, &key);
-}
-
-/* ---- rows ---- */
-
-/* How much of a row that overflows its page must be in memory. */
-static uint32_t needed_bytes(const struct table *t, const struct field *fields, uint32_t count)
-{
-	uint32_t need = 0;
-
-	for (uint32_t i = 0; i < count && i < t->last_needed; i++) {
-		const struct stored *s = &t->stored[i];
-		uint32_t end = fields[i].at + record_size(fields[i].type);
-
-		if (s->slot >= 0 || (s->numeric && record_kind(fields[i].type, NULL) == KIND_TEXT) ||
-		    (s->not_null && record_kind(fields[i].type, NULL) == KIND_REAL))
-			need = end > need ? end : need;
-	}
-	return need;
-}
-
-/* One value of a row against what its column may hold. p are its bytes. */
-static void check_value(struct worker *k, const struct stored *s, uint32_t type, const unsigned char *p, int64_t where)
-{
-	enum kind kind = record_kind(type, s->not_null ? p : NULL);
-
-	if ((kind & s->forbidden) != 0)
-		bad(k, kind == KIND_NULL ? DAMAGE_NULL : DAMAGE_TYPE, where, "column %.60s, row %" PRId64, s->name, where);
-	else if (s->numeric && kind == KIND_TEXT &&
-		 record_numeric_text(p, record_size(type), k->w->o->plan->encoding))
-		bad(k, DAMAGE_TYPE, where, "a number as text in column %.60s, row %" PRId64, s->name, where);
-}
-
-/* The entries that the indexes should have for this row. */
-static void count_row(struct worker *k, struct table *t, int64_t where)
-{
-	const struct secret *secret = &k->w->o->plan->secret;
-
-	for (const struct index *i = t->indexes; i != NULL; i = i->next) {
-		uint64_t hash = hash_start(secret);
-
-		if (i->slots == NULL)
-			continue;
-		for (uint32_t j = 0; j < i->columns; j++)
-			hash = hash_column(secret, hash, k->hashes[i->slots[j]]);
-		count_entry(k, i, i->number, hash, i->has_rowid ? where : 0, 1);
-	}
-}
-
-/*
- * A row of a table, `where` its rowid, or its page in a WITHOUT ROWID table. Of a row that overflows its page,
- * only as much is put together as somebody needs. claimed: its overflow pages are.
- */
-static void check_row(struct worker *k, const struct btree_cell *c, uint32_t page, int64_t where, bool claimed)
-{
-	struct table *t = k->tree->table;
-	const struct secret *secret = &k->w->o->plan->secret;
-	const unsigned char *p = c->local;
-	uint32_t count, header, have = c->local_len, need = 0;
-	enum record_result got = record_header(p, have, c->payload, k->fields, t->stored_count, &count, &header);
-
-	if (got == RECORD_SHORT && header > 0) {
-		p = payload(k, c, page, header, &k->row_bytes, claimed);
-		if (p == NULL)
-			return;
-		claimed = true;
-		have = header;
-		got = record_header(p, have, c->payload, k->fields, t->stored_count, &count, &header);
-	}
-	if (got == RECORD_OK && have < c->payload)
-		need = needed_bytes(t, k->fields, count);
-	if (have < c->payload && (!claimed || need > have)) {
-		p = payload(k, c, page, need, &k->row_bytes, claimed);
-		if (p == NULL)
-			return;
-	}
-	if (got != RECORD_OK) {
-		bad(k, DAMAGE_RECORD, where, k->tree->rowids ? "row %" PRId64 : "on page %" PRId64, where);
-		return;
-	}
-	for (uint32_t i = 0; i < t->last_needed; i++) {
-		const struct stored *s = &t->stored[i];
-
-		if (i < count) {
-			if ((s->suspect & record_kind(k->fields[i].type, NULL)) != 0)
-				check_value(k, s, k->fields[i].type, p + k->fields[i].at, where);
-			if (s->slot >= 0)
-				k->hashes[s->slot] = hash_field(secret, k->fields[i].type, p + k->fields[i].at);
-		} else {
-			if (s->not_null && !s->has_default)
-				bad(k, DAMAGE_NULL, where, "column %.60s, row %" PRId64, s->name, where);
-			if (s->slot >= 0)
-				k->hashes[s->slot] = s->default_hash;
-		}
-	}
-	if (t->rowid_slot >= 0)
-		k->hashes[t->rowid_slot] = hash_int(secret, where);
-	if (k->w->o->full)
-		count_row(k, t, where);
-}
-
-/* A cell of a leaf of a table: 1.6, rowids ascend. */
-static void check_rowid_cell(struct worker *k, const struct btree_cell *c, uint32_t page)
-{
-	if (k->has_low && c->rowid <= k->low)
-		bad(k, DAMAGE_ROWID, page, "%" PRId64 " behind %" PRId64 " on page %" PRIu32, c->rowid, k->low, page);
-	k->low = c->rowid;
-	k->has_low = true;
-	check_row(k, c, page, c->rowid, false);
-}
-
-/* A cell of a b-tree whose keys are records: an entry, or a row of a WITHOUT ROWID table, which is both. */
-static void check_key_cell(struct worker *k, const struct btree_cell *c, uint32_t page)
-{
-	struct key key;
-	const unsigned char *p;
-
-	if (k->tree->table == NULL) {
-		check_entry(k, c, page);
-		return;
-	}
-	if (k->w->o->full) {
-		p = payload(k, c, page, c->payload, &k->key_bytes[k->turn], false);
-		if (p == NULL)
-			return;
-		if (take_key(k, p, c->payload, page, &key)) {
-			check_order(k, &key, page);
-			keep_key(k, &key);
-		}
-	}
-	check_row(k, c, page, page, k->w->o->full);
-}
-
 /* ---- b-trees ---- */
 
 static void visit(struct worker *k, uint32_t number, uint32_t parent, unsigned depth);
 
-static void push(struct walk *w, const struct unit *u)
+void walk_push(struct walk *w, const struct walk_unit *u)
 {
 	pthread_mutex_lock(&w->lock);
 	if (w->unit_count == w->unit_room) {
 		size_t room = w->unit_room > 0 ? 2 * w->unit_room : 64;
-		struct unit *more = realloc(w->units, room * sizeof *more);
+		struct walk_unit *more = realloc(w->units, room * sizeof *more);
 
 		if (more == NULL) {
 			pthread_mutex_unlock(&w->lock);
-			out_of_memory(w);
+			walk_out_of_memory(w);
 			return;
 		}
 		w->units = more;
@@ -616,7 +219,7 @@ static void push(struct walk *w, const struct unit *u)
  * The key that everything below the last children of frame d must stay below: the next separator on the way
  * up, or that of the unit. False when it is too long to be handed on.
  */
-static bool bound_of(struct worker *k, unsigned d, struct unit *u)
+static bool bound_of(struct worker *k, unsigned d, struct walk_unit *u)
 {
 	struct btree_cell c;
 	const unsigned char *from = NULL;
@@ -657,7 +260,7 @@ static void give(struct worker *k, unsigned depth)
 	for (unsigned d = k->base; d <= depth; d++) {
 		struct frame *f = &k->frames[d];
 		unsigned left = f->end - f->child - 1, mid = f->child + 1 + left / 2;
-		struct unit u = { .what = UNIT_CHILDREN, .tree = k->tree, .page = f->number, .depth = d,
+		struct walk_unit u = { .what = UNIT_CHILDREN, .tree = k->tree, .page = f->number, .depth = d,
 				  .first = mid, .end = f->end };
 
 		if (left == 0 || (d == depth && left < GIVE_LEAVES))
@@ -666,7 +269,7 @@ static void give(struct worker *k, unsigned depth)
 		if (f->end > f->page.cells && !bound_of(k, d, &u))
 			continue;
 		f->end = mid;
-		push(k->w, &u);
+		walk_push(k->w, &u);
 		return;
 	}
 }
@@ -679,8 +282,9 @@ static void check_separator(struct worker *k, const struct frame *f, unsigned i)
 	if (btree_cell(&f->page, i, &c) != NULL)
 		return;	/* told when the page was opened */
 	if (!f->page.table) {
-		k->tree->entries++;
-		check_key_cell(k, &c, f->number);
+		if (k->w->sift == NULL)
+			k->tree->entries++;
+		walk_key_cell(k, &c, f->number);
 		return;
 	}
 	if (k->has_low && c.rowid < k->low)
@@ -758,15 +362,16 @@ static void check_leaf(struct worker *k, const struct btree_page *p, uint32_t nu
 			break;
 		btree_cover_add(&k->cover, &c);
 		if (p->table)
-			check_rowid_cell(k, &c, number);
+			walk_rowid_cell(k, &c, number);
 		else
-			check_key_cell(k, &c, number);
+			walk_key_cell(k, &c, number);
 	}
 	if (why == NULL)
 		why = btree_cover_end(&k->cover, p);
 	if (why != NULL)
 		bad(k, DAMAGE_PAGE, number, "page %" PRIu32 ": %s", number, why);
-	k->tree->entries += p->cells;
+	if (k->w->sift == NULL)
+		k->tree->entries += p->cells;
 }
 
 /* Reads page `number` into the frame. False when it is no page of this tree (told). */
@@ -775,13 +380,15 @@ static bool open_frame(struct worker *k, struct frame *f, uint32_t number)
 	const char *why;
 
 	if (f->bytes == NULL && (f->bytes = malloc(k->w->pages.size)) == NULL) {
-		out_of_memory(k->w);
+		walk_out_of_memory(k->w);
 		return false;
 	}
 	if (read_at(k, f->bytes, k->w->pages.size, number, 0) != 0)
 		return false;
 	f->number = number;
 	why = btree_page(&f->page, f->bytes, k->w->pages.usable, number);
+	if (why == NULL && k->tree->opaque && number == k->tree->root)
+		k->tree->rowids = f->page.table;
 	if (why == NULL && f->page.table != k->tree->rowids)
 		why = "it is of the wrong kind of b-tree";
 	if (why != NULL)
@@ -827,7 +434,7 @@ static void walk_tree(struct worker *k)
 /* Children of an interior page that another thread has opened and found good. */
 static void walk_children(struct worker *k)
 {
-	struct unit *u = k->unit;
+	struct walk_unit *u = k->unit;
 	struct frame *f = &k->frames[u->depth];
 	struct btree_cell c;
 	struct key high;
@@ -842,20 +449,20 @@ static void walk_children(struct worker *k)
 		if (f->page.table) {
 			k->low = c.rowid;
 			k->has_low = true;
-		} else if (k->w->o->full) {
-			const unsigned char *p = payload(k, &c, u->page, c.payload, &k->key_bytes[k->turn], true);
+		} else if (k->w->o->full && !k->tree->opaque) {
+			const unsigned char *p = walk_payload(k, &c, u->page, c.payload, &k->key_bytes[k->turn], true);
 			struct key key;
 
-			if (p != NULL && take_key(k, p, c.payload, u->page, &key))
-				keep_key(k, &key);
+			if (p != NULL && walk_take_key(k, p, c.payload, u->page, &key))
+				walk_keep_key(k, &key);
 		}
 	}
 	visit_children(k, u->depth);
 	if (u->bounded && f->page.table && k->has_low && k->low > u->high)
 		bad(k, DAMAGE_ROWID, u->page, "%" PRId64 " before %" PRId64 " on page %" PRIu32, k->low, u->high, u->page);
-	if (u->bounded && !f->page.table && k->w->o->full &&
-	    take_key(k, u->high_key, u->high_len, u->page, &high))
-		check_order(k, &high, u->page);
+	if (u->bounded && !f->page.table && k->w->o->full && !k->tree->opaque &&
+	    walk_take_key(k, u->high_key, u->high_len, u->page, &high))
+		walk_check_order(k, &high, u->page);
 out:
 	free(u->high_key);
 }
@@ -869,7 +476,7 @@ static void walk_freelist(struct worker *k)
 	struct frame *f = &k->frames[0];
 
 	if (f->bytes == NULL && (f->bytes = malloc(k->w->pages.size)) == NULL) {
-		out_of_memory(k->w);
+		walk_out_of_memory(k->w);
 		return;
 	}
 	while (trunk != 0 && !must_stop(k)) {
@@ -891,124 +498,26 @@ static void walk_freelist(struct worker *k)
 		bad(k, DAMAGE_FREELIST, 1, "%" PRIu64 " pages, %" PRIu32 " in the header", pages, h->freelist_count);
 }
 
-/* SQLite could not do what it was asked to. */
-static void sql_failed(struct worker *k, int rc)
-{
-	const char *why = k->db != NULL ? sqlite3_errmsg(k->db) : sqlite3_errstr(rc);
-
-	if ((rc & 0xff) == SQLITE_CORRUPT)
-		bad(k, DAMAGE_RECORD, 0, "SQLite: %s", why);
-	else if ((rc & 0xff) != SQLITE_INTERRUPT)
-		unjudged(k->w, "table %.60s: SQLite: %s", k->tree->name, why);
-}
-
-static int open_sql(struct worker *k)
-{
-	if (k->db != NULL)
-		return SQLITE_OK;
-	return untrusted_open(k->w->o->path, look, k->w, &k->db);
-}
-
-/* One row of what only SQLite can compute. */
-static void take_computed(struct worker *k, struct table *t, sqlite3_stmt *s, int64_t row)
-{
-	const struct plan *plan = k->w->o->plan;
-	int column = (int)t->demand_count;
-
-	for (uint32_t i = 0; i < t->demand_count && !k->w->sifting; i++)
-		if (sqlite3_column_int(s, (int)i) == 1)
-			bad(k, t->demands[i].kind, row, "%.100s", t->demands[i].text);
-	if (!k->w->o->full)
-		return;
-	for (struct index *i = t->indexes; i != NULL; i = i->next) {
-		uint64_t hash = hash_start(&plan->secret);
-		bool in = true;
-
-		if (!i->computed)
-			continue;
-		/* as in a WHERE clause: any number but zero is true */
-		if (i->partial)
-			in = sqlite3_column_double(s, column++) != 0.0;
-		for (uint32_t j = 0; j < i->columns; j++, column++)
-			if (in)
-				hash = hash_column(&plan->secret, hash, plan_hash(plan, s, column));
-		if (in)
-			count_entry(k, i, i->number, hash, i->has_rowid ? sqlite3_column_int64(s, column - 1) : 0, 1);
-	}
-}
-
-/* What only SQLite can compute of a table. False when it could not. */
-static bool compute(struct worker *k)
-{
-	struct table *t = k->tree->table;
-	sqlite3_stmt *s = NULL;
-	int64_t row = 0;
-	int rc = open_sql(k);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(k->db, t->sql, -1, &s, NULL);
-	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-		rc = sqlite3_step(s);
-		if (rc == SQLITE_ROW)
-			take_computed(k, t, s, ++row);
-	}
-	sqlite3_finalize(s);
-	if (rc == SQLITE_DONE)
-		return true;
-	t->sql_failed = true;
-	/* too much for one statement; of SQLite's own check we need no more than that of the indexes */
-	if (((rc & 0xff) == SQLITE_ERROR || (rc & 0xff) == SQLITE_TOOBIG) && t->demand_count == 0)
-		t->fallback = true;
-	else
-		sql_failed(k, rc);
-	return false;
-}
-
 /* ---- threads ---- */
 
-/* The next table of which only SQLite can compute something; NULL when there is none left. */
-static struct table *next_sql(struct walk *w)
-{
-	struct table *t;
-
-	pthread_mutex_lock(&w->lock);
-	for (t = w->sql_next; t != NULL && t->sql == NULL; t = t->next)
-		;
-	w->sql_next = t != NULL ? t->next : NULL;
-	pthread_mutex_unlock(&w->lock);
-	return t;
-}
-
-/* Table after table; or, when only differences matter, the one table at hand. */
-static void walk_sql(struct worker *k)
-{
-	struct table *t = k->w->sifting ? k->tree->table : next_sql(k->w);
-
-	for (; t != NULL && look(k->w) == 0; t = k->w->sifting ? NULL : next_sql(k->w)) {
-		k->tree = &t->tree;
-		if (prepare(k) && compute(k))
-			hand_in_sums(k);
-	}
-}
-
-static void run(struct worker *k, struct unit *u)
+static void run(struct worker *k, struct walk_unit *u)
 {
 	static struct tree freelist = { .type = "free list" };
 
 	k->unit = u;
 	k->tree = u->what == UNIT_FREELIST ? &freelist : u->tree;
-	if (look(k->w) != 0 || (k->tree != NULL && !prepare(k))) {
+	if (walk_look(k->w) != 0 || (k->tree != NULL && !walk_prepare(k))) {
 		free(u->high_key);
 		return;
 	}
 	switch (u->what) {
 	case UNIT_TREE:
 		walk_tree(k);
-		hand_in_sums(k);
+		walk_hand_in_sums(k);
 		break;
 	case UNIT_CHILDREN:
 		walk_children(k);
-		hand_in_sums(k);
+		walk_hand_in_sums(k);
 		break;
 	case UNIT_SQL:
 		walk_sql(k);
@@ -1024,10 +533,10 @@ static void *work(void *walk)
 {
 	struct walk *w = walk;
 	struct worker *k = calloc(1, sizeof *k);
-	struct unit u;
+	struct walk_unit u;
 
 	if (k == NULL) {
-		out_of_memory(w);
+		walk_out_of_memory(w);
 		return NULL;
 	}
 	k->w = w;
@@ -1066,7 +575,7 @@ static void *work(void *walk)
 	return NULL;
 }
 
-static void run_units(struct walk *w, unsigned jobs)
+void walk_run(struct walk *w, unsigned jobs)
 {
 	pthread_t threads[64];
 	unsigned n = 0;
@@ -1102,151 +611,6 @@ static void check_largest_root(struct walk *w)
 	if (in_header != 0 && in_header != largest)
 		damage_add(w->o->damage, "file", NULL, DAMAGE_POINTER, 1, 1,
 			   "largest root page %" PRIu32 ", %" PRIu32 " in the header", largest, in_header);
-}
-
-/* Damage that makes a comparison of entries and rows pointless: it was told, and more would only hide it. */
-static bool is_broken(struct walk *w, const struct tree *t)
-{
-	return damage_has(w->o->damage, t->name, DAMAGE_PAGE, DAMAGE_RECORD);
-}
-
-/* Can the entries of this index be compared with what the rows demand? */
-static bool is_comparable(struct walk *w, const struct table *t, const struct index *i)
-{
-	if (is_broken(w, &t->tree) || is_broken(w, &i->tree) || t->tree.too_long || i->tree.too_long)
-		return false;
-	return i->slots != NULL || (i->computed && !t->sql_failed);
-}
-
-static bool differs(const struct index *i)
-{
-	return i->expected.count != i->found.count || i->expected.sum != i->found.sum;
-}
-
-struct difference {
-	struct walk *w;
-	const struct index *index;
-	bool told;
-};
-
-static void tell_difference(void *ctx, int count, int64_t row)
-{
-	struct difference *d = ctx;
-	const struct index *i = d->index;
-	enum damage_kind kind = count > 0 ? DAMAGE_MISSING : DAMAGE_EXTRA;
-
-	d->told = true;
-	if (i->has_rowid)
-		damage_add(d->w->o->damage, "index", i->tree.name, kind, 1, row, "row %" PRId64, row);
-	else
-		damage_add(d->w->o->damage, "index", i->tree.name, kind, 1, 0, "%" PRIu64 " entries for %" PRIu64 " rows",
-			   (uint64_t)i->found.count, (uint64_t)i->expected.count);
-}
-
-/* Some indexes do not agree with their tables: those are walked again, to see what differs. */
-static void sift(struct walk *w)
-{
-	pages_clear(&w->pages);
-	w->sifting = true;
-	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next) {
-		bool by_rows = false, by_sql = false;
-		unsigned sieves = 0;
-
-		for (struct index *i = t->indexes; i != NULL && sieves < SIEVES_MAX; i = i->next) {
-			if (!is_comparable(w, t, i) || !differs(i) || (i->sieve = sieve_new()) == NULL)
-				continue;
-			sieves++;
-			by_rows = by_rows || i->slots != NULL;
-			by_sql = by_sql || i->computed;
-			push(w, &(struct unit){ .what = UNIT_TREE, .tree = &i->tree });
-		}
-		if (by_rows)
-			push(w, &(struct unit){ .what = UNIT_TREE, .tree = &t->tree });
-		if (by_sql)
-			push(w, &(struct unit){ .what = UNIT_SQL, .tree = &t->tree });
-		/* one table at a time, by one thread: sieves are large, and not shared */
-		run_units(w, 1);
-		for (struct index *i = t->indexes; i != NULL; i = i->next) {
-			struct difference d = { w, i, false };
-
-			if (!is_comparable(w, t, i) || !differs(i))
-				continue;
-			/* told in any case, listed or not */
-			if (i->sieve == NULL || w->stopping || !sieve_list(i->sieve, tell_difference, &d) || !d.told)
-				damage_add(w->o->damage, "index", i->tree.name, DAMAGE_COUNT, 1, 0,
-					   "%" PRIu64 " entries for %" PRIu64 " rows, whose differences cannot all be listed",
-					   (uint64_t)i->found.count, (uint64_t)i->expected.count);
-			sieve_free(i->sieve);
-			i->sieve = NULL;
-		}
-	}
-	w->sifting = false;
-}
-
-/* Without its collation nobody can tell what an index ought to be. */
-static void need_collations(struct walk *w, const struct index *i, const struct tree *tree)
-{
-	if (!i->order_known)
-		unjudged(w, "%s %.60s: a collation of the application's own", tree->type, tree->name);
-}
-
-static bool compare_indexes(struct walk *w)
-{
-	bool differ = false;
-
-	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next) {
-		if (t->tree.index != NULL)
-			need_collations(w, t->tree.index, &t->tree);
-		for (struct index *i = t->indexes; i != NULL; i = i->next) {
-			uint64_t rows = t->tree.entries, entries = i->tree.entries;
-
-			if (w->o->full && is_comparable(w, t, i))
-				differ = differ || differs(i);
-			else if (!i->partial && rows != entries && !is_broken(w, &t->tree) && !is_broken(w, &i->tree))
-				damage_add(w->o->damage, "index", i->tree.name, DAMAGE_COUNT,
-					   rows > entries ? rows - entries : entries - rows, 0,
-					   "%" PRIu64 " entries for %" PRIu64 " rows", entries, rows);
-			need_collations(w, i, &i->tree);
-		}
-	}
-	return differ;
-}
-
-/* SQLite's own check of one table, for what we cannot do. */
-static void fall_back(struct walk *w, struct table *t)
-{
-	struct worker k = { .w = w, .tree = &t->tree };
-	const char *check = w->o->full ? "integrity_check" : "quick_check";
-	char *sql = sqlite3_mprintf("PRAGMA main.%s(\"%w\")", check, t->tree.name);
-	sqlite3_stmt *s = NULL;
-	int rc = sql != NULL ? open_sql(&k) : SQLITE_NOMEM;
-
-	msg_info("table %s: left to SQLite's %s", t->tree.name, check);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(k.db, sql, -1, &s, NULL);
-	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-		rc = sqlite3_step(s);
-		if (rc == SQLITE_ROW) {
-			const char *text = (const char *)sqlite3_column_text(s, 0);
-
-			if (text == NULL || strcmp(text, "ok") != 0)
-				bad(&k, DAMAGE_RECORD, 0, "SQLite: %s", text != NULL ? text : "no answer");
-		}
-	}
-	if (rc != SQLITE_DONE)
-		sql_failed(&k, rc);
-	sqlite3_finalize(s);
-	sqlite3_close(k.db);
-	sqlite3_free(sql);
-}
-
-static bool must_fall_back(const struct table *t)
-{
-	bool too_long = t->tree.too_long;
-
-	for (const struct index *i = t->indexes; i != NULL; i = i->next)
-		too_long = too_long || i->tree.too_long;
-	return t->fallback || too_long;
 }
 
 struct walk *walk_new(const struct walk_options *o)
@@ -1288,32 +652,57 @@ static unsigned sql_threads(const struct walk *w)
 
 void walk_schema(struct walk *w)
 {
-	push(w, &(struct unit){ .what = UNIT_TREE, .tree = &w->o->plan->tables->tree });
-	run_units(w, 1);
+	uint32_t room = w->overflow_room;
+
+	/* one thread, which may have the room of all for a long statement */
+	w->overflow_room = OVERFLOW_MEMORY / 3;
+	w->takes_schema = true;
+	walk_push(w, &(struct walk_unit){ .what = UNIT_TREE, .tree = &w->o->plan->tables->tree });
+	walk_run(w, 1);
+	w->takes_schema = false;
+	w->overflow_room = room;
+	if (schema_sort(&w->o->plan->schema) != 0)
+		walk_out_of_memory(w);
+}
+
+void walk_table(struct walk *w, struct table *t)
+{
+	walk_push(w, &(struct walk_unit){ .what = UNIT_TREE, .tree = &t->tree });
+	walk_run(w, w->o->jobs);
+}
+
+/* What SQLite had not memory enough for while several threads shared it. */
+static void try_again(struct walk *w)
+{
+	w->last_try = true;
+	for (struct table *t = w->o->plan->tables; t != NULL && !w->stopping; t = t->next) {
+		if (!t->again)
+			continue;
+		walk_push(w, &(struct walk_unit){ .what = UNIT_SQL, .tree = &t->tree });
+		walk_run(w, 1);
+	}
 }
 
 void walk_all(struct walk *w)
 {
 	/* a stack: what can be divided last is begun last */
 	for (struct table *t = w->o->plan->tables->next; t != NULL; t = t->next) {
-		push(w, &(struct unit){ .what = UNIT_TREE, .tree = &t->tree });
+		walk_push(w, &(struct walk_unit){ .what = UNIT_TREE, .tree = &t->tree });
 		for (struct index *i = t->indexes; i != NULL; i = i->next)
-			push(w, &(struct unit){ .what = UNIT_TREE, .tree = &i->tree });
+			walk_push(w, &(struct walk_unit){ .what = UNIT_TREE, .tree = &i->tree });
 	}
-	push(w, &(struct unit){ .what = UNIT_FREELIST });
+	walk_push(w, &(struct walk_unit){ .what = UNIT_FREELIST });
 	w->sql_next = w->o->plan->tables;
 	for (unsigned i = sql_threads(w); i > 0; i--)
-		push(w, &(struct unit){ .what = UNIT_SQL });
-	run_units(w, w->o->jobs);
+		walk_push(w, &(struct walk_unit){ .what = UNIT_SQL });
+	walk_run(w, w->o->jobs);
 	if (w->stopping)
 		return;
 	check_unused(w);
 	check_largest_root(w);
-	for (struct table *t = w->o->plan->tables; t != NULL; t = t->next)
-		if (must_fall_back(t))
-			fall_back(w, t);
-	if (compare_indexes(w))
-		sift(w);
+	try_again(w);
+	if (!w->stopping)
+		walk_judge_indexes(w);
 }
 
 const char *walk_unjudged(const struct walk *w)

@@ -41,14 +41,16 @@ struct walk;
 struct walk *walk_new(const struct walk_options *o);
 void walk_free(struct walk *w);
 
-/* The schema's own b-tree, to be walked before SQLite is shown the file: plan has only that. */
+/* The schema's own b-tree, to be walked before SQLite is shown the file: plan has only that, and gets its rows. */
 void walk_schema(struct walk *w);
+
+/* One table's own b-tree alone, to count its rows. */
+void walk_table(struct walk *w, struct table *t);
 
 /* All the rest: plan has the whole schema. */
 void walk_all(struct walk *w);
 
-/* Why something could not be judged although nothing may be wrong (a read error, a collation that is the
- * application's, memory); "" when all was. */
+/* Why the walk could not be done (a read error, memory); "" when it was. What else could not be judged is a doubt. */
 const char *walk_unjudged(const struct walk *w);
 
 /* stop said so. */

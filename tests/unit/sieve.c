@@ -22,11 +22,11 @@ static uint64_t hash_of(uint64_t i)
 static int told[LIST_MAX];
 static unsigned tells, strange;
 
-static void tell(void *ctx, int count, int64_t mark)
+static void tell(void *ctx, int count, uint64_t hash, int64_t mark)
 {
 	(void)ctx;
 	tells++;
-	if (mark < 0 || mark >= LIST_MAX || (count != 1 && count != -1))
+	if (hash != hash_of((uint64_t)mark) || mark < 0 || mark >= LIST_MAX || (count != 1 && count != -1))
 		strange++;
 	else
 		told[mark] += count;

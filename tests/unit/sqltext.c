@@ -43,6 +43,47 @@ static const struct {
 	{ "", { NULL }, false, false },
 };
 
+static const struct {
+	const char *sql, *name, *on;
+	enum sqltext_type type;
+} whole[] = {
+	{ "CREATE TABLE t(a, b) STRICT, WITHOUT ROWID", "t", NULL, SQLTEXT_TABLE },
+	{ "create table \"a \"\" (b\" (a DEFAULT ')' /* ) */) SOMETHING NEW -- )", "a \" (b", NULL, SQLTEXT_TABLE },
+	{ "CREATE VIRTUAL TABLE [v] USING fts5(a, b = '(')", "v", NULL, SQLTEXT_VIRTUAL },
+	{ "CREATE VIRTUAL TABLE v USING m", "v", NULL, SQLTEXT_VIRTUAL },
+	{ "CREATE INDEX i ON `t t`(a ->> '$.x') WHERE b NEW SYNTAX (c)", "i", "t t", SQLTEXT_INDEX },
+	{ "CREATE UNIQUE INDEX 'i''' ON t(a)", "i'", "t", SQLTEXT_INDEX },
+	{ "CREATE VIEW v AS SELECT group_concat(a ORDER BY b) FROM t", "v", NULL, SQLTEXT_VIEW },
+	{ "CREATE VIEW \"as\"(a, b) AS VALUES (1, 2)", "as", NULL, SQLTEXT_VIEW },
+	{ "CREATE TRIGGER r AFTER UPDATE OF a ON t BEGIN SELECT 1; END", "r", "t", SQLTEXT_TRIGGER },
+	{ "CREATE TRIGGER r INSTEAD OF DELETE ON t FOR EACH ROW WHEN (1) BEGIN DELETE FROM t; END -- x", "r", "t",
+	  SQLTEXT_TRIGGER },
+};
+
+static const char *const broken[] = {
+	"", "CREATE", "CREATE TABLE", "CREATE TABLE t", "CREATE TABLE t(a", "CREATE TABLE t(a))", "CREATE TABLE t(a) 'x'",
+	"CREATE TABLE t(a\001b)", "CREATE TABLE t(a DEFAULT 'x)", "CREATE TABLE t(a) STRICT (", "CREATE TABLE (a)",
+	"CRXATE TABLE t(a)", "CREATE UNIQUE TABLE t(a)", "CREATE VIRTUAL INDEX i ON t(a)", "CREATE VIRTUAL TABLE v",
+	"CREATE VIRTUAL TABLE v USING m(", "CREATE INDEX i ON t", "CREATE INDEX i ON t(a) WHERE", "CREATE INDEX i t(a)",
+	"CREATE VIEW v AS", "CREATE VIEW v SELECT 1", "CREATE VIEW v AS SELECT", "SELECT 1",
+	"CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1;", "CREATE TRIGGER r AFTER INSERT BEGIN SELECT 1; END",
+	"CREATE VIEW v AS SELECT \"a FROM t", "CREATE VIEW v AS SELECT a\177 FROM t",
+};
+
+static void test_whole(const char *sql, const char *name, const char *on, enum sqltext_type type)
+{
+	struct sqltext_statement st;
+	bool is_whole = sqltext_whole(sql, &st);
+
+	check(is_whole, "%s: not whole", sql);
+	if (!is_whole)
+		return;
+	check(st.type == type, "%s: of type %d", sql, (int)st.type);
+	check(sqltext_is_name(st.name, name), "%s: not named %s", sql, name);
+	check(!sqltext_is_name(st.name, "nam") && !sqltext_is_name(st.name, ""), "%s: named otherwise", sql);
+	check(on == NULL || sqltext_is_name(st.on, on), "%s: not on %s", sql, on);
+}
+
 static void test_index(const char *sql, const char *const columns[4], const char *where)
 {
 	struct sqltext t;
@@ -78,5 +119,12 @@ int main(void)
 		test_index(indexes[i].sql, indexes[i].columns, indexes[i].where);
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
 		test_table(tables[i].sql, tables[i].checks, tables[i].without_rowid, tables[i].strict);
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+		test_whole(whole[i].sql, whole[i].name, whole[i].on, whole[i].type);
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+		struct sqltext_statement st;
+
+		check(!sqltext_whole(broken[i], &st), "%s: said to be whole", broken[i]);
+	}
 	return check_done();
 }
