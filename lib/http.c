@@ -585,6 +585,7 @@ enum http_result http_send(struct http *h, const struct http_request *q, struct 
 		headers = more;
 	}
 	curl_easy_setopt(h->curl, CURLOPT_URL, q->url);
+	curl_easy_setopt(h->curl, CURLOPT_USERPWD, q->login);
 	curl_easy_setopt(h->curl, CURLOPT_PROXY, proxy_for(q->url));
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	if (q->post) {

@@ -45,6 +45,7 @@ struct http_request {
 	const char *url;
 	bool post;
 	const char *const *headers;	/* "Name: value", ended by NULL; NULL for none */
+	const char *login;		/* user:password for Basic authentication (RFC 7617); NULL for none */
 	/* The body of a POST: body_len bytes of body, or of read when body is NULL. */
 	const char *body;
 	uint64_t body_len;

@@ -34,19 +34,34 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	jq -cn --arg since "$(since)" '{type: "message", attachments: [{
 		contentType: "application/vnd.microsoft.card.adaptive", contentUrl: null, content: {
 		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", type: "AdaptiveCard", version: "1.2", body: [
-		{type: "TextBlock", text: "CRITICAL: primary pi-ctv is down", weight: "Bolder", size: "Medium",
-			color: "Attention", wrap: true},
-		{type: "FactSet", facts: [{title: "Since", value: $since}, {title: "Check", value: "HTTP 503 /health/"},
-			{title: "Do", value: "failover-to-pi2"}]}],
+		{type: "RichTextBlock", inlines: [{type: "TextRun", text: "CRITICAL: primary pi-ctv is down",
+			weight: "Bolder", size: "Medium", color: "Attention"}]},
+		{type: "FactSet", facts: [{title: "Since", value: $since}, {title: "Check", value: "below"}]},
+		{type: "RichTextBlock", inlines: [{type: "TextRun", text: "Check: ", weight: "Bolder"},
+			{type: "TextRun", text: "HTTP 503 /health/"}]},
+		{type: "RichTextBlock", inlines: [{type: "TextRun", text: "Do: ", weight: "Bolder"},
+			{type: "TextRun", text: "failover-to-pi2"}]}],
 		actions: [{type: "Action.OpenUrl", title: "Dashboard", url: "http://100.96.96.109:5001/"}]}}]}' >wanted
 	sent teams . | jq -c . | cmp - wanted
 	jq -e '.method == "POST" and .type == "application/json" and .path == "/teams/s3cr3t"' "$R/log"
 	for row in warning:Warning unknown:Default; do
 		alert-post --key "${row%:*}" --state "${row%:*}" --to teams text
-		[ "$(sent teams '.attachments[0].content.body[0].color')" = "${row#*:}" ]
+		[ "$(sent teams '.attachments[0].content.body[0].inlines[0].color')" = "${row#*:}" ]
 	done
 	up
-	[ "$(sent teams '.attachments[0].content.body[0] | .color + " " + .text')" = 'Good RESOLVED: primary pi-ctv is down' ]
+	[ "$(sent teams '.attachments[0].content.body[0].inlines[0] | .color + " " + .text')" = 'Good RESOLVED: primary pi-ctv is down' ]
+}
+
+@test "in a card strangers' text stands where no Markdown is read, each line for itself, and many in bounds" {
+	local text='[Restore](https://evil.example/login) **x** `y`'
+	alert-post --key k --to teams --do "$text" "$text"$'\n'"$text"$'\n\n'"$text"
+	# nowhere but in a TextRun
+	[ "$(sent teams '[.. | strings | select(test("evil"))] | length')" -eq 4 ]
+	[ "$(sent teams '[.. | objects | select(.type == "TextRun" and (.text | test("evil")))] | length')" -eq 4 ]
+	[ "$(sent teams '.attachments[0].content.body | map(.type) | unique | join(" ")')" = 'FactSet RichTextBlock' ]
+	alert-post --key many --to teams "$(seq 900)"
+	[ "$(sent teams . | wc -c)" -lt 8192 ]
+	[ "$(sent teams '.attachments[0].content.body | length')" -eq 18 ]
 }
 
 @test "Slack gets one text, its three special characters escaped" {
@@ -58,7 +73,8 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 		echo 'Check: second line'
 		echo 'Do: a &gt; b'
 	} | cmp - text
-	[ "$(sent slack 'keys[]')" = text ]
+	# no markup, no picture of a link
+	[ "$(sent slack '[.mrkdwn, .unfurl_links, .unfurl_media] | tojson')" = '[false,false,false]' ]
 }
 
 @test "ntfy gets JSON at the server's root: topic, title, message, priority, tags" {
@@ -95,11 +111,90 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	echo '{"ok":false,"msg":"Monitor not found"}' >"$R/body"
 	answer 404
 	run alert-post --to kuma --state ok fine
-	expect 77 '^alert-post: kuma: it answered 404$'
+	expect 77 '^alert-post: kuma: it answered 404: Monitor not found$'
 	answer 200
-	echo '<html>please log in</html>' >"$R/body"
+	run alert-post --to kuma --state ok fine
+	expect 77 '^alert-post: kuma: it refuses: Monitor not found$'
+	echo '{"ok":false,"msg":"no monitor has the token s3cr3t"}' >"$R/body"
+	run alert-post --to kuma --state ok fine
+	expect 77 '^alert-post: kuma: it refuses: without a reason$'
+	echo fine >"$R/body"
 	run alert-post --to kuma --state ok fine
 	expect 77 "not Uptime Kuma's"
+	echo '<html>please log in</html>' >"$R/body"
+	for channel in kuma healthchecks; do
+		run alert-post --to $channel --state ok fine
+		expect 77 "^alert-post: $channel: a web page answers in its place$"
+	done
+}
+
+# refuses CHANNEL STATUS ANSWER: what it answers with 200 is no delivery: that exit status, and the alert stays queued
+refuses() {
+	settings "$1"
+	rm -rf state/alerts
+	printf '%s\n' "$3" >"$R/body"
+	run down
+	expect "$2" "^alert-post: $1: .*; queued$"
+	[ "$(jq '.channels[0].pending' state/alerts/primary-down)" = true ]
+}
+
+@test "each service's ways to refuse with a 200 are known, and what it takes counts as told" {
+	local failed='Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error'
+	refuses teams 75 "$failed 429 with ContextId tcid=0"
+	refuses teams 75 "$failed 503 with ContextId tcid=0"
+	refuses teams 77 "$failed 413 with ContextId tcid=0"
+	refuses teams 77 'Summary or Text is required.'
+	refuses teams 77 '{"error":{"code":"DirectApiAuthorizationRequired","message":"The request must be authenticated"}}'
+	grep -q 'must be authenticated' <<<"$output"
+	refuses slack 77 'channel_is_archived'
+	refuses slack 77 '{"ok":false,"error":"invalid_auth"}'
+	refuses ntfy 77 '{"code":40301,"http":403,"error":"forbidden"}'
+	refuses ntfy 77 '<html>please log in</html>'
+	for row in teams: teams:1 'teams:{"id":"x"}' slack:ok 'ntfy:{"id":"x","event":"message"}'; do
+		settings "${row%%:*}"
+		rm -rf state/alerts
+		printf '%s' "${row#*:}" >"$R/body"
+		down || { echo "$row" >&2; return 1; }
+	done
+}
+
+@test "healthchecks: /fail stands before a query, and a 200 that heard nobody is no success" {
+	sed -i 's,/healthchecks/s3cr3t,/healthchecks/key/slug/?create=1,' "$CTV_ENV_FILE"
+	alert-post --to healthchecks --state ok 'fine'
+	alert-post --to healthchecks --state critical 'bad'
+	[ "$(jq -c '[.path, .query]' "$R/log" | paste -sd' ')" = \
+		'["/healthchecks/key/slug",{"create":"1"}] ["/healthchecks/key/slug/fail",{"create":"1"}]' ]
+	echo 'OK (not found)' >"$R/body"
+	run alert-post --to healthchecks --state ok fine
+	expect 77 '^alert-post: healthchecks: it knows no such check$'
+	echo 'OK (rate limited)' >"$R/body"
+	run alert-post --to healthchecks --state ok fine
+	expect 75 'limits the rate'
+	echo OK >"$R/body"
+	alert-post --to healthchecks --state ok fine
+}
+
+@test "a protected ntfy topic: a token, a user and a password, or ?auth=; never in a message or as the topic" {
+	settings ntfy
+	address=$(sed 's/^CTV_NTFY_URL=//' "$CTV_ENV_FILE")
+	CTV_NTFY_TOKEN=tk_s3cr3t alert-post --key a text
+	CTV_NTFY_USER=mirror CTV_NTFY_PASSWORD='p:w s' alert-post --key b text
+	CTV_NTFY_URL=$address'?auth=QmVhcmVyIHRrX3g#x' alert-post --key c text
+	[ "$(jq -r '[.path, .query.auth, .authorization, (.body | fromjson | .topic)] | join(" ")' "$R/log")" = "/ntfy/  Bearer tk_s3cr3t s3cr3t
+/ntfy/  Basic $(printf 'mirror:p:w s' | base64) s3cr3t
+/ntfy/ QmVhcmVyIHRrX3g  s3cr3t" ]
+	run env CTV_NTFY_USER=mirror alert-post --key d text
+	expect 77 'a user or a password without the other'
+	run env CTV_NTFY_TOKEN=$'tk_x\r\nX-Evil: 1' alert-post --key e text
+	expect 77 'its token has white space'
+	run env CTV_NTFY_URL="$url/" alert-post --key f text
+	expect 77 'names no topic'
+	answer 401
+	echo '{"code":40101,"http":401,"error":"unauthorized"}' >"$R/body"
+	run env CTV_NTFY_TOKEN=tk_s3cr3t alert-post -v --key g text
+	expect 77 'ntfy: it answered 401: unauthorized; queued'
+	! grep -q 'tk_' <<<"$output" || return 1
+	! grep -rq 'tk_' state || return 1
 }
 
 @test "healthchecks gets a POST, to /fail when it is bad" {
@@ -239,7 +334,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	answer 200
 	run up
 	expect 0
-	sent teams '.attachments[0].content.body[0].text' | grep -q RESOLVED
+	sent teams '.attachments[0].content.body[0].inlines[0].text' | grep -q RESOLVED
 	sent slack .text | grep -q RESOLVED
 	[ "$(got slack/)" -eq 3 ]
 }
@@ -319,11 +414,14 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 @test "an answer without end, and none at all" {
 	settings teams
 	answer endless
+	run alert-post --key other text
+	expect 77 'teams: accepted, and then: xxx'
+	settings ntfy
 	run down
 	expect 0
 	answer stall
 	run up
-	expect 75 'teams: .*; queued'
+	expect 75 'ntfy: .*; queued'
 	answer 200
 	receiver_stop
 	run alert-post --flush
@@ -338,7 +436,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	answer 200
 	up
 	[ "$(got)" -eq 2 ]
-	sent teams '.attachments[0].content.body[0].text' | grep -q RESOLVED
+	sent teams '.attachments[0].content.body[0].inlines[0].text' | grep -q RESOLVED
 }
 
 @test "killed between the sending and the record, it is told twice, never not at all" {
@@ -444,14 +542,14 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	settings teams slack ntfy
 	text=$(printf 'a\tb\033[31mred\377\342\200\256end\nline\rtwo \303\251')
 	alert-post --key k "$text"
-	[ "$(sent teams '.attachments[0].content.body[0].text')" = 'CRITICAL: a b\x1b[31mred\xff\xe2\x80\xaeend' ]
-	[ "$(sent teams '.attachments[0].content.body[1].facts[1].value')" = 'line two é' ]
+	[ "$(sent teams '.attachments[0].content.body[0].inlines[0].text')" = 'CRITICAL: a b\x1b[31mred\xff\xe2\x80\xaeend' ]
+	[ "$(sent teams '.attachments[0].content.body[2].inlines[1].text')" = 'line two é' ]
 	long=$(printf 'é%.0s' $(seq 9000))
 	alert-post --key long "$long"$'\n'"$long"
 	for channel in teams slack ntfy; do
 		[ "$(jq -r 'select(.path | startswith("/'$channel'/")) | .body' "$R/log" | tail -n 1 | wc -c)" -lt 4096 ]
 	done
-	sent teams '.attachments[0].content.body[0].text' | grep -q 'é \.\.\.$'
+	sent teams '.attachments[0].content.body[0].inlines[0].text' | grep -q 'é \.\.\.$'
 	run ! grep -q '�' "$R/log"
 }
 

@@ -55,7 +55,7 @@ all() {
 
 # heard WORD: how many of the services has the receiver heard of so?
 heard() {
-	pi2 cat $R/log | jq -r '.body | fromjson? | .attachments[0].content.body[0].text' | grep "$1" |
+	pi2 cat $R/log | jq -r '.body | fromjson? | .attachments[0].content.body[0].inlines[0].text' | grep "$1" |
 		grep -oE "($(tr ' ' '|' <<<"$UNITS"))\.service" | sort -u | wc -l
 }
 
@@ -77,39 +77,39 @@ recovers() {
 
 # card FILTER: of the download's alert
 card() {
-	pi2 cat $R/log | jq -r '.body | fromjson? | .attachments[0].content.body | select(.[0].text | test("pi2-download")) | '"$1" |
+	pi2 cat $R/log | jq -r '.body | fromjson? | .attachments[0].content.body | select(.[0].inlines[0].text | test("pi2-download")) | '"$1" |
 		head -n 1
 }
 
 @test "an exit code: with the code, the last words and what to do; and its end" {
 	all ExecStart= 'ExecStart=sh -c "echo not my last words; echo the last words; exit 65"'
 	arrives failed
-	[ "$(card '.[0].text')" = 'WARNING: pi2: ctv-pi2-download.service failed: exit-code (exited 65)' ]
-	card '.[1].facts[] | select(.title == "Check").value' | grep -q 'the last words'
-	card '.[1].facts[] | select(.title == "Do").value' | grep -qx 'systemctl status ctv-pi2-download.service; .*'
+	[ "$(card '.[0].inlines[0].text')" = 'WARNING: pi2: ctv-pi2-download.service failed: exit-code (exited 65)' ]
+	card 'map(.inlines[]?.text) | join(" ")' | grep -q 'the last words'
+	card 'map(.inlines[]?.text) | join(" ")' | grep -q 'Do:  systemctl status ctv-pi2-download.service; .*'
 	# the application is what it is all for
-	pi2 jq -r '.body | fromjson? | .attachments[0].content.body[0].text' $R/log | grep -q '^CRITICAL: pi2: flaskapp.service failed'
+	pi2 jq -r '.body | fromjson? | .attachments[0].content.body[0].inlines[0].text' $R/log | grep -q '^CRITICAL: pi2: flaskapp.service failed'
 	recovers
 }
 
 @test "a kill" {
 	all ExecStart= 'ExecStart=sh -c "kill -KILL $$$$"'
 	arrives failed
-	[ "$(card '.[0].text')" = 'WARNING: pi2: ctv-pi2-download.service failed: signal (killed KILL)' ]
+	[ "$(card '.[0].inlines[0].text')" = 'WARNING: pi2: ctv-pi2-download.service failed: signal (killed KILL)' ]
 }
 
 @test "a time-out" {
 	# a start that takes too long, or a life: the page's server counts as started at once
 	all ExecStart= 'ExecStart=sleep 600' TimeoutStartSec=1 RuntimeMaxSec=1
 	arrives failed
-	card '.[0].text' | grep -q 'failed: timeout (killed TERM)$'
+	card '.[0].inlines[0].text' | grep -q 'failed: timeout (killed TERM)$'
 }
 
 @test "a program that is not there" {
 	all ExecStart= ExecStart=/usr/local/lib/ctv-mirror/none.sh
 	arrives failed
-	card '.[0].text' | grep -q 'failed: exit-code (exited 203)$'
-	card '.[1].facts[] | select(.title == "Check").value' | grep -q 'none.sh.*No such file'
+	card '.[0].inlines[0].text' | grep -q 'failed: exit-code (exited 203)$'
+	card 'map(.inlines[]?.text) | join(" ")' | grep -q 'none.sh.*No such file'
 }
 
 @test "a sandbox that cannot be made" {
@@ -117,7 +117,7 @@ card() {
 	# the one that raises its own alarm is in the same sandbox: it has no other
 	UNITS=${UNITS/ctv-settle /}
 	arrives failed
-	card '.[0].text' | grep -q 'failed: exit-code (exited 226)$'
+	card '.[0].inlines[0].text' | grep -q 'failed: exit-code (exited 226)$'
 }
 
 @test "a condition that cannot be judged is a failure, one that is not met is none" {
@@ -127,7 +127,7 @@ card() {
 	forget
 	all 'ExecCondition=false'
 	pi2 sh -c "systemctl start $UNITS; systemctl start ctv-alert@last-one.service.service"
-	[ "$(pi2 jq -r '.body | fromjson? | .attachments[0].content.body[0].text' $R/log)" = 'WARNING: pi2: last-one.service failed' ] ||
+	[ "$(pi2 jq -r '.body | fromjson? | .attachments[0].content.body[0].inlines[0].text' $R/log)" = 'WARNING: pi2: last-one.service failed' ] ||
 		{ pi2 cat $R/log; return 1; }
 }
 

@@ -2,7 +2,7 @@
 """receiver.py DIR [PORT [ADDRESS CERTIFICATE KEY]] - takes what alert-post sends and answers as a test wants
 
 Prints its port; https with a certificate. Each request becomes a line of DIR/log:
-{"at","method","path","query","type","body"}. The answer is what DIR/answer.SEGMENT says for a path /SEGMENT/...,
+{"at","method","path","query","type","authorization","body"}. The answer is what DIR/answer.SEGMENT says for a path /SEGMENT/...,
 else DIR/answer, else 200:
   STATUS [RETRY-AFTER]   with the body in DIR/body, if there
   keep                   200, and the connection stays open for the next request
@@ -44,7 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         line = {"at": time.time(), "method": self.command, "path": url.path,
                 "query": dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True)),
-                "type": self.headers.get("Content-Type"), "body": body.decode("utf-8")}
+                "type": self.headers.get("Content-Type"), "authorization": self.headers.get("Authorization"),
+                "body": body.decode("utf-8")}
         with lock, open(os.path.join(where, "log"), "a", encoding="utf-8") as f:
             f.write(json.dumps(line) + "\n")
         self.answer(read("answer." + url.path.split("/")[1], read("answer", "200")))

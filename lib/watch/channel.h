@@ -3,7 +3,8 @@
  * form of each message is its service's:
  *   teams         Teams Workflows: a message with one adaptive card (learn.microsoft.com/connectors/teams)
  *   slack         an incoming webhook (api.slack.com/messaging/webhooks)
- *   ntfy          JSON to the server's root, the topic is the URL's last step (docs.ntfy.sh/publish)
+ *   ntfy          JSON to the server's root, the topic is the URL's last step (docs.ntfy.sh/publish); a protected one
+ *                 wants CTV_WORD_TOKEN, CTV_WORD_USER and CTV_WORD_PASSWORD, or ?auth= behind the URL
  *   kuma          Uptime Kuma's push URL: a GET, up or down (server/routers/api-router.js)
  *   healthchecks  a POST to the check's URL, or to URL/fail (healthchecks.io/docs/http_api)
  * A channel is one of these words, or the word and a name (`kuma-sync`); its address is the setting CTV_WORD_URL or

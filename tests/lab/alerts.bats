@@ -53,7 +53,7 @@ pinged() {
 
 # said HOST: what the people were told by it
 said() {
-	jq -r --arg p "/teams/$1" 'select(.path == $p) | "\(.at) \(.body | fromjson | .attachments[0].content.body[0].text)"' "$R/log"
+	jq -r --arg p "/teams/$1" 'select(.path == $p) | "\(.at) \(.body | fromjson | .attachments[0].content.body[0].inlines[0].text)"' "$R/log"
 }
 
 # fault NAME: from now on it is broken
