@@ -288,7 +288,7 @@ int setting_check(void)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		const char *value = table[i].name != NULL ? config_get(table[i].name) : NULL;
-		const char *why = value != NULL ? table[i].wrong(value) : NULL;
+		const char *why = value != NULL ? table[i].wrong(value) : NULL, *hint;
 
 		if (why == NULL)
 			continue;
@@ -297,6 +297,9 @@ int setting_check(void)
 			msg_err(table[i].name, "%s", why);
 		else
 			msg_err(table[i].name, "%s: %s", value, why);
+		hint = config_hint(value);
+		if (hint != NULL)
+			msg_hint("%s", hint);
 		return EX_CONFIG;
 	}
 	return EX_OK;

@@ -69,7 +69,7 @@ options_of() {
 	for page in "$ROOT"/man/*; do
 		sed -n 's/^\.Xr \([a-z.-]*\) \([0-9]\).*/\1.\2/p' "$page" | while read -r name; do
 			case $name in
-			age-check.* | ctv-* | db-* | dbx-* | mirror-head.* | svc-ctl.* | http-probe.* | alert-post.* | status-render.* | daily-* | fail* | cli-*)
+			*-check.* | ctv-* | db-* | dbx-* | mirror-head.* | svc-ctl.* | http-probe.* | alert-post.* | status-render.* | daily-* | fail* | cli-*)
 				[ -e "$ROOT/man/$name" ] || { echo "${page##*/}: $name does not exist" >&2; exit 1; } ;;
 			esac
 		done

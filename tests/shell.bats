@@ -16,6 +16,9 @@ dbx-put none /none
 db-snapshot none copy
 db-install none live
 svc-ctl status none.service
+svc-ctl check none.service
+room-check none
+holders-check dir
 TABLE
 }
 
@@ -99,6 +102,7 @@ agree() {
 	sqlite3 "it's.db" 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
 	agree db-verify "it's.db"
 	agree age-check "it's.db"
+	agree holders-check "it's.db" || [ $? -eq 3 ]
 	agree db-snapshot "it's.db" copy.db
 	agree dbx-put -f copy.db "/it's é.db"
 	agree dbx-ls "/it's é.db"

@@ -285,6 +285,30 @@ teardown() {
 	expect 0 '^sleeper.timer: active \(waiting\) since .*, disabled$'
 }
 
+@test "check: can it be started? What does not run is OK, what would not start CRITICAL, no systemd UNKNOWN" {
+	sleeper
+	run svc check sleeper
+	expect 0 '^UNIT OK: sleeper.service is inactive \(dead\), static$'
+	run svc check --active sleeper
+	expect 2 '^UNIT CRITICAL: sleeper.service is inactive'
+	svc start sleeper
+	run svc check --active --as ready sleeper
+	expect 0 '^\{"id":"ready","check":"svc-ctl","object":"sleeper.service","state":"ok"'
+	run svc check none
+	expect 2 '^UNIT CRITICAL: none.service: no such unit'
+	printf '[Service]\nExecStart=/none/program\n' | unit gone.service
+	run svc check --shell gone
+	expect 2 "^missing='/none/program'$"
+	grep -q "^text='gone.service: /none/program is not there'$" <<<"$output"
+	unit wrong.service <<<'[Service]'
+	run svc check wrong
+	expect 2 'wrong.service is bad-setting'
+	DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/none run svc-ctl check x
+	expect 3 'UNIT UNKNOWN: x.service: systemd cannot be asked'
+	run svc-ctl --active status x
+	expect 64 'are for check'
+}
+
 @test "--json: one object on one line, the same for every verb" {
 	sleeper
 	for verb in start restart status is-active is-enabled; do

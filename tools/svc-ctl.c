@@ -3,6 +3,7 @@
  *
  *	svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell]
  *		start|stop|restart|is-active|is-enabled|status UNIT
+ *	svc-ctl check [--active] [--json | --as ID | --shell] UNIT
  *
  * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
  * so. Every run ends in time. It works for root and, through polkit, for whoever may manage this unit. It
@@ -15,6 +16,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/exits.h"
@@ -26,11 +28,11 @@
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
-static bool as_json;
+static bool must_be_active;		/* of a check */
 static const char *const names[] = {
-	"unit", "load", "active", "sub", "up", "result", "enabled", "main_pid", "restarts", "missing", "since", NULL,
+	CHECK_NAMES, "unit", "load", "active", "sub", "up", "result", "enabled", "main_pid", "restarts", "missing", "since", NULL,
 };
-static struct shell shell = { .names = names };
+static struct check_form form = { .shell.names = names };
 static const char *verb;
 static char name[UNIT_NAME_MAX + 1];
 
@@ -165,8 +167,8 @@ static void print_answer(const struct unit_look *l, const char *missing)
 		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
 	else
 		json_put_null(o, "since");
-	shell_bool(&shell, "up", is_up(l));
-	json_answer(o, as_json, &shell);
+	shell_bool(&form.shell, "up", is_up(l));
+	json_answer(o, form.json, &form.shell);
 }
 
 /* flaskapp.service: active (running) since 2026-11-24T06:40:00Z, pid 4711, enabled */
@@ -213,7 +215,7 @@ static int answer(struct unit *u, struct unit_look *l)
 		snprintf(l->enabled, sizeof l->enabled, "%s", l->load);
 	if (strcmp(verb, "status") == 0)
 		look_for_program(u, missing);
-	if (as_json || shell_asked(&shell))
+	if (form.json || shell_asked(&form.shell))
 		print_answer(l, missing);
 	else if (strcmp(verb, "status") == 0)
 		print_status(l, missing);
@@ -223,6 +225,54 @@ static int answer(struct unit *u, struct unit_look *l)
 		return 4;
 	snprintf(word, sizeof word, " %s ", l->enabled);
 	return file ? strstr(good, word) == NULL : is_up(l) ? 0 : 3;
+}
+
+/* Would a start find all that it needs? With --active: does it run? */
+static int check(struct unit *u)
+{
+	char missing[PATH_MAX] = "";
+	struct unit_look l;
+	struct check c;
+	int rc = unit_look(u, &l);
+
+	check_init(&c, "UNIT", name, &form);
+	if (rc != EX_OK)
+		return check_done(&c, STATE_UNKNOWN, "%s: systemd gives no answer", name);
+	if (l.enabled[0] == '\0')
+		snprintf(l.enabled, sizeof l.enabled, "%s", l.load);
+	look_for_program(u, missing);
+	check_text(&c, "unit", name);
+	check_text(&c, "load", l.load);
+	check_text(&c, "active", l.active);
+	check_text(&c, "sub", l.sub);
+	check_bool(&c, "up", is_up(&l));
+	check_text(&c, "enabled", l.enabled);
+	check_text(&c, "missing", *missing != '\0' ? missing : NULL);
+	if (strcmp(l.load, "not-found") == 0)
+		return check_done(&c, STATE_CRITICAL, "%s: no such unit", name);
+	if (strcmp(l.load, "loaded") != 0)
+		return check_done(&c, STATE_CRITICAL, "%s is %s", name, l.load);
+	if (*missing != '\0')
+		return check_done(&c, STATE_CRITICAL, "%s: %s is not there", name, missing);
+	return check_done(&c, must_be_active && !is_up(&l) ? STATE_CRITICAL : STATE_OK, "%s is %s (%s), %s", name, l.active,
+			  l.sub, l.enabled);
+}
+
+/* A question that systemd cannot be asked is one without an answer, for a check. */
+static int run_check(void)
+{
+	struct unit *u;
+	struct check c;
+	int rc = unit_open(&u, name, verb, clock_ms() + timeout_ms);
+
+	if (rc == EX_OK) {
+		rc = check(u);
+	} else {
+		check_init(&c, "UNIT", name, &form);
+		rc = check_done(&c, STATE_UNKNOWN, "%s: systemd cannot be asked", name);
+	}
+	unit_close(u);
+	return rc;
 }
 
 static int control(const char *method)
@@ -239,14 +289,16 @@ static int control(const char *method)
 			print_answer(&l, "");
 	}
 	unit_close(u);
-	return shell_end(&shell, cli_close(rc));
+	return shell_end(&form.shell, cli_close(rc));
 }
 
 static const struct option_row options[] = {
 	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this, in all (default 2m)" },
 	{ 0, "settle", "DURATION", option_duration, &settle_ms, "after a start the unit must stay up for so long" },
-	{ 0, "json", NULL, option_flag, &as_json, "print one object that says how the unit is" },
-	{ 0, "shell", "[=PREFIX]", option_shell, &shell, "the same as assignments for a shell" },
+	{ 0, "active", NULL, option_flag, &must_be_active, "of a check: CRITICAL when it is not active" },
+	{ 0, "json", NULL, option_flag, &form.json, "print one object that says how the unit is" },
+	{ 0, "as", "ID", check_as, &form, "of a check: the same, beginning with this id" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &form.shell, "the same as assignments for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
@@ -257,7 +309,9 @@ static const struct command command = {
 		 "  start, stop, restart     done when the unit is so\n"
 		 "  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
 		 "  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
-		 "  status                   both and more, in one line; exit status as is-active",
+		 "  status                   both and more, in one line; exit status as is-active\n"
+		 "  check                    would a start find all it needs? exit status 0 OK, 2 CRITICAL,\n"
+		 "                           3 UNKNOWN",
 	.options = options,
 	.after = "UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.",
 };
@@ -267,8 +321,10 @@ int main(int argc, char **argv)
 	static const struct { const char *verb, *method; } verbs[] = {
 		{ "start", "StartUnit" }, { "stop", "StopUnit" }, { "restart", "RestartUnit" },
 		{ "is-active", NULL }, { "is-enabled", NULL }, { "status", NULL },
+		{ "check", NULL },
 	};
 	const char *why;
+	bool checking;
 	size_t i = 0;
 	int rc;
 
@@ -290,5 +346,8 @@ int main(int argc, char **argv)
 		return cli_usage("--settle is for start and restart");
 	if (settle_ms >= timeout_ms)
 		return cli_usage("--timeout must be longer than --settle");
-	return control(verbs[i].method);
+	checking = strcmp(verb, "check") == 0;
+	if (!checking && (must_be_active || form.id != NULL))
+		return cli_usage("--active and --as are for check");
+	return checking ? run_check() : control(verbs[i].method);
 }

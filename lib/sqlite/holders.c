@@ -24,26 +24,39 @@ static const struct { const char *suffix; off_t lock_at, lock_len; } files[FILES
 
 struct target { bool exists; dev_t dev; ino_t ino; };
 
+/* A process names itself: nothing in its name may look like another one, or drive a terminal. */
+static void read_name(long pid, char name[32])
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fgets(name, 32, f) != NULL)
+		name[strcspn(name, "\n")] = '\0';
+	fclose(f);
+	for (char *c = name; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~' || strchr("(),", *c) != NULL)
+			*c = '?';
+}
+
 /* Adds a process to the list; pid 0 or less is one that this namespace cannot name. */
 static void add(struct holders *h, long pid)
 {
-	size_t used = strlen(h->who);
-	char path[64], comm[32] = "process", word[80];
-	FILE *f;
+	size_t used = strlen(h->who), listed = strlen(h->pids);
+	char comm[32] = "process", word[80];
 
 	if (pid <= 0) {
 		snprintf(word, sizeof word, "a process that cannot be named");
 	} else {
-		snprintf(path, sizeof path, "/proc/%ld/comm", pid);
-		f = fopen(path, "re");
-		if (f != NULL) {
-			if (fgets(comm, sizeof comm, f) != NULL)
-				comm[strcspn(comm, "\n")] = '\0';
-			fclose(f);
-		}
+		read_name(pid, comm);
 		snprintf(word, sizeof word, "%s (pid %ld)", comm, pid);
 		if (strstr(h->who, strrchr(word, '(')) != NULL)
 			return;
+		if (listed + 24 < sizeof h->pids)
+			snprintf(h->pids + listed, sizeof h->pids - listed, "%s%ld", listed > 0 ? " " : "", pid);
 	}
 	h->count++;
 	if (used + strlen(word) + 8 < sizeof h->who)

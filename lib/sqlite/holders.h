@@ -13,7 +13,8 @@
 struct holders {
 	unsigned count;		/* processes other than this one; 0: none was seen */
 	bool all_seen;		/* every process could be looked into: count 0 means that there is none */
-	char who[400];		/* "python3 (pid 812), sqlite3 (pid 977)" */
+	char who[400];		/* "python3 (pid 812), sqlite3 (pid 977)": printable, for a process names itself */
+	char pids[200];		/* "812 977": as many as there is room for */
 };
 
 /*
