@@ -271,7 +271,7 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	make_crashed_wal live
 	make_new other other
 	# after SQLite has put the old one in order
-	stopped_install '?unlink,?unlinkat' 1 other live
+	stopped_install unlinkat 1 other live
 	exec 9<live
 	goes_on
 	exec 9<&-

@@ -165,7 +165,7 @@ static int on_busy(void *ctx, int tries)
 static int begin(struct snapshot *s, int flags)
 {
 	int64_t page_size = 0, pages = 0, ignored;
-	int rc = sqlite3_open_v2(s->real, &s->from, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc = sqlite_open(s->real, NULL, flags, NULL, &s->from);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(s->from, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -189,7 +189,7 @@ static int begin(struct snapshot *s, int flags)
 static int open_source(struct snapshot *s)
 {
 	/* only a connection that may write removes the side files that it made */
-	int rc = begin(s, s->tidy ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int rc = begin(s, s->tidy ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY), status;
 
 	if (rc == SQLITE_READONLY_ROLLBACK || rc == SQLITE_READONLY_RECOVERY) {
 		msg_info("%s: was left in the middle of a transaction, rolling it back", s->src);
@@ -200,12 +200,14 @@ static int open_source(struct snapshot *s)
 		return EX_OK;
 	if (stop_asked())
 		return interrupted(s);
-	sqlite_fail(s->from, s->src, "cannot read", rc);
+	status = sqlite_fail(s->from, s->src, "cannot read", rc);
+	if (status == EX_DATAERR)
+		return status;
 	if ((rc & 0xff) == SQLITE_BUSY)
 		msg_hint("another process has kept it locked for %lld s", (long long)wait_ms / 1000);
 	else if (s->wal && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY))
 		msg_hint("a WAL database needs a -shm file: its directory must be writable for this user");
-	return sqlite_status(rc);
+	return status;
 }
 
 static void close_source(struct snapshot *s)
@@ -245,7 +247,7 @@ static int make_room(const struct snapshot *s)
 static int open_copy(struct snapshot *s)
 {
 	/* private until it is complete: no locks, no journal, and one sync at the end */
-	int rc = sqlite3_open_v2(s->tmp, &s->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, "unix-none");
+	int rc = sqlite_open(s->tmp, NULL, SQLITE_OPEN_READWRITE, "unix-none", &s->to);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-1024",

@@ -43,7 +43,7 @@ int retire_database(const char *path, const char *object)
 		msg_err(object, "the old database is empty, but has files beside it");
 		return EX_DATAERR;
 	}
-	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+	rc = sqlite_open(path, NULL, SQLITE_OPEN_READWRITE, NULL, &db);
 	/* when something fails, closing shall not write or remove what an operator may still need */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -10,6 +10,7 @@
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/sqlite/sqlite.h"
+#include "lib/sqlite/syscalls.h"
 
 static uint32_t be16(const unsigned char *p)
 {
@@ -121,10 +122,8 @@ char *sqlite_uri(const char *path, const char *query)
 	size_t room = strlen(scheme) + 3 * strlen(path) + (query != NULL ? 1 + strlen(query) : 0) + 1;
 	char *uri = malloc(room), *end;
 
-	if (uri == NULL) {
-		msg_err(path, "out of memory");
+	if (uri == NULL)
 		return NULL;
-	}
 	end = uri + snprintf(uri, room, "%s", scheme);
 	for (const unsigned char *s = (const unsigned char *)path; *s != '\0'; s++) {
 		if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
@@ -138,6 +137,40 @@ char *sqlite_uri(const char *path, const char *query)
 	}
 	snprintf(end, room - (size_t)(end - uri), "%s%s", query != NULL ? "?" : "", query != NULL ? query : "");
 	return uri;
+}
+
+/* path with its directory free of symbolic links. False with errno. */
+static bool settle_name(const char *path, char out[PATH_MAX + NAME_MAX])
+{
+	const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+	char dir[PATH_MAX], real[PATH_MAX];
+
+	snprintf(dir, sizeof dir, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	if (strlen(path) >= PATH_MAX || strlen(base) > NAME_MAX - 8) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	if (realpath(dir, real) == NULL)
+		return false;
+	snprintf(out, PATH_MAX + NAME_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real, base);
+	return true;
+}
+
+int sqlite_open(const char *path, const char *query, int flags, const char *vfs, sqlite3 **db)
+{
+	char settled[PATH_MAX + NAME_MAX], *uri;
+	int rc;
+
+	*db = NULL;
+	if (!settle_name(path, settled))
+		return SQLITE_CANTOPEN;
+	uri = sqlite_uri(settled, query);
+	if (uri == NULL || !syscalls_admit(settled))
+		rc = SQLITE_NOMEM;
+	else
+		rc = sqlite3_open_v2(uri, db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE, vfs);
+	free(uri);
+	return rc;
 }
 
 int sqlite_status(int rc)
@@ -166,8 +199,13 @@ int sqlite_fail(sqlite3 *db, const char *object, const char *what, int rc)
 	const char *text = db != NULL && (sqlite3_errcode(db) & 0xff) == (rc & 0xff) ? sqlite3_errmsg(db) :
 			   sqlite3_errstr(rc);
 	bool by_os = error != 0 && sqlite_status(rc) != EX_DATAERR && (rc & 0xff) != SQLITE_BUSY;
+	const char *kept_from = syscalls_refusal();
 	char reason[128];
 
+	if (kept_from != NULL) {
+		msg_err(object, "%s: leads SQLite to %s", what, kept_from);
+		return EX_DATAERR;
+	}
 	msg_err(object, "%s: %s%s%s", what, text, by_os ? ": " : "",
 		by_os ? strerror_r(error, reason, sizeof reason) : "");
 	return sqlite_status(rc);

@@ -47,18 +47,26 @@ int sqlite_header_read(int fd, const char *path, struct sqlite_header *out);
 
 /*
  * `file:` URI for a path with an optional query such as "immutable=1" (NULL for none), every byte with a
- * meaning of its own percent-encoded. malloc'ed; NULL without memory (reported).
+ * meaning of its own percent-encoded. malloc'ed; NULL without memory.
  */
 char *sqlite_uri(const char *path, const char *query);
 
 struct sqlite3;
+
+/*
+ * The one way in which these programs open a database file: SQLite can touch nothing but it and what belongs to it
+ * (syscalls.h). path exists and names the file itself, not a symbolic link. flags as for sqlite3_open_v2,
+ * extended result codes are on; query, or NULL, is that of sqlite_uri; vfs NULL is the
+ * usual one. SQLite's code, unreported; *db is to be closed, whatever the code is.
+ */
+int sqlite_open(const char *path, const char *query, int flags, const char *vfs, struct sqlite3 **db);
 
 /* The exit status for a result code of SQLite's. */
 int sqlite_status(int rc);
 
 /*
  * Reports `object: what: SQLite's words for rc`, with the system's error when db (NULL is fine) knows one.
- * Returns sqlite_status(rc).
+ * Returns sqlite_status(rc); of a file that SQLite was kept from (syscalls.h) reports that, and returns EX_DATAERR.
  */
 int sqlite_fail(struct sqlite3 *db, const char *object, const char *what, int rc);
 

@@ -130,14 +130,8 @@ static int harden(sqlite3 *db)
 
 int untrusted_open(const char *path, int (*stop)(void *ctx), void *ctx, sqlite3 **db)
 {
-	char *uri = sqlite_uri(path, "immutable=1");
-	int rc = SQLITE_NOMEM;
+	int rc = sqlite_open(path, "immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, NULL, db);
 
-	*db = NULL;
-	if (uri != NULL)
-		rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW |
-				     SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, NULL);
-	free(uri);
 	if (rc == SQLITE_OK)
 		rc = harden(*db);
 	if (rc == SQLITE_OK) {
