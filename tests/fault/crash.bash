@@ -90,7 +90,7 @@ traced() {
 # crash_points kill|error: lines `WAY CALL N`, from a run in which nothing goes wrong. The N-th call of that name
 # that touches a file of the arena: N is what strace counts, in each thread by itself.
 crash_points() {
-	local calls='?open,?openat,?write,?pwrite64,?ftruncate,?fallocate,?fsync,?fdatasync,?rename,?renameat,?renameat2
+	local calls='?open,?openat,?openat2,?write,?pwrite64,?ftruncate,?fallocate,?fsync,?fdatasync,?rename,?renameat,?renameat2
 		?link,?linkat,?symlink,?symlinkat,?unlink,?unlinkat,?mkdir,?mkdirat,?rmdir,?chmod,?fchmod,?fchmodat,?chown
 		?fchown,?fchownat,?utimensat,?setxattr,?fsetxattr,?removexattr,?fremovexattr,?read,?pread64,?stat,?lstat
 		?newfstatat,?statx,?flock' name
