@@ -332,7 +332,7 @@ see_settings() {
 		critical "$why" "${hint:-chgrp ctvapps $file; chmod 640 $file}"
 		return
 	fi
-	try settings || { critical "$why"; return; }
+	try settings || { critical "$why" "$hint"; return; }
 	settings
 	role_is=$(role)
 	case $role_is in

@@ -160,7 +160,9 @@ read_record() {
 		note "$from, $(mib "$size"), of $taken"
 		return 0
 	fi
-	run mirror-head show || :
+	run mirror-head show ${dry:+--dry-run} || :
+	# a person who forces it takes what is there, whatever the record is worth
+	[ "$status" -ne 65 ] || [ -z "$force" ] || { say "   $why"; status=66; }
 	# a record that was claimed before anything was published names no copy
 	[ "$status" -ne 0 ] || grep -q '^rev=.' "$out" || status=66
 	case $status in

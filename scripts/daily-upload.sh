@@ -84,13 +84,14 @@ timer_ends() {
 	fi
 }
 
-whose=
-# is_owner: ends the run unless this host may publish
+whose='' refused_why=''
+# is_owner: ends the run unless this host may publish, or the record is not believed: then only a person can say
 is_owner() {
-	run mirror-head show || :
+	run mirror-head show ${dry:+--dry-run} || :
 	case $status in
 	0) owner=$(sed -n 's/^owner=//p' "$out") epoch=$(sed -n 's/^epoch=//p' "$out") ;;
 	66) owner='' epoch=0 ;;
+	65) owner='' epoch=0 refused_why=$why refused_hint=$hint ;;
 	*) die "$(ended "$status")" "$why" "$hint" ;;
 	esac
 	[ -z "$owner" ] || whose=$(printf '"epoch":%s,"owner":"%s"' "$epoch" "$owner")
@@ -110,6 +111,11 @@ gate() {
 	esac
 	[ -f "$live" ] || die 66 "$live: no such file" "DATABASE_PATH names the application's database"
 	is_owner
+	if [ -n "$refused_why" ]; then
+		[ -z "$dry" ] || die 65 "$refused_why" "$refused_hint"
+		warn "nothing will be published: $refused_why"
+		return 0
+	fi
 	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs
 	run dbx-ls --json "$remote" || :
 	case $status in
@@ -156,6 +162,14 @@ verify_snapshot() {
 	report
 }
 
+# The record is not believed, so nothing is published; but no night is without a dated copy, and none goes for it
+keep_unpublished() {
+	step backup
+	put_backup "$snapshot" database "$taken" || die "$(ended "$status")" "$why" "$hint"
+	note "$backup"
+	die 65 "$refused_why; tonight's data is kept as $backup" "$refused_hint"
+}
+
 put() {
 	step put
 	if [ -n "$(did uploaded)" ] && in_dropbox "$remote"; then
@@ -163,6 +177,7 @@ put() {
 	else
 		# minutes may have passed
 		is_owner
+		[ -z "$refused_why" ] || keep_unpublished
 		if [ -n "$old_rev" ]; then
 			must dbx-put --json -c --if-rev "$old_rev" "$snapshot" "$remote"
 		else
@@ -222,7 +237,7 @@ publish() {
 	input=$journal
 	must mirror-head publish --owner "$node"
 	input=/dev/null
-	run mirror-head show || :
+	run mirror-head show ${dry:+--dry-run} || :
 	epoch=$(sed -n 's/^epoch=//p' "$out") seq=$(sed -n 's/^seq=//p' "$out")
 	note "number $epoch.$seq: every standby may take it"
 	# nothing is left to go on with
@@ -254,6 +269,7 @@ if [ -n "$dry" ]; then
 fi
 take_snapshot
 verify_snapshot
+[ -z "$refused_why" ] || keep_unpublished
 put
 done=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s"' "$rev" "$size" "$hash" "$taken")
 outcome=$done${whose:+,$whose}

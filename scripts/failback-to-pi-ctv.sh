@@ -55,6 +55,11 @@ healthy() {
 # there is nothing to give back, but an earlier run may have been killed on its way
 nothing_to_do() {
 	if [ -z "$dry" ] && ! settle_record; then
+		[ "$status" -ne 65 ] || die 65 "nothing serves here, but $why" \
+			"when it is certain that $primary serves: mirror-head anew --owner $primary"
+		# whether it is ours is not known
+		mkdir -p "$state/wanted" || die 74 "$state/wanted: cannot create"
+		true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
 		finish warning "nothing serves here; $why; the head record will be handed back when Dropbox answers"
 	fi
 	finish unchanged "nothing serves here: there is nothing to give back"
@@ -141,7 +146,7 @@ verify_primary() {
 hand_over() {
 	step handover
 	if [ -n "$dry" ]; then
-		if run mirror-head show --field owner --timeout 5s || [ "$status" -eq 66 ]; then
+		if run mirror-head show --dry-run --field owner --timeout 5s || [ "$status" -eq 66 ]; then
 			note "Dropbox answers; the head record's owner is $(cat "$out")"
 		else
 			warn "Dropbox gives no answer: the record would be handed back later"

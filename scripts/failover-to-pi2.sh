@@ -325,7 +325,7 @@ dry_end() {
 		problem "$status" "$why"
 	fi
 	step confirm
-	if run mirror-head show --field owner --timeout 5s || [ "$status" -eq 66 ]; then
+	if run mirror-head show --dry-run --field owner --timeout 5s || [ "$status" -eq 66 ]; then
 		note "Dropbox answers: the head record's owner is $(cat "$out")"
 	else
 		warn "Dropbox gives no answer: the head record would be claimed later"
@@ -350,7 +350,7 @@ roll_back() {
 		say "   $unit may be running, so the role stays active"
 		return 0
 	fi
-	rm -f "$state/wanted/claim"
+	# wanted/claim stays: a failback before this may have left the record to be handed back
 	set_role "${role_was:-standby}"
 	say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
 }

@@ -27,11 +27,18 @@ node='' primary='' app='' unit='' live='' remote='' state='' log_dir='' run_dir=
 # shellcheck disable=SC2034
 max_age='' warn_age='' min_size='' tables='' start_timeout='' kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set=''
 # shellcheck disable=SC2034
+# shellcheck disable=SC2034  # used by the scripts
 settings() {
 	# one look at the file for all of them: each program that is started costs a small machine its time
 	values=$(ctv-conf --shell)
 	eval "$values"
 	own_url=$standby_url patience=$start_timeout station=$station_url
+	# two hosts of one name would both be the owner in the head record
+	case $(role)/$node in
+	standby/"$primary" | active/"$primary")
+		die 78 "CTV_NODE: $primary is the primary's name, and this host is the standby" \
+			"CTV_NODE=pi2, or another name of its own, in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ;;
+	esac
 }
 
 # seconds_of DURATION: sets $seconds; of one that is digits and perhaps a unit
@@ -387,7 +394,7 @@ lock() {
 		holder=$(head -n 1 "$lock_file")
 		case $holder in
 		# by itself, and for moments
-		settle.sh,*) flock -w 20 9 || die 73 "$lock_file: held by $holder" ;;
+		settle.sh,* | mirror-status.sh,*) flock -w 20 9 || die 73 "$lock_file: held by $holder" ;;
 		# the status round looks for a moment whether it is held
 		*) flock -w 1 9 || die 73 "$lock_file: held by $holder" ;;
 		esac
@@ -430,25 +437,36 @@ data_of() {
 }
 
 # settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
-# primary, to whom it hands back what is its own. Bounded; while wanted/claim exists it is not known to be so.
+# primary, to whom it hands back what is its own. Sets $owner, empty without a record: then only the old uploader is at
+# work, and it asks nobody. Bounded; while wanted/claim exists it is not known to be so.
+# shellcheck disable=SC2034  # used by the scripts
 settle_record() {
 	owner=
-	[ -e "$state/wanted/claim" ] || return 0
-	run mirror-head show --field owner --timeout 5s || :
-	owner=$(cat "$out") next=
-	case $status in
-	0) ;;
-	66) owner= ;; # only the old uploader is at work, and it asks nobody
-	*) return "$status" ;;
-	esac
-	if [ "$(role)" = active ]; then
-		[ -z "$owner" ] || [ "$owner" = "$node" ] || next=$node
-	elif [ "$owner" = "$node" ]; then
-		next=$primary
+	if [ "$(role)" != active ]; then
+		run mirror-head settle --owner "$primary" --from "$node" --timeout 5s || return "$status"
+		owner=$(cat "$out")
+	elif run mirror-head settle --owner "$node" --timeout 5s; then
+		owner=$(cat "$out")
+	# a host that serves owns the record, whatever somebody has done to it
+	elif [ "$status" -eq 65 ] && run mirror-head anew --owner "$node" --yes --timeout 5s; then
+		owner=$node
+	else
+		return "$status"
 	fi
-	[ -z "$next" ] || run mirror-head claim --owner "$next" --timeout 5s || return "$status"
-	[ -z "$next" ] || owner=$next
-	rm -f "$state/wanted/claim"
+	rm -f "$state/wanted/claim" 2>/dev/null || unmet 65 "$state/wanted/claim: cannot be removed"
+}
+
+# settle_in_turn SECONDS: the same, but not while an operator is at work: he may do it himself
+settle_in_turn() {
+	cause=$( (: >>"$state/operator.lock") 2>&1) || { unmet 73 "$state/operator.lock: cannot open: ${cause##*: }"; return; }
+	exec 7<>"$state/operator.lock"
+	flock -w "$1" 7 || { unmet 75 "$state/operator.lock: held by $(head -n 1 "$state/operator.lock")"; return; }
+	lock_file=$state/operator.lock
+	lock_sign
+	settled=0
+	settle_record || settled=$?
+	exec 7>&-
+	return "$settled"
 }
 
 # backup_name KIND TIME [SECONDS]: the name of a backup with data of that time, or of so many seconds later

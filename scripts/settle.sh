@@ -3,6 +3,7 @@
 #
 # The entries of wanted/ are: `claim`, the head record's owner may not agree with the role; `failover_backup_….db`, a
 # copy to be uploaded, whose path it holds. Each goes when it is done; ctv-settle.service runs this until none is left.
+# What can never be done, or is something else, is told once and moved out of the way.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/oldlib.sh
@@ -32,19 +33,47 @@ esac
 settings
 node=${node:-pi2}
 begin settle 2 "${log_dir:-/var/log/ctv-pi2-download}/settle.log" settle.lock
+ending=0
+
+# left STATUS: what could not be done, the first of it to be told at the end
+left() {
+	[ "$ending" -eq 0 ] || return 0
+	ending=$(ended "$1") first=$why advice=$hint
+	warn "$why"
+}
+
+# never STATUS ENTRY: no other round can do it, so it starts none
+never() {
+	left "$1"
+	{ [ ! -e "$2" ] && [ ! -h "$2" ]; } || mv -fT "$2" "$state/unsettled-${2##*/}" || die 74 "$2: cannot move"
+}
+
 step record
-# not while an operator is at work: he may do it himself
-lock_file=$state/operator.lock
-exec 7<>"$lock_file"
-flock -w 600 7 || die 75 "$lock_file: held by $(head -n 1 "$lock_file")"
-lock_sign
-settle_record || die "$(ended "$status")" "$why" "$hint"
-note "${owner:+the head record says $owner}"
-exec 7>&-
+settle_in_turn 600 || case $status in
+65) never 65 "$state/wanted/claim" ;;
+*) die "$(ended "$status")" "$why" "$hint" ;;
+esac
+[ -z "$owner" ] || note "the head record says $owner"
 step backup
-for entry in "$state"/wanted/failover_backup_*.db; do
-	[ -e "$entry" ] || continue
-	settle_backup "${entry##*/}" || die "$(ended "$status")" "$why" "$hint"
-	note "uploaded: /backups/${entry##*/}"
+for entry in "$state"/wanted/* "$state"/wanted/.[!.]*; do
+	[ -e "$entry" ] || [ -h "$entry" ] || continue
+	name=${entry##*/}
+	case $name in
+	# a power cut's, before the name without it was there
+	*.tmp) ! rm -f "$entry" || continue ;;
+	failover_backup_????????_??????.db)
+		if [ -f "$entry" ] && [ ! -h "$entry" ]; then
+			if settle_backup "$name"; then
+				note "uploaded: $backup"
+				continue
+			fi
+			case $status in 64 | 65 | 66) never 66 "$entry" ;; *) left "$status" ;; esac
+			continue
+		fi
+		;;
+	esac
+	why="$entry: nothing that a failover or failback leaves to be done" hint="it is $state/unsettled-$name now"
+	never 65 "$entry"
 done
+[ "$ending" -eq 0 ] || die "$ending" "$first" "$advice"
 finish ok "nothing is left to be done"

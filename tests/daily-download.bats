@@ -290,6 +290,11 @@ END
 	dropbox_control put "$(jq -nc --arg t "$record" '{path: "/mirror-head.json", text: $t}')" >/dev/null
 	before=$(tree pi2/data)
 	run download
+	expect 65 'not believed: it is number 1.1 of pi-ctv, and 1.2 of pi-ctv was seen before'
+	untouched
+	# nor by a host whose memory is gone
+	rm pi2/state/.head-seen.json
+	run download
 	expect 65 'number 1.1 is older than the installed 1.2'
 	untouched
 	# another epoch goes before any number
@@ -298,6 +303,7 @@ END
 	[ "$status" -ne 0 ]
 	untouched
 	dropbox_control put "$(jq -nc --arg t "$record" '{path: "/mirror-head.json", text: $t}')" >/dev/null
+	rm pi2/state/.head-seen.json
 	run download --force
 	expect 0 'is installed'
 	lacks "$copy" later
@@ -311,8 +317,20 @@ END
 	old_uploader "$live"
 	before=$(tree pi2/data)
 	run download
+	expect 65 'not believed: it is gone, and number 1.1 of pi-ctv was seen before'
+	expect 65 'hint: .*mirror-head anew --owner NAME'
+	untouched
+	# nor by a host whose memory is gone
+	mv pi2/state/.head-seen.json .
+	run download
 	expect 65 'no copy is on record any more'
 	untouched
+	# a person who means it is obeyed
+	mv .head-seen.json pi2/state
+	sql "$live" 'PRAGMA journal_mode = DELETE' >/dev/null
+	old_uploader "$live"
+	run download --force
+	expect 0 'is installed'
 }
 
 @test "without a record the file of the old uploader is taken as it is, verified in full, and that is said" {
@@ -333,7 +351,7 @@ END
 	expect 0 'verify .*quick'
 	enter later
 	publish
-	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.head.verified = "quick" | tojson)}')" >/dev/null
+	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.seq += 1 | .head.verified = "quick" | tojson)}')" >/dev/null
 	run download
 	expect 0 'verify .*full'
 }
@@ -341,7 +359,7 @@ END
 @test "a damaged, strange, small or empty file never takes the live name: 65 and the reason" {
 	publish
 	download
-	rm pi2/state/installed.json
+	rm pi2/state/installed.json pi2/state/.head-seen.json
 	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
 	sql "$live" 'PRAGMA journal_mode = DELETE' >/dev/null
 	size=$(stat -c %s "$live")
@@ -378,7 +396,7 @@ END
 
 @test "a revision that is not what the record says is refused" {
 	publish
-	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.head.content_hash = ("0" * 64) | tojson)}')" >/dev/null
+	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.seq += 1 | .head.content_hash = ("0" * 64) | tojson)}')" >/dev/null
 	run download
 	expect 65 'is not what the record says'
 	[ ! -e "$copy" ]
@@ -582,7 +600,7 @@ END
 
 @test "data older than 36 hours is installed all the same, and the run says 75 and why" {
 	publish
-	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.head.snapshot_at = "2026-01-02T03:04:05Z" | tojson)}')" >/dev/null
+	dropbox_control put "$(on pi2 mirror-head show --json | jq -c '{path: "/mirror-head.json", text: (.seq += 1 | .head.snapshot_at = "2026-01-02T03:04:05Z" | tojson)}')" >/dev/null
 	run download
 	expect 75 'AGE CRITICAL'
 	dated 2026-01-02T03:04:05Z

@@ -151,8 +151,12 @@ END
 
 @test "a standby does not upload, and an unknown role does not either" {
 	echo standby >pi-ctv/state/role
-	run upload
+	run on pi-ctv env CTV_NODE=pi2 daily-upload.sh
 	expect 77 'this is the standby'
+	# by its name it is the primary, by its role it is not: an env file of the other host
+	run upload
+	expect 78 'CTV_NODE: pi-ctv is the primary.s name, and this host is the standby'
+	expect 78 '^hint: CTV_NODE='
 	echo primry >pi-ctv/state/role
 	run upload
 	expect 78 'primry: neither primary nor active'
@@ -544,4 +548,47 @@ END
 	run upload
 	expect 0 'published'
 	[ "$(backups)" = "$backup" ]
+}
+
+@test "a record that is not believed is not published over, and the night has its dated copy all the same" {
+	upload
+	dropbox_get /mirror-head.json >old
+	sql "$live" "INSERT INTO spots (note) VALUES ('second')"
+	upload
+	for day in 01 02 03 04 05 06 07 08 09; do
+		dropbox_control put "{\"path\":\"/backups/database_backup_202611${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
+	done
+	before=$(backups | wc -l)
+	dropbox_control put "$(jq -c '{path: "/mirror-head.json", text: tojson}' old)" >/dev/null
+	rev=$(dropbox_api files/get_metadata '{"path":"/database.db"}' | jq -r .rev)
+	sql "$live" "INSERT INTO spots (note) VALUES ('third')"
+	run upload --dry-run
+	expect 65 'hint: .*mirror-head anew --owner NAME'
+	run upload
+	expect 65 "not believed: .*tonight's data is kept as /backups/database_backup_"
+	expect 65 'hint: .*mirror-head anew --owner NAME'
+	[ "$(backups | wc -l)" -eq $((before + 1)) ]
+	[ "$(dropbox_api files/get_metadata '{"path":"/database.db"}' | jq -r .rev)" = "$rev" ]
+	dropbox_get "/backups/$(backups | tail -n 1)" >got.db
+	[ "$(rows got.db)" = "$(rows "$live")" ]
+	# a timer's start waits for the person, who then has the way out
+	run on pi-ctv env TRIGGER_UNIT=ctv-db-sync.timer daily-upload.sh
+	expect 65 'not tried again before the next night'
+	on pi-ctv mirror-head anew --owner pi-ctv --yes
+	run on pi-ctv env TRIGGER_UNIT=ctv-db-sync.timer daily-upload.sh
+	expect 0 published
+	run download
+	expect 0 'is installed'
+}
+
+@test "a returned primary that finds the record gone or put back does not publish over a failover" {
+	upload
+	dropbox_get /mirror-head.json >old
+	claimed_by pi2
+	dropbox_control put "$(jq -c '{path: "/mirror-head.json", text: tojson}' old)" >/dev/null
+	run upload
+	expect 65 'was put back'
+	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
+	run upload
+	expect 65 'it is gone'
 }

@@ -49,10 +49,23 @@ put_record() {
 		expect 64 "^mirror-head: .*$why"
 		rows=$((rows + 1))
 	done <<-'END'
-		|one of show, publish and claim
-		steal|not show, publish or claim
-		show claim|one of show, publish and claim
-		SHOW|not show, publish or claim
+		|one of show, publish, claim
+		steal|not show, publish, claim
+		show claim|one of show, publish, claim
+		SHOW|not show, publish, claim
+		settle|needs --owner
+		settle --owner pi2 --from|needs a value
+		claim --owner pi2 --from pi-ctv|takes no --from
+		claim --owner pi2 --yes|takes no --yes
+		anew|needs --owner
+		anew --owner pi2|needs --yes
+		wait|needs --newer
+		wait --newer 1|not EPOCH.SEQ
+		wait --newer 1.x|not EPOCH.SEQ
+		wait --newer -1.2|not EPOCH.SEQ
+		wait --newer 1.2 --owner pi2|takes no --owner
+		show --newer 1.2|takes no --newer
+		claim --owner pi2 -n|takes no --dry-run
 		show --owner pi2|takes no --owner
 		publish|needs --owner
 		claim|needs --owner
@@ -496,4 +509,205 @@ verified=full" ]
 	mirror-head show >/dev/full 2>err || status=$?
 	[ "$status" -eq 74 ]
 	grep -q 'standard output' err
+}
+
+# ---- what this host has seen before ------------------------------------------------------------
+
+# remembers: from now on the commands have a state directory
+remembers() {
+	mkdir -p state
+	export CTV_STATE_DIR=$PWD/state
+}
+
+# of_record: its text as it is in Dropbox
+of_record() {
+	dropbox_get /mirror-head.json
+}
+
+# refused WHY: every command but anew ends with 65, says the way out, prints no field, and writes nothing
+refused() {
+	local before verb
+	before=$(of_record 2>/dev/null || true)
+	for verb in show 'show -f owner' 'show --json' 'claim --owner pi-ctv' 'claim --owner pi2' 'settle --owner pi2' \
+		'wait --newer 0.0 --every 1ms' 'publish --owner pi-ctv'; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr mirror-head $verb < <(snapshot 30)
+		[ -z "$output" ]
+		output=$stderr
+		expect 65 "not believed: .*$1"
+		expect 65 '^hint: .*mirror-head anew --owner NAME'
+	done
+	[ "$(of_record 2>/dev/null || true)" = "$before" ]
+}
+
+@test "a record that was deleted, rewound or put back is not believed by any command, and anew counts above it" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	of_record >old
+	mirror-head publish --owner pi-ctv < <(snapshot 2)
+	of_record >new
+	put_record "$(cat old)"
+	refused 'number 1.1 of pi-ctv, and 1.2 of pi-ctv was seen'
+	# the very record that was seen last, under another revision: what came after it is not known
+	put_record "$(cat new)"
+	refused 'number 1.2 of pi-ctv was put back'
+	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
+	refused 'it is gone, and number 1.2 of pi-ctv was seen'
+	mirror-head anew --owner pi-ctv --yes
+	[ "$(mirror-head show | sed -n '/^\(epoch\|owner\|seq\|rev\)=/p' | tr '\n' ' ')" = 'epoch=2 owner=pi-ctv seq=3 rev=000000000002 ' ]
+	# the same from each of the others
+	put_record "$(cat old)"
+	mirror-head anew --owner pi2 --yes
+	[ "$(mirror-head show -f epoch).$(mirror-head show -f seq) $(mirror-head show -f owner)" = '3.4 pi2' ]
+	mirror-head publish --owner pi2 < <(snapshot 3)
+	[ "$(mirror-head show -f seq)" = 5 ]
+}
+
+@test "an equal number with another owner or snapshot is not believed, the same publication written anew is" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 2)
+	of_record >good
+	put_record "$(jq -c '.owner = "pi2" | .nonce = "ab"' good)"
+	refused 'number 1.1 of pi2 is another than the 1.1 of pi-ctv'
+	put_record "$(jq -c '.head.rev = "000000000009" | .nonce = "ab"' good)"
+	refused 'number 1.1 of pi-ctv is another'
+	# a program of tomorrow confirms it each minute
+	put_record "$(jq -c '.nonce = "abc" | .confirmed_at = "2026-11-24T03:00:00Z"' good)"
+	run mirror-head show -f owner
+	expect 0 pi-ctv
+	mirror-head claim --owner pi2
+}
+
+@test "the record of a later number is believed, whoever wrote it" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	CTV_STATE_DIR=$PWD/none mirror-head claim --owner pi2
+	CTV_STATE_DIR=$PWD/none mirror-head publish --owner pi2 < <(snapshot 2)
+	run mirror-head show -f owner
+	expect 0 pi2
+	[ "$(jq -r '"\(.epoch).\(.seq) \(.owner)"' state/.head-seen.json)" = '2.2 pi2' ]
+}
+
+@test "show --dry-run judges, and remembers nothing" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	of_record >old
+	CTV_STATE_DIR=$PWD/none mirror-head claim --owner pi2
+	before=$(cat state/.head-seen.json)
+	[ "$(mirror-head show -n -f epoch)" = 2 ]
+	[ "$(cat state/.head-seen.json)" = "$before" ]
+	put_record "$(cat old)"
+	run mirror-head show --dry-run
+	expect 65 'was put back'
+}
+
+@test "what is seen again is not written again" {
+	dropbox_start
+	remembers
+	mirror-head claim --owner pi2
+	touch -d '1 hour ago' state/.head-seen.json
+	mirror-head show >shown
+	[ -n "$(find state -name .head-seen.json -mmin +30)" ]
+}
+
+@test "a memory that is damaged or no file believes nothing, never waits, and anew writes it afresh" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	for bad in '' '{}' 'x' '{"schema":1,"epoch":1,"owner":"a","seq":1,"nonce":"0","head":null}'; do
+		printf %s "$bad" >state/.head-seen.json
+		run mirror-head show
+		expect 65 'head-seen.json: damaged'
+		expect 65 'mirror-head anew --owner NAME'
+	done
+	mirror-head anew --owner pi-ctv --yes
+	run mirror-head show -f epoch
+	expect 0 '^2$'
+	rm state/.head-seen.json
+	mkfifo state/.head-seen.json
+	run timeout 10 mirror-head show
+	expect 74 'not a regular file'
+	rm state/.head-seen.json
+	ln -s /etc/passwd state/.head-seen.json
+	run mirror-head show
+	expect 74 'head-seen.json'
+}
+
+@test "a damaged record is replaced by anew, one of a newer schema by nobody" {
+	dropbox_start
+	remembers
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	put_record 'no record'
+	run mirror-head show
+	expect 65 'hint: .*mirror-head anew --owner NAME'
+	put_record '{"schema":2}'
+	run mirror-head anew --owner pi-ctv --yes
+	expect 65 'newer version'
+	[ "$(of_record)" = '{"schema":2}' ]
+	put_record 'no record'
+	mirror-head anew --owner pi-ctv --yes
+	[ "$(mirror-head show -f epoch).$(mirror-head show -f seq) $(mirror-head show -f rev)" = '2.2 000000000001' ]
+}
+
+@test "commands at once share the memory: none takes the other's write for a step back" {
+	dropbox_start
+	remembers
+	mirror-head claim --owner pi-ctv
+	for p in 1 2 3; do
+		for i in 1 2 3 4 5 6; do
+			mirror-head publish --owner pi-ctv < <(snapshot $((10 * p + i))) 2>>err.$p || true
+			mirror-head show >/dev/null 2>>err.$p || true
+		done &
+		pids[p]=$!
+	done
+	wait "${pids[@]}"
+	[ "$(cat err.* | grep -vc 'others wrote it 8 times' || true)" -eq 0 ]
+	[ "$(jq .seq state/.head-seen.json)" -eq "$(mirror-head show -f seq)" ]
+}
+
+@test "settle gives the record to who serves, only from whom it is to come, and makes none" {
+	dropbox_start
+	run mirror-head settle --owner pi2
+	expect 0
+	[ -z "$output" ]
+	run mirror-head show
+	expect 66
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	rows=0
+	while read -r owner args result; do
+		mirror-head claim --owner "$owner"
+		# shellcheck disable=SC2086  # words
+		run mirror-head settle --owner ${args//+/ }
+		expect 0 "^$result$"
+		[ "$(mirror-head show -f owner)" = "$result" ]
+		rows=$((rows + 1))
+	done <<-'END'
+		pi-ctv pi2 pi2
+		pi2 pi2 pi2
+		pi2 pi-ctv+--from+pi2 pi-ctv
+		other pi-ctv+--from+pi2 other
+		pi-ctv pi-ctv+--from+pi2 pi-ctv
+	END
+	[ "$rows" -eq 5 ]
+}
+
+@test "wait ends with the first greater number, or when its time is over" {
+	dropbox_start
+	run mirror-head wait --newer 0.0 --every 10ms --timeout 50ms
+	expect 75 'nothing newer than number 0.0'
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	run mirror-head wait --newer 1.1 --every 10ms --timeout 50ms
+	expect 75 'nothing newer than number 1.1'
+	run mirror-head wait --newer 1.0 --timeout 60s
+	expect 0
+	# --timeout is only a guard against a hang
+	mirror-head wait --newer 1.1 --every 10ms --timeout 60s --json >out &
+	pid=$!
+	mirror-head publish --owner pi-ctv < <(snapshot 2)
+	wait $pid
+	[ "$(jq .seq out)" -eq 2 ]
 }

@@ -1,14 +1,20 @@
 /*
  * mirror-head - the record in Dropbox that says who may publish and what the newest snapshot is
  *
- *	mirror-head show [-f FIELD] [--json] [--timeout D]
+ *	mirror-head show [-n] [-f FIELD] [--json] [--timeout D]
  *	mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES
  *	mirror-head claim --owner NAME [--json] [--timeout D]
+ *	mirror-head settle --owner NAME [--from NAME] [--timeout D]
+ *	mirror-head anew --owner NAME [--yes] [--json] [--timeout D]
+ *	mirror-head wait --newer EPOCH.SEQ [--every D] [--timeout D]
  *
  * The record is only ever written by compare-and-swap on the revision that was read, so of two writers at
  * once one wins and the other looks again: (epoch, seq) never decreases, and a publication that began
  * before a change of owner cannot end after it. There is no expiry, because a human decides who serves,
  * and no comparison of times: the clocks of two hosts differ, and one may have been wrong.
+ *
+ * A record that cannot have become of the one that this host saw last is not believed (headseen.h), whatever the
+ * command: somebody has deleted it or brought back an old one, and only a person knows who serves. `anew` is his word.
  */
 #include "lib/std.h"
 
@@ -17,7 +23,7 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/dropbox/headreg.h"
+#include "lib/dropbox/headseen.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
@@ -25,9 +31,12 @@
 #define INPUT_MAX ((size_t)256 << 10)
 #define RACES 8			/* lost one after the other, before we say try again later */
 
-static const char *owner;	/* who publishes or claims */
+static const char *owner;	/* who publishes, or is to be the owner */
+static const char *from;	/* of settle: only if this is the owner; NULL for whoever is */
 static const char *field;	/* of show, NULL for all */
-static bool as_json;
+static int64_t newer_epoch = -1, newer_seq;	/* of wait; -1 for not given */
+static int64_t every_ms = 60000;
+static bool as_json, yes, dry;
 static int64_t timeout_ms;	/* 0 for none */
 
 struct link {
@@ -35,7 +44,43 @@ struct link {
 	struct http *http;
 };
 
-/* --- what publish and claim want --- */
+/* --- the record as it is --- */
+
+static int not_believed(const char *why)
+{
+	msg_err(HEADREG_PATH, "not believed: %s", why);
+	msg_hint("somebody has removed it or put back an old one; when it is certain who serves: "
+		 "mirror-head anew --owner NAME");
+	return EX_DATAERR;
+}
+
+/* The record, if it can be believed. seen is what this host knew before. */
+static int look(const struct link *l, struct headreg *seen, struct headreg *now)
+{
+	char why[HEADSEEN_WHY];
+	int rc = headseen_load(seen);
+
+	if (rc == EX_OK)
+		rc = headreg_read(l->dropbox, l->http, now);
+	if (rc == EX_OK && !headseen_believes(seen, now, why))
+		rc = not_believed(why);
+	if (rc == EX_OK && now->exists && !dry)
+		rc = headseen_store(now);
+	return rc;
+}
+
+/* The record, whatever it is, as long as it can be replaced. */
+static int look_without_belief(const struct link *l, struct headreg *seen, struct headreg *now)
+{
+	int rc = headseen_load(seen);
+
+	if (rc != EX_OK && rc != EX_DATAERR)
+		return rc;
+	rc = headreg_read(l->dropbox, l->http, now);
+	return rc == EX_DATAERR && now->exists ? EX_OK : rc;
+}
+
+/* --- what each command wants --- */
 
 enum verdict { WRITE, NOTHING_TO_DO, REFUSE };
 
@@ -47,8 +92,9 @@ static bool same_snapshot(const struct head *a, const struct head *b)
 }
 
 /* next comes with the snapshot and leaves with epoch, seq and owner. */
-static enum verdict want_publish(const struct headreg *now, struct head *next)
+static enum verdict want_publish(const struct headreg *seen, const struct headreg *now, struct head *next)
 {
+	(void)seen;
 	next->epoch = now->exists ? now->head.epoch : 1;
 	next->seq = now->head.seq + 1;
 	snprintf(next->owner, sizeof next->owner, "%s", owner);
@@ -64,12 +110,33 @@ static enum verdict want_publish(const struct headreg *now, struct head *next)
 	return same_snapshot(&now->head, next) ? NOTHING_TO_DO : WRITE;
 }
 
-static enum verdict want_claim(const struct headreg *now, struct head *next)
+static enum verdict want_claim(const struct headreg *seen, const struct headreg *now, struct head *next)
 {
+	(void)seen;
 	if (now->exists && strcmp(now->head.owner, owner) == 0)
 		return NOTHING_TO_DO;
 	*next = now->head;
 	next->epoch++;
+	snprintf(next->owner, sizeof next->owner, "%s", owner);
+	return WRITE;
+}
+
+/* The host that serves is to be the owner; a record that is not there is nobody's to make. */
+static enum verdict want_settle(const struct headreg *seen, const struct headreg *now, struct head *next)
+{
+	if (!now->exists || (from != NULL && strcmp(now->head.owner, from) != 0))
+		return NOTHING_TO_DO;
+	return want_claim(seen, now, next);
+}
+
+/* Above everything that was seen or is there, so that every host believes it; the snapshot is that of the newer of the two. */
+static enum verdict want_anew(const struct headreg *seen, const struct headreg *now, struct head *next)
+{
+	const struct head *a = &seen->head, *b = &now->head;
+
+	*next = a->epoch > b->epoch || (a->epoch == b->epoch && a->seq >= b->seq) ? *a : *b;
+	next->epoch = (a->epoch > b->epoch ? a->epoch : b->epoch) + 1;
+	next->seq = (a->seq > b->seq ? a->seq : b->seq) + 1;
 	snprintf(next->owner, sizeof next->owner, "%s", owner);
 	return WRITE;
 }
@@ -85,15 +152,25 @@ static int print_record(const struct head *h)
 	return EX_OK;
 }
 
-static int change(const struct link *l, enum verdict (*want)(const struct headreg *, struct head *),
-		  struct head *next)
+static int answer(const char *verb, const struct headreg *r)
 {
-	bool existed = false, won = false;
-	struct headreg now;
+	if (as_json)
+		return print_record(&r->head);
+	if (strcmp(verb, "settle") == 0 && r->exists)
+		puts(r->head.owner);
+	return EX_OK;
+}
+
+typedef enum verdict want_fn(const struct headreg *seen, const struct headreg *now, struct head *next);
+
+static int change(const struct link *l, const char *verb, want_fn *want, struct headreg *next)
+{
+	bool existed = false, won = false, anew = want == want_anew;
+	struct headreg seen, now;
 	int rc;
 
 	for (int race = 0; race < RACES && !won; race++) {
-		rc = headreg_read(l->dropbox, l->http, &now);
+		rc = anew ? look_without_belief(l, &seen, &now) : look(l, &seen, &now);
 		if (rc != EX_OK)
 			return rc;
 		/* a record made anew would count from 1 again */
@@ -102,17 +179,18 @@ static int change(const struct link *l, enum verdict (*want)(const struct headre
 			return EX_TEMPFAIL;
 		}
 		existed = now.exists;
-		switch (want(&now, next)) {
+		switch (want(&seen, &now, &next->head)) {
 		case REFUSE:
 			return EX_NOPERM;
 		case NOTHING_TO_DO:
-			msg_info("%s already says so (epoch %lld, seq %lld)", HEADREG_PATH, (long long)now.head.epoch,
-				 (long long)now.head.seq);
-			return as_json ? print_record(&now.head) : EX_OK;
+			msg_info("%s %s (epoch %lld, seq %lld)", HEADREG_PATH,
+				 strcmp(now.head.owner, owner) == 0 ? "already says so" : "is left as it is",
+				 (long long)now.head.epoch, (long long)now.head.seq);
+			return answer(verb, &now);
 		case WRITE:
 			break;
 		}
-		if (next->epoch > HEAD_MOST || next->seq > HEAD_MOST) {
+		if (next->head.epoch > HEAD_MOST || next->head.seq > HEAD_MOST) {
 			msg_err(HEADREG_PATH, "cannot be counted further");
 			return EX_DATAERR;
 		}
@@ -124,9 +202,51 @@ static int change(const struct link *l, enum verdict (*want)(const struct headre
 		msg_err(HEADREG_PATH, "others wrote it %d times in a row", RACES);
 		return EX_TEMPFAIL;
 	}
-	msg_info("%s: epoch %lld, seq %lld, owner %s", HEADREG_PATH, (long long)next->epoch, (long long)next->seq,
-		 next->owner);
-	return as_json ? print_record(next) : EX_OK;
+	msg_info("%s: epoch %lld, seq %lld, owner %s", HEADREG_PATH, (long long)next->head.epoch,
+		 (long long)next->head.seq, next->head.owner);
+	rc = anew ? headseen_replace(next) : headseen_store(next);
+	return rc != EX_OK ? rc : answer(verb, next);
+}
+
+/* A record that this host cannot judge is replaced only by a person's word. */
+static bool agreed(void)
+{
+	char line[16];
+
+	if (yes)
+		return true;
+	fprintf(stderr, "Is it certain that %s serves, and nobody else? Its data will be taken for the newest. [yes/NO] ", owner);
+	return fgets(line, sizeof line, stdin) != NULL && strcmp(line, "yes\n") == 0;
+}
+
+/* Until a record with a greater (epoch, seq) is there. What may pass is waited for, too. */
+static int wait_for_newer(void)
+{
+	int64_t end = timeout_ms > 0 ? clock_ms() + timeout_ms : INT64_MAX;
+
+	for (;;) {
+		struct link l = { NULL, NULL };
+		struct headreg seen, now = { .exists = false };
+		int64_t left = end - clock_ms();
+		int rc = dropbox_begin(&l.dropbox, &l.http, left < every_ms && left > 0 ? left : every_ms);
+
+		if (rc == EX_OK)
+			rc = look(&l, &seen, &now);
+		dropbox_end(l.dropbox, l.http);
+		if (rc == EX_DATAERR || rc == EX_NOPERM || rc == EX_CONFIG)
+			return rc;
+		if (rc == EX_OK && now.exists && (now.head.epoch > newer_epoch ||
+						  (now.head.epoch == newer_epoch && now.head.seq > newer_seq)))
+			return as_json ? print_record(&now.head) : EX_OK;
+		left = end - clock_ms();
+		if (left > 0)
+			clock_sleep(left < every_ms ? left : every_ms);
+		if (stop_asked() || clock_ms() >= end) {
+			msg_err(HEADREG_PATH, "nothing newer than number %lld.%lld", (long long)newer_epoch,
+				(long long)newer_seq);
+			return EX_TEMPFAIL;
+		}
+	}
 }
 
 static int read_snapshot(struct head *next)
@@ -184,8 +304,8 @@ static const char *value(const struct head *h, size_t i, char *buf, size_t size)
 
 static int show(const struct link *l)
 {
-	struct headreg now;
-	int rc = headreg_read(l->dropbox, l->http, &now);
+	struct headreg seen, now;
+	int rc = look(l, &seen, &now);
 	char buf[32];
 
 	if (rc != EX_OK)
@@ -215,83 +335,147 @@ static int show(const struct link *l)
 /* --- the command line --- */
 
 static const char help[] =
-	"usage: mirror-head show [-f FIELD] [--json] [--timeout D]\n"
+	"usage: mirror-head show [-n] [-f FIELD] [--json] [--timeout D]\n"
 	"       mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES\n"
 	"       mirror-head claim --owner NAME [--json] [--timeout D]\n"
+	"       mirror-head settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
+	"       mirror-head anew --owner NAME [-y] [--json] [--timeout D]\n"
+	"       mirror-head wait --newer EPOCH.SEQ [--every D] [--json] [--timeout D]\n"
 	"The record in Dropbox that says who may publish and what the newest snapshot is.\n"
 	"\n"
+	"  -n, --dry-run      remember nothing of what is read\n"
 	"  -f, --field FIELD  only the value of one field\n"
 	"      --owner NAME   who publishes, or becomes the owner\n"
+	"      --from NAME    only if this host is the owner now\n"
+	"  -y, --yes          replace a record that is not believed without asking\n"
+	"      --newer E.S    wait until epoch and seq are greater than these\n"
+	"      --every D      look so often (default 60s)\n"
 	"      --json         the record itself, on one line\n"
 	"      --timeout D    give up after this time (ms, s, m, h, d)\n"
 	"  -v, --verbose      narrate on standard error\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n";
 
-/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
-static const char *command_line_fault(const char *verb)
+/* `EPOCH.SEQ`. NULL, or the fault. */
+static const char *read_place(char *s)
 {
-	bool showing = strcmp(verb, "show") == 0, publishing = strcmp(verb, "publish") == 0;
+	char *dot = strchr(s, '.');
+	uint64_t epoch = 0, seq = 0;
+	bool good = dot != NULL;
+
+	if (good) {
+		*dot = '\0';
+		good = num_u64(s, 0, HEAD_MOST, &epoch) == NULL && num_u64(dot + 1, 0, HEAD_MOST, &seq) == NULL;
+		*dot = '.';
+	}
+	newer_epoch = (int64_t)epoch;
+	newer_seq = (int64_t)seq;
+	return good ? NULL : "not EPOCH.SEQ";
+}
+
+static const struct verb {
+	const char *name;
+	want_fn *want;		/* NULL: it writes nothing */
+	bool owner, from, field, yes, newer, input;
+} verbs[] = {
+	{ "show", .field = true },
+	{ "publish", .want = want_publish, .owner = true, .input = true },
+	{ "claim", .want = want_claim, .owner = true },
+	{ "settle", .want = want_settle, .owner = true, .from = true },
+	{ "anew", .want = want_anew, .owner = true, .yes = true },
+	{ "wait", .newer = true },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+static const char *command_line_fault(const struct verb *v)
+{
 	bool known = field == NULL;
 
-	if (!showing && !publishing && strcmp(verb, "claim") != 0)
-		return "not show, publish or claim";
-	if (showing && owner != NULL)
+	if (v == NULL)
+		return "not show, publish, claim, settle, anew or wait";
+	if (!v->owner && owner != NULL)
 		return "takes no --owner";
-	if (!showing && owner == NULL)
+	if (v->owner && owner == NULL)
 		return "needs --owner NAME";
 	if (owner != NULL && !head_owner_valid(owner))
 		return "--owner is 1 to 64 letters, digits and . _ -";
-	if (!showing && field != NULL)
+	if (!v->from && from != NULL)
+		return "takes no --from";
+	if (!v->field && field != NULL)
 		return "takes no --field";
+	if (!v->field && dry)
+		return "takes no --dry-run";
+	if (!v->yes && yes)
+		return "takes no --yes";
+	if (v->newer != (newer_epoch >= 0))
+		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
 	if (field != NULL && as_json)
 		return "--field or --json, not both";
 	for (size_t i = 0; i < FIELDS && !known; i++)
 		known = strcmp(field, fields[i]) == 0;
 	if (!known)
 		return "--field names no field of the record";
-	if (publishing && isatty(STDIN_FILENO))
+	if (v->input && isatty(STDIN_FILENO))
 		return "reads JSON lines from standard input, which is a terminal";
+	if (v->yes && !yes && (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)))
+		return "needs --yes, for nobody can be asked here";
 	return NULL;
 }
 
-static int run(const char *verb)
+static int run(const struct verb *v)
 {
 	struct link l = { NULL, NULL };
-	struct head next = { .epoch = 0 };
-	int rc = strcmp(verb, "publish") == 0 ? read_snapshot(&next) : EX_OK;
+	struct headreg next = { .exists = false };
+	int rc = v->input ? read_snapshot(&next.head) : EX_OK;
 
+	if (v->newer)
+		return wait_for_newer();
+	if (v->yes && !agreed()) {
+		msg_err(HEADREG_PATH, "left as it is");
+		return EX_NOPERM;
+	}
 	if (rc == EX_OK)
 		rc = dropbox_begin(&l.dropbox, &l.http, timeout_ms);
-	if (rc != EX_OK)
-		goto out;
-	if (strcmp(verb, "show") == 0)
-		rc = show(&l);
-	else
-		rc = change(&l, strcmp(verb, "claim") == 0 ? want_claim : want_publish, &next);
-out:
+	if (rc == EX_OK)
+		rc = v->want != NULL ? change(&l, v->name, v->want, &next) : show(&l);
 	dropbox_end(l.dropbox, l.http);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	enum { OWNER = 256, JSON, TIMEOUT };
+	enum { OWNER = 256, FROM, NEWER, EVERY, JSON, TIMEOUT };
 	static const struct option options[] = {
-		{ "field", required_argument, NULL, 'f' }, { "owner", required_argument, NULL, OWNER },
+		{ "dry-run", no_argument, NULL, 'n' }, { "field", required_argument, NULL, 'f' }, { "owner", required_argument, NULL, OWNER },
+		{ "from", required_argument, NULL, FROM }, { "yes", no_argument, NULL, 'y' },
+		{ "newer", required_argument, NULL, NEWER }, { "every", required_argument, NULL, EVERY },
 		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
 		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
 	};
+	const struct verb *verb;
 	const char *why = NULL;
 	int opt;
 
 	msg_init(argv[0]);
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":f:vhV", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":nf:yvhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'f': field = optarg; break;
+		case 'n': dry = true; break;
+		case 'y': yes = true; break;
 		case OWNER: owner = optarg; break;
+		case FROM: from = optarg; break;
+		case NEWER: why = read_place(optarg); break;
+		case EVERY: why = num_duration(optarg, &every_ms); break;
 		case JSON: as_json = true; break;
 		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
 		case 'v': msg_verbose = true; break;
@@ -303,10 +487,11 @@ int main(int argc, char **argv)
 			return cli_usage("%s: %s", optarg, why);
 	}
 	if (argc - optind != 1)
-		return cli_usage("one of show, publish and claim is needed");
-	why = command_line_fault(argv[optind]);
+		return cli_usage("one of show, publish, claim, settle, anew and wait is needed");
+	verb = find_verb(argv[optind]);
+	why = command_line_fault(verb);
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind], why);
 	stop_init();
-	return cli_close(run(argv[optind]));
+	return cli_close(run(verb));
 }

@@ -53,6 +53,16 @@ static bool content_hash(const char *data, size_t len, char text[HASH_TEXT])
 	return true;
 }
 
+static bool is_newer_schema(const char *text, size_t len)
+{
+	json *j = json_parse(text, len);
+	int64_t schema;
+	bool newer = json_int(j, "schema", HEAD_SCHEMA + 1, HEAD_MOST, &schema);
+
+	json_free(j);
+	return newer;
+}
+
 static int understand(const struct reading *r, struct headreg *out)
 {
 	char hash[HASH_TEXT], why[HEAD_WHY];
@@ -65,12 +75,14 @@ static int understand(const struct reading *r, struct headreg *out)
 	}
 	if (!head_parse(buf_text(&r->text), r->text.len, &out->head, why)) {
 		msg_err(HEADREG_PATH, "not a head record: %s", why);
-		msg_hint("it is left as it is; an older version of it can be restored on dropbox.com");
-		return EX_DATAERR;
+		out->head = (struct head){ .epoch = 0 };
+		if (is_newer_schema(buf_text(&r->text), r->text.len))
+			return EX_DATAERR;
+		msg_hint("it is left as it is; when it is certain who serves: mirror-head anew --owner NAME");
 	}
 	memcpy(out->rev, r->rev, sizeof out->rev);
 	out->exists = true;
-	return EX_OK;
+	return out->head.epoch > 0 ? EX_OK : EX_DATAERR;
 }
 
 int headreg_read(struct dropbox *d, struct http *h, struct headreg *out)
@@ -112,14 +124,14 @@ static int fresh_nonce(char nonce[HEAD_NAME])
  * strict_conflict, because without it an update of a deleted record would write; no autorename, because
  * that would write elsewhere and call it success.
  */
-int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, struct head *next, bool *won)
+int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, struct headreg *next, bool *won)
 {
 	json *arg = json_object(), *mode = json_object(), *record;
 	struct dropbox_call c = { .style = DROPBOX_UPLOAD, .route = "files/upload", .arg = arg };
 	struct dropbox_answer a = { .rc = EX_OK };
 	char hash[HASH_TEXT], *text = NULL;
 	struct headreg now;
-	int rc = fresh_nonce(next->nonce);
+	int rc = fresh_nonce(next->head.nonce);
 
 	*won = false;
 	json_put_str(mode, ".tag", old->exists ? "update" : "add");
@@ -132,7 +144,7 @@ int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, s
 	json_put_bool(arg, "strict_conflict", true);
 	if (rc != EX_OK)
 		goto out;
-	record = head_json(next);
+	record = head_json(&next->head);
 	text = json_text(record);
 	json_free(record);
 	if (!content_hash(text, strlen(text), hash)) {
@@ -144,7 +156,11 @@ int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, s
 	c.body_len = strlen(text);
 	dropbox_do(d, h, &c, &a);
 	if (a.rc == EX_OK) {
+		const char *rev = json_str(a.body, "rev");
+
 		*won = true;
+		next->exists = true;
+		snprintf(next->rev, sizeof next->rev, "%s", rev != NULL ? rev : "");
 	} else if (strncmp(a.tag, "path/conflict", 13) != 0) {
 		rc = dropbox_report(HEADREG_PATH, &a);
 		if (a.lost)
@@ -152,7 +168,9 @@ int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, s
 	} else if (a.lost) {
 		/* the conflict may be with our own first try, whose answer never came */
 		rc = headreg_read(d, h, &now);
-		*won = rc == EX_OK && now.exists && strcmp(now.head.nonce, next->nonce) == 0;
+		*won = rc == EX_OK && now.exists && strcmp(now.head.nonce, next->head.nonce) == 0;
+		if (*won)
+			*next = now;
 	}
 out:
 	dropbox_answer_free(&a);

@@ -19,15 +19,16 @@ struct headreg {
 
 /*
  * Content and revision come from one answer. EX_OK also when there is no record; otherwise reported:
- * EX_DATAERR when it is damaged or not a record of our schema.
+ * EX_DATAERR when it is damaged or not a record of our schema; exists and rev are set then if it could be replaced all the
+ * same, which one of a newer schema could not.
  */
 int headreg_read(struct dropbox *d, struct http *h, struct headreg *out);
 
 /*
- * Writes next, with a fresh nonce, where old was read (where nothing was, if it did not exist). EX_OK
- * with *won, or without when another writer was faster; otherwise reported. A lost reply is settled by
- * the nonce.
+ * Writes next->head, with a fresh nonce, where old was read (where nothing was, if it did not exist). EX_OK
+ * with *won and next->rev, or without when another writer was faster; otherwise reported. A lost reply is
+ * settled by the nonce.
  */
-int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, struct head *next, bool *won);
+int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, struct headreg *next, bool *won);
 
 #endif

@@ -1,0 +1,172 @@
+#include "lib/std.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/dropbox/headseen.h"
+#include "lib/file.h"
+#include "lib/msg.h"
+#include "lib/settings.h"
+#include "lib/settingtable.h"
+
+#define MEMORY_MAX ((size_t)64 << 10)
+
+static char *memory_path(void)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/.head-seen.json", setting("state")) < 0) {
+		msg_err(NULL, "out of memory");
+		return NULL;
+	}
+	return path;
+}
+
+static bool parse(const char *text, size_t len, struct headreg *out)
+{
+	char why[HEAD_WHY];
+	json *j = json_parse(text, len);
+	const char *rev = json_str(j, "record_rev");
+
+	out->exists = head_parse(text, len, &out->head, why) && rev != NULL && strlen(rev) < sizeof out->rev;
+	snprintf(out->rev, sizeof out->rev, "%s", out->exists ? rev : "");
+	json_free(j);
+	return out->exists;
+}
+
+int headseen_load(struct headreg *out)
+{
+	struct buf text = BUF_INIT(MEMORY_MAX);
+	char *path = memory_path();
+	struct stat st;
+	int rc = EX_OK;
+
+	*out = (struct headreg){ .exists = false };
+	if (path == NULL)
+		return EX_IOERR;
+	if (lstat(path, &st) != 0) {
+		if (errno != ENOENT) {
+			rc = errno == EACCES ? EX_NOPERM : EX_IOERR;
+			msg_errno(path, "cannot look at");
+		}
+		goto out;
+	}
+	if (access(path, R_OK) != 0 && errno == EACCES) {
+		msg_errno(path, "cannot read");
+		rc = EX_NOPERM;
+		goto out;
+	}
+	rc = file_slurp(path, &text);
+	if (rc != EX_OK) {
+		rc = EX_IOERR;
+	} else if (!parse(buf_text(&text), text.len, out)) {
+		msg_err(path, "damaged: which head record was seen last is not known");
+		msg_hint("when it is certain who serves: mirror-head anew --owner NAME");
+		rc = EX_DATAERR;
+	}
+out:
+	buf_free(&text);
+	free(path);
+	return rc;
+}
+
+static int order(const struct head *a, const struct head *b)
+{
+	if (a->epoch != b->epoch)
+		return a->epoch < b->epoch ? -1 : 1;
+	return a->seq == b->seq ? 0 : a->seq < b->seq ? -1 : 1;
+}
+
+static int write_memory(const struct headreg *r)
+{
+	char *path = memory_path(), *text = NULL;
+	json *j = head_json(&r->head);
+	int rc = EX_IOERR;
+
+	json_put_str(j, "record_rev", r->rev);
+	text = json_text(j);
+	json_free(j);
+	if (path != NULL) {
+		if (file_creatable(path) == 0) {
+			rc = file_replace(path, 0644, text, strlen(text));
+		} else {
+			/* somebody who may not write the state directory, or a host without one */
+			msg_info("%s: not remembered: %s", path, strerror(errno));
+			rc = EX_OK;
+		}
+	}
+	free(text);
+	free(path);
+	return rc;
+}
+
+/* Takes the lock of the state directory itself, for moments; -1 where there is none: then nothing is written either. */
+static int lock_directory(void)
+{
+	int fd = open(setting("state"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
+			;
+	return fd;
+}
+
+int headseen_store(const struct headreg *r)
+{
+	int lock = lock_directory(), rc = EX_OK;
+	struct headreg seen;
+
+	rc = headseen_load(&seen);
+	if (rc == EX_OK && (!seen.exists || order(&seen.head, &r->head) < 0 ||
+			    (order(&seen.head, &r->head) == 0 && strcmp(seen.rev, r->rev) != 0)))
+		rc = write_memory(r);
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
+int headseen_replace(const struct headreg *r)
+{
+	int lock = lock_directory(), rc = write_memory(r);
+
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
+static bool same_publication(const struct head *a, const struct head *b)
+{
+	return strcmp(a->owner, b->owner) == 0 && strcmp(a->path, b->path) == 0 && strcmp(a->rev, b->rev) == 0 &&
+	       a->size == b->size && strcmp(a->content_hash, b->content_hash) == 0 &&
+	       a->snapshot_at == b->snapshot_at && a->page_size == b->page_size && a->page_count == b->page_count &&
+	       strcmp(a->verified, b->verified) == 0;
+}
+
+bool headseen_believes(const struct headreg *seen, const struct headreg *now, char why[HEADSEEN_WHY])
+{
+	const struct head *was = &seen->head, *is = &now->head;
+
+	if (!seen->exists)
+		return true;
+	if (!now->exists)
+		snprintf(why, HEADSEEN_WHY, "it is gone, and number %lld.%lld of %s was seen before", (long long)was->epoch,
+			 (long long)was->seq, was->owner);
+	else if (order(is, was) < 0)
+		snprintf(why, HEADSEEN_WHY, "it is number %lld.%lld of %s, and %lld.%lld of %s was seen before",
+			 (long long)is->epoch, (long long)is->seq, is->owner, (long long)was->epoch,
+			 (long long)was->seq, was->owner);
+	else if (order(is, was) == 0 && strcmp(is->nonce, was->nonce) == 0 && strcmp(now->rev, seen->rev) != 0)
+		snprintf(why, HEADSEEN_WHY, "number %lld.%lld of %s was put back: what was written after it is not known",
+			 (long long)is->epoch, (long long)is->seq, is->owner);
+	else if (order(is, was) == 0 && !same_publication(is, was))
+		snprintf(why, HEADSEEN_WHY, "number %lld.%lld of %s is another than the %lld.%lld of %s that was seen before",
+			 (long long)is->epoch, (long long)is->seq, is->owner, (long long)was->epoch,
+			 (long long)was->seq, was->owner);
+	else
+		return true;
+	return false;
+}
