@@ -203,6 +203,29 @@ out:
 	return rc;
 }
 
+const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd)
+{
+	static const char strange[] = "not a plain file";
+	int safe = (flags & ~O_CREAT) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat st;
+
+	*fd = open(path, safe);
+	/* exclusively: what another put there meanwhile is looked at like anything else */
+	for (int i = 0; *fd < 0 && errno == ENOENT && (flags & O_CREAT) != 0 && i < 3; i++) {
+		*fd = open(path, safe | O_CREAT | O_EXCL, mode);
+		if (*fd < 0 && errno == EEXIST)
+			*fd = open(path, safe);
+	}
+	if (*fd >= 0 && fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return NULL;
+	if (*fd < 0)
+		/* of a link, and of a FIFO that nobody reads */
+		return errno == ELOOP || errno == ENXIO ? strange : strerror(errno);
+	close(*fd);
+	*fd = -1;
+	return strange;
+}
+
 int file_slurp(const char *path, struct buf *out)
 {
 	int rc = EX_OK, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

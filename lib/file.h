@@ -34,6 +34,13 @@ int file_commit(int fd, const char *tmp, const char *path);
 /* Replaces path by data, mode as given (not narrowed by the umask). */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len);
 
+/*
+ * Opens a file of the state or log directory, in which others may write too: neither a link's target, nor a file that has
+ * another name, nor what would make us wait. With O_CREAT in flags one that is not there is made. NULL and *fd, or the
+ * cause: `Permission denied`, `not a plain file`.
+ */
+const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd);
+
 struct buf;
 /* Reads a regular file of at most out->max bytes; the path may not be a symbolic link's. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR. */
 int file_slurp(const char *path, struct buf *out);

@@ -95,6 +95,11 @@ const json *json_next(const json *element)
 	return element->next;
 }
 
+const char *json_name(const json *element)
+{
+	return element->string;
+}
+
 bool json_is_object(const json *j)
 {
 	return cJSON_IsObject(j);
@@ -196,6 +201,11 @@ void json_put_str(json *object, const char *name, const char *value)
 void json_put_int(json *object, const char *name, int64_t value)
 {
 	json_put(object, name, cJSON_CreateNumber((double)value));
+}
+
+void json_put_tenths(json *object, const char *name, int64_t tenths)
+{
+	json_put(object, name, cJSON_CreateNumber((double)tenths / 10));
 }
 
 void json_put_bool(json *object, const char *name, bool value)

@@ -21,6 +21,8 @@ const json *json_at(const json *j, const char *pointer);
 /* The first and the next element of an array or object. Not owned. */
 const json *json_first(const json *j);
 const json *json_next(const json *element);
+/* The name of an object's element. Not owned. */
+const char *json_name(const json *element);
 
 bool json_is_object(const json *j);
 bool json_is_array(const json *j);
@@ -52,6 +54,7 @@ json *json_array(void);
 void json_put(json *object, const char *name, json *child);
 void json_put_str(json *object, const char *name, const char *value);
 void json_put_int(json *object, const char *name, int64_t value);
+void json_put_tenths(json *object, const char *name, int64_t tenths);	/* a number such as 1.2 */
 void json_put_bool(json *object, const char *name, bool value);
 void json_put_null(json *object, const char *name);
 void json_push(json *array, json *child);

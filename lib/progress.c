@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -21,11 +22,17 @@ struct progress {
 	bool terminal;
 };
 
-/* One whose line can be drawn again: a dumb one shows what should move its cursor. */
+/*
+ * One whose line can be drawn again: a dumb one shows what should move its cursor. Behind the pipe of job-run(1) there
+ * may be one: it says so by the pipe's number.
+ */
 static bool on_terminal(void)
 {
-	const char *term = getenv("TERM");
+	const char *term = getenv("TERM"), *pipe = getenv("CTV_PROGRESS");
+	struct stat st;
 
+	if (pipe != NULL && fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
+		return strtoull(pipe, NULL, 10) == st.st_ino;
 	return isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
