@@ -5,6 +5,9 @@
 #include "lib/clock.h"
 #include "lib/stop.h"
 
+#define FIRST INT64_C(-62135596800)	/* 0001-01-01T00:00:00Z */
+#define LAST  INT64_C(253402300799)	/* 9999-12-31T23:59:59Z */
+
 int64_t clock_ms(void)
 {
 	struct timespec t;
@@ -34,11 +37,17 @@ void clock_sleep(int64_t ms)
 char *clock_text(char *buf, int64_t epoch_s)
 {
 	time_t t = (time_t)epoch_s;
+	size_t zeros = 0;
+	char text[64];
 	struct tm tm;
 
-	if (epoch_s < 0 || epoch_s > INT64_C(253402300799) || gmtime_r(&t, &tm) == NULL ||
-	    strftime(buf, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(buf, CLOCK_TEXT, "1970-01-01T00:00:00Z");
+	if (epoch_s < FIRST || epoch_s > LAST || gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(text, sizeof text, "1970-01-01T00:00:00Z");
+	/* glibc writes the year 1 as 1 */
+	while (zeros + strlen(text) < CLOCK_TEXT - 1)
+		buf[zeros++] = '0';
+	memcpy(buf + zeros, text, CLOCK_TEXT - zeros);
 	return buf;
 }
 
@@ -63,7 +72,7 @@ const char *clock_parse(const char *s, int64_t *out_epoch_s)
 #undef TWO
 	t = timegm(&tm);
 	/* timegm turns February 30 into March 2; what does not come back is not a date */
-	if (t < 0 || strcmp(clock_text(back, (int64_t)t), s) != 0)
+	if (t < (time_t)FIRST || strcmp(clock_text(back, (int64_t)t), s) != 0)
 		return why;
 	*out_epoch_s = (int64_t)t;
 	return NULL;

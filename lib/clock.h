@@ -20,7 +20,7 @@ void clock_sleep(int64_t ms);
 /* RFC 3339, UTC, whole seconds: the only form Dropbox takes. buf holds CLOCK_TEXT bytes. Returns buf. */
 char *clock_text(char *buf, int64_t epoch_s);
 
-/* The inverse, strict, years 1970 to 9999. Returns NULL and sets *out, or the reason. */
+/* The inverse, strict, years 1 to 9999: a file may be of 1601 (Windows) or of the year 1 (.NET). Returns NULL and sets *out, or the reason. */
 const char *clock_parse(const char *s, int64_t *out_epoch_s);
 
 #endif

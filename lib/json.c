@@ -261,21 +261,21 @@ void json_answer(json *object, bool as_json, struct shell *s)
 	json_free(object);
 }
 
-char *json_text(const json *j)
+/*
+ * text with \\uXXXX for what not everybody takes: all but printable ASCII, or only what drives a terminal and is not
+ * UTF-8. Such characters stand within strings only. malloc'ed.
+ */
+static char *escape(const char *text, bool ascii)
 {
-	return must(cJSON_PrintUnformatted(j));
-}
-
-char *json_ascii(const json *j)
-{
-	char *text = json_text(j), *out = must(malloc(6 * strlen(text) + 1)), *o = out;
+	char *out = must(malloc(6 * strlen(text) + 1)), *o = out;
 	uint32_t c;
 	size_t n;
 
 	for (const char *s = text; *s != '\0'; s += n) {
 		n = utf8_next(s, &c);
-		if (n == 1 && c < 0x7f) {
-			*o++ = *s;
+		if (n > 0 && (ascii ? n == 1 && c < 0x7f : msg_printable(c))) {
+			memcpy(o, s, n);
+			o += n;
 			continue;
 		}
 		/* text that came from a server may not be UTF-8 */
@@ -290,6 +290,23 @@ char *json_ascii(const json *j)
 		o += snprintf(o, 7, "\\u%04x", c);
 	}
 	*o = '\0';
+	return out;
+}
+
+static char *printed(const json *j, bool ascii)
+{
+	char *text = must(cJSON_PrintUnformatted(j)), *out = escape(text, ascii);
+
 	free(text);
 	return out;
+}
+
+char *json_text(const json *j)
+{
+	return printed(j, false);
+}
+
+char *json_ascii(const json *j)
+{
+	return printed(j, true);
 }

@@ -70,7 +70,7 @@ struct shell;
  */
 void json_answer(json *object, bool as_json, struct shell *s);
 
-/* Compact text in one line; malloc'ed. */
+/* Compact text in one line of UTF-8 without a character that drives a terminal (these as \uXXXX); malloc'ed. */
 char *json_text(const json *j);
 /*
  * The same in printable ASCII only, \uXXXX for the rest: what an HTTP header can carry

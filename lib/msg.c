@@ -33,8 +33,7 @@ const char *msg_program(void)
 	return program;
 }
 
-/* C0 and C1 controls, and the marks that reorder text (Unicode's Bidi_Control) or end a line */
-static bool printable(uint32_t c)
+bool msg_printable(uint32_t c)
 {
 	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && c != 0x61c && !(c >= 0x200e && c <= 0x200f) &&
 	       !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
@@ -50,7 +49,7 @@ char *msg_escape(char *dst, size_t size, const char *src)
 		size_t n = utf8_next(src, &c);
 		unsigned char byte = (unsigned char)*src;
 
-		if (n > 0 && !printable(c))
+		if (n > 0 && !msg_printable(c))
 			n = 0;
 		if (out + (n > 0 ? n : 4) >= size)
 			break;

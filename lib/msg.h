@@ -31,6 +31,9 @@ void msg_hint(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* `program: text`, only with -v. */
 void msg_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Neither a C0 or C1 control nor a mark that reorders text (Unicode's Bidi_Control) or ends a line. */
+bool msg_printable(uint32_t c);
+
 /*
  * Writes src to dst with every byte that is not printable text as \xNN (valid UTF-8 above U+009F
  * stays), cut to fit size including the NUL. Returns dst.

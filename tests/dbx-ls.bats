@@ -53,6 +53,27 @@ load dir
 	expect 0 '^a\\xe2\\x80\\xaeb\.txt$'
 }
 
+@test "what a server says beside the name is escaped too, and in JSON as JSON does" {
+	dropbox_fault "$(jq -nc '{route: "files/get_metadata", kind: "reply", status: 200, type: "application/json",
+		count: 2, text: ({".tag": "file", name: "a\u009b", path_lower: "/a", path_display: "/a\u009b\u202e\u0008",
+		size: 1, client_modified: "\u001b]0;pwned\u0007", content_hash: "\r\u009b2Jall is well"} | tojson)}')"
+	run dbx-ls -l /dir/one.txt
+	expect 0 ' 1  \\x1b\]0;pwned\\x07 .* \\x0d\\xc2\\x9b2Jall is well .* /a\\xc2\\x9b\\xe2\\x80\\xae\\x08$'
+	run dbx-ls --json /dir/one.txt
+	expect 0 '"path_display":"/a\\u009b\\u202e\\b"'
+	! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f-\x9f]' <<<"$output" || return 1
+}
+
+@test "a file from before 1970 is listed, fetched and removed like any other" {
+	for time in 1969-12-31T23:59:59Z 1601-01-01T00:00:00Z; do
+		dropbox_control put "{\"path\":\"/dir/old\",\"text\":\"x\",\"client_modified\":\"$time\"}" >/dev/null
+		dbx-ls -l /dir/old | grep -q " $time "
+		dbx-fetch --json -o "$BATS_TEST_TMPDIR/old" /dir/old | grep -q "\"client_modified\":\"$time\""
+		[ "$(cat "$BATS_TEST_TMPDIR/old")" = x ]
+		dbx-rm /dir/old
+	done
+}
+
 @test "an empty folder prints nothing and is fine" {
 	dbx-rm /dir/one.txt /dir/two.txt /dir/three.txt
 	run dbx-ls /dir

@@ -37,7 +37,7 @@
 static uid_t owner = RIGHTS_UID_KEEP;
 static gid_t group = RIGHTS_GID_KEEP;
 static mode_t mode = (mode_t)-1;	/* not given */
-static int64_t as_of = -1;		/* seconds since the epoch; -1: the candidate's own time */
+static int64_t as_of = INT64_MIN;	/* seconds since the epoch; INT64_MIN: the candidate's own time */
 static bool keep, dry, quarantine, json_wanted;
 static const char *const shell_names[] = {
 	"path", "dry_run", "unchanged", "size", "size_text", "data_at", "previous", "quarantine", "processes", NULL,
@@ -286,7 +286,7 @@ static int dress(const struct install *in, int fd)
 	rc = rights_apply(fd, in->live, &r);
 	if (rc != EX_OK)
 		return rc;
-	if (as_of >= 0)
+	if (as_of != INT64_MIN)
 		times[1] = (struct timespec){ .tv_sec = (time_t)as_of };
 	if (futimens(fd, times) != 0 || fsync(fd) != 0) {
 		msg_errno(in->live, "cannot set its time and write it to disk");
@@ -440,7 +440,7 @@ static int already_there(struct install *in, bool copy)
 static void answer(const struct install *in)
 {
 	char at[CLOCK_TEXT], size[NUM_TEXT];
-	int64_t data_at = as_of >= 0 ? as_of : (int64_t)in->st.st_mtim.tv_sec;
+	int64_t data_at = as_of != INT64_MIN ? as_of : (int64_t)in->st.st_mtim.tv_sec;
 	json *j;
 
 	clock_text(at, data_at);

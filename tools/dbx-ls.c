@@ -54,7 +54,7 @@ static void answer_entry(const json *entry)
 static void print_entry(const json *entry)
 {
 	const char *path = text_of(entry, "path_display");
-	char name[4096];
+	char name[4096], time[128], hash[512];
 	int64_t size = 0;
 
 	if (as_json || shell_asked(&answer)) {
@@ -69,7 +69,8 @@ static void print_entry(const json *entry)
 	else
 		printf("%12lld  %-20s  %-64s  %s\n",
 		       json_int(entry, "size", 0, INT64_MAX, &size) ? (long long)size : -1,
-		       text_of(entry, "client_modified"), text_of(entry, "content_hash"), name);
+		       msg_escape(time, sizeof time, text_of(entry, "client_modified")),
+		       msg_escape(hash, sizeof hash, text_of(entry, "content_hash")), name);
 }
 
 /* The metadata of one path as the API gives it. EX_OK, or an exit status (reported). */

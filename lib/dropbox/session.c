@@ -22,7 +22,8 @@ static json *commit_info(const struct target *t, int64_t mtime)
 		json_put_str(commit, "mode", t->overwrite ? "overwrite" : "add");
 	}
 	json_put_bool(commit, "autorename", false);
-	json_put_str(commit, "client_modified", clock_text(time, mtime));
+	/* a file from before 1970 is rather given that year than refused */
+	json_put_str(commit, "client_modified", clock_text(time, mtime < 0 ? 0 : mtime));
 	json_put_bool(commit, "mute", true);
 	/* without it an update onto a deleted file, or of equal content, would count as won */
 	json_put_bool(commit, "strict_conflict", t->if_rev != NULL);
