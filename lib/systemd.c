@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -306,6 +307,33 @@ void unit_program(struct unit *u, char out[PATH_MAX])
 	sd_bus_message_unref(m);
 }
 
+/* Its changes, and the ends of jobs, come to us from now on. As sd-bus returns. */
+static int subscribe(struct unit *u, sd_bus_error *e)
+{
+	int r = sd_bus_match_signal_async(u->bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "JobRemoved",
+					  on_job_removed, NULL, u);
+
+	if (r >= 0)
+		r = sd_bus_match_signal_async(u->bus, NULL, SYSTEMD, u->path, PROPERTIES, "PropertiesChanged",
+					      on_changed, NULL, u);
+	/* before this, systemd sends nobody signals */
+	if (r >= 0)
+		r = sd_bus_call_method(u->bus, SYSTEMD, MANAGER_PATH, MANAGER, "Subscribe", e, NULL, NULL);
+	return r;
+}
+
+int unit_follow(struct unit *u)
+{
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	int r, rc;
+
+	bound_calls(u);
+	r = subscribe(u, &e);
+	rc = r < 0 ? refused(u, r, &e) : EX_OK;
+	sd_bus_error_free(&e);
+	return rc;
+}
+
 /*
  * The matches stand before the job exists, and a signal that comes before the reply stays in the
  * connection's queue until we know our job's path: its end cannot be missed.
@@ -318,14 +346,7 @@ static int ask(struct unit *u, const char *method)
 	int rc = EX_OK, r;
 
 	bound_calls(u);
-	r = sd_bus_match_signal_async(u->bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "JobRemoved",
-				      on_job_removed, NULL, u);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(u->bus, NULL, SYSTEMD, u->path, PROPERTIES, "PropertiesChanged",
-					      on_changed, NULL, u);
-	/* before this, systemd sends nobody signals */
-	if (r >= 0)
-		r = sd_bus_call_method(u->bus, SYSTEMD, MANAGER_PATH, MANAGER, "Subscribe", &e, NULL, NULL);
+	r = subscribe(u, &e);
 	if (r >= 0)
 		r = sd_bus_call_method(u->bus, SYSTEMD, MANAGER_PATH, MANAGER, method, &e, &reply, "ss",
 				       u->name, "replace");
@@ -366,4 +387,35 @@ int unit_watch(struct unit *u, int64_t until_ms, bool *changed)
 		continue;
 	*changed = u->changed && clock_ms() < until_ms;
 	return r < 0 && r != -ETIMEDOUT ? refused(u, r, NULL) : EX_OK;
+}
+
+/* `MESSAGE=` and a text that may hold anything, but for what its length says. */
+static void tell_message(sd_journal *j, void (*tell)(const char *text))
+{
+	static const char field[] = "MESSAGE=";
+	const void *data;
+	char text[256];
+	size_t n;
+
+	if (sd_journal_get_data(j, "MESSAGE", &data, &n) < 0 || n < sizeof field)
+		return;
+	snprintf(text, sizeof text, "%.*s", n < INT_MAX ? (int)(n - (sizeof field - 1)) : INT_MAX,
+		 (const char *)data + sizeof field - 1);
+	tell(text);
+}
+
+void unit_last_words(const char *name, unsigned lines, int64_t since_s, void (*tell)(const char *text))
+{
+	char match[UNIT_NAME_MAX + sizeof "_SYSTEMD_UNIT="];
+	sd_journal *j = NULL;
+	uint64_t at;
+
+	snprintf(match, sizeof match, "_SYSTEMD_UNIT=%s", name);
+	if (sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY) >= 0 && sd_journal_add_match(j, match, 0) >= 0 &&
+	    sd_journal_seek_tail(j) >= 0 && sd_journal_previous_skip(j, lines) > 0)
+		do
+			if (sd_journal_get_realtime_usec(j, &at) >= 0 && at / 1000000 >= (uint64_t)since_s)
+				tell_message(j, tell);
+		while (sd_journal_next(j) > 0);
+	sd_journal_close(j);
 }

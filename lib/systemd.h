@@ -53,10 +53,19 @@ void unit_program(struct unit *u, char out[PATH_MAX]);
  */
 int unit_job(struct unit *u, const char *method, char ended[UNIT_WORD]);
 
+/* Without a job: what changes about the unit is told from now on, for unit_watch. */
+int unit_follow(struct unit *u);
+
 /*
- * After a job: waits until something about the unit has changed since the last unit_look, or until
+ * After a job or unit_follow: waits until something about the unit has changed since the last unit_look, or until
  * then. *changed says which.
  */
 int unit_watch(struct unit *u, int64_t until_ms, bool *changed);
+
+/*
+ * The last lines that the unit's own processes have written to the journal, since then (epoch), oldest first; each is cut
+ * at 255 bytes and is as they wrote it. None where the journal is not ours to read: to say nothing of it is no failure.
+ */
+void unit_last_words(const char *name, unsigned lines, int64_t since_s, void (*tell)(const char *text));
 
 #endif

@@ -52,6 +52,8 @@ done
 
 settings
 node=${node:-pi2}
+# a person waits for its end, and decides
+verify_limit=60s
 before_drill=${live%/*}/.${live##*/}.drill
 
 # problem STATUS TEXT [HINT]: the end; but a dry run notes it and goes on to find the others
@@ -167,7 +169,7 @@ check_content() {
 	[ -n "$dry" ] || ! as_installed || level=header
 	! verify "$live" "$level" || return 0
 	refused=$status cause=$why
-	if [ "$refused" -eq 65 ] && run db-verify -l "$level" "$live"; then
+	if [ "$refused" -eq 75 ] || { [ "$refused" -eq 65 ] && run db-verify -l "$level" --timeout "$verify_limit" "$live"; }; then
 		[ -n "$dry" ] || ! ask "   $cause. Continue? [y/N]" || return 0
 	elif [ -z "$dry$drill" ] && ask "   $cause. Download a fresh copy? [y/N]"; then
 		! download || ! verify "$live" quick || return 0
@@ -195,7 +197,7 @@ check_age() {
 		would=will
 		[ -z "$dry" ] || would=would
 		more "you $would lose what was entered since $since: $((lost / 60)) h $((lost % 60)) min"
-		[ ! -e "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
+		[ ! -s "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
 	fi
 }
 
@@ -231,6 +233,14 @@ mark_data_of() {
 	marked=yes
 }
 
+# the file has content when somebody could enter something here, for the words of the next failover
+mark_served() {
+	[ -n "$already" ] || [ -s "$state/data-of" ] && return 0
+	rm -f "$state/data-of.tmp"
+	{ echo served >"$state/data-of.tmp" && touch -r "$state/data-of" "$state/data-of.tmp" &&
+		mv -fT "$state/data-of.tmp" "$state/data-of"; } || say "   $state/data-of: cannot write"
+}
+
 # the role first, then the application: whoever comes by in between finds a host that serves
 take_role() {
 	if [ -n "$drill" ]; then
@@ -262,6 +272,9 @@ take_role() {
 broken() {
 	broke_status=$1 broke_text=$2 broke_hint=${3:-journalctl -u $unit -n 50}
 	note "$2"
+	# what the application said itself; at a terminal it stands there already
+	sed -n 's/^svc-ctl: [^ ]*: says: //p' "$err" >"$scratch/words"
+	while IFS= read -r words; do more "$words"; done <"$scratch/words"
 	step_end failed
 	return 1
 }
@@ -272,11 +285,34 @@ start() {
 	run svc-ctl -t "$patience" start "$unit" || broken "$(ended "$status")" "$why" "$hint"
 }
 
+# shellcheck disable=SC2317  # it is called by run
+# first_answer: a unit that has failed for good gives none, and ends the wait for it
+first_answer() {
+	http-probe -t 5s --wait "$patience" --interval 100ms "$own_url/api/system-stats" 9>&- & probing=$!
+	(
+		svc-ctl -t "$patience" watch "$unit" >/dev/null 9>&- & watching=$!
+		trap 'kill $watching' TERM
+		wait "$watching" 2>/dev/null || kill "$probing"
+	) & watching=$!
+	trap 'kill $probing $watching' TERM
+	answered=0
+	wait "$probing" 2>/dev/null || answered=$?
+	kill "$watching" 2>/dev/null || :
+	wait "$watching" 2>/dev/null || :
+	return "$answered"
+}
+
 # It serves when the first request is answered. Then it must stay up, and reach its database.
 check_health() {
 	step health
-	run http-probe -t 5s --wait "$patience" --interval 100ms "$own_url/api/system-stats" ||
-		{ broken 69 "$(text_of "$out")"; return 1; }
+	if ! run first_answer; then
+		answer=$(text_of "$out")
+		# a probe that was ended has none; at a terminal the cause stands there already
+		case $why in "first_answer: exit status"*) why="$unit: has failed for good" ;; esac
+		broken 69 "${answer:-$why}"
+		return 1
+	fi
+	mark_served
 	clock
 	lasted "$starting" "$now"
 	app_took=$seconds

@@ -368,6 +368,44 @@ TABLE
 	expect 78 '^svc-ctl: masked.service: start: the unit is masked$'
 }
 
+# failing RESTARTS: x.service, which says something and fails, so often
+failing() {
+	printf '[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=%s\n[Service]\nRestart=on-failure\nRestartSec=100ms\nExecStart=/bin/sh -c "%s; exit 3"\n' \
+		"$1" 'echo first >&2; echo No module named x >&2; sleep 0.1' | unit x.service
+}
+
+@test "watch: a unit that has failed for good ends it at once, one that starts again does not; its own last words are said" {
+	failing 3
+	host systemctl start x
+	run svc -t 50s watch x
+	expect 69 '^svc-ctl: x.service: watch: it is down: failed \(failed\), exit-code 3$'
+	[ "$(host systemctl show -P NRestarts x)" -ge 2 ]
+	grep -qx 'svc-ctl: x.service: says: No module named x' <<<"$output"
+	# the message is the last before the hint
+	[ "${lines[-1]}" = 'hint: journalctl -u x.service -n 50' ]
+	[[ ${lines[-2]} == *'watch: it is down'* ]]
+	[ "$(grep -c says: <<<"$output")" -le 5 ]
+	run as visitor -t 50s watch x
+	expect 69 'it is down'
+	[[ $output != *says:* ]]
+	sleeper
+	host systemctl start sleeper
+	run svc -t 100ms watch sleeper
+	expect 0
+	[ -z "$output" ]
+	host systemctl stop sleeper
+	run svc -t 50s watch sleeper
+	expect 69 'it is down: inactive'
+}
+
+@test "what a unit says drives no terminal" {
+	printf '[Service]\nExecStart=/bin/sh -c "printf '"'\\\\033]0;pwned\\\\007\\\\n'"' >&2; sleep 0.1; exit 3"\n' | unit x.service
+	run svc -t 20s --settle 10s start x
+	expect 69 'did not stay up|ended at once'
+	[[ $output == *'says: \x1b]0;pwned'* ]]
+	[[ $output != *$'\033'* ]]
+}
+
 @test "--settle: a service that dies after its start has not started" {
 	printf '[Service]\nExecStart=/bin/sh -c "sleep 3; exit 3"\n' | unit x.service
 	run svc --settle 20s start x

@@ -2,7 +2,7 @@
  * svc-ctl - start, stop or look at one systemd unit
  *
  *	svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell]
- *		start|stop|restart|is-active|is-enabled|status UNIT
+ *		start|stop|restart|watch|is-active|is-enabled|status UNIT
  *	svc-ctl check [--active] [--json | --as ID | --shell] UNIT
  *
  * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/check.h"
@@ -25,6 +26,8 @@
 #include "lib/num.h"
 #include "lib/option.h"
 #include "lib/systemd.h"
+
+#define LAST_WORDS_S 120	/* what a unit said before that was about something else */
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
@@ -44,7 +47,12 @@ static const struct { const char *result; int status; const char *text; } result
 	{ "assert", EX_UNAVAILABLE, "assert: an assertion of the unit is not met" },
 };
 
-/* The unit is not as asked. */
+static void tell(const char *text)
+{
+	msg_err(name, "says: %s", text);
+}
+
+/* The unit is not as asked. What it said itself comes first: the last line is the message. */
 static int PRINTF_LIKE(2, 3) broken(int status, const char *fmt, ...)
 {
 	char text[256];
@@ -53,6 +61,8 @@ static int PRINTF_LIKE(2, 3) broken(int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (status == EX_UNAVAILABLE && strcmp(verb, "stop") != 0)
+		unit_last_words(name, 5, time(NULL) - (int64_t)LAST_WORDS_S, tell);
 	msg_err(name, "%s: %s", verb, text);
 	msg_hint("journalctl -u %s -n 50", name);
 	return status;
@@ -127,6 +137,28 @@ static int settle(struct unit *u, const struct unit_look *first)
 		else
 			rc = broken(EX_UNAVAILABLE, "it did not stay up: %s (%s) after %s, %s", l.active,
 				    l.sub, after, reason(&l, text));
+	}
+	return rc;
+}
+
+/*
+ * Until the time is up, or the unit has failed for good: between two of its own starts it is activating, and active
+ * again. That a unit is down only because somebody stopped it is no other matter for whoever waits for it to serve.
+ */
+static int watch(struct unit *u)
+{
+	int64_t until_ms = clock_ms() + timeout_ms;
+	char text[2 * UNIT_WORD];
+	bool changed = true;
+	struct unit_look l;
+	int rc = unit_follow(u);
+
+	while (rc == EX_OK && changed) {
+		rc = unit_look(u, &l);
+		if (rc == EX_OK && (strcmp(l.active, "failed") == 0 || strcmp(l.active, "inactive") == 0))
+			rc = broken(EX_UNAVAILABLE, "it is down: %s (%s), %s", l.active, l.sub, reason(&l, text));
+		if (rc == EX_OK)
+			rc = unit_watch(u, until_ms, &changed);
 	}
 	return rc;
 }
@@ -279,9 +311,13 @@ static int control(const char *method)
 {
 	struct unit_look l;
 	struct unit *u;
-	int rc = unit_open(&u, name, verb, clock_ms() + timeout_ms);
+	bool watches = strcmp(verb, "watch") == 0;
+	/* a look at the end of the watch has time, too */
+	int rc = unit_open(&u, name, verb, clock_ms() + timeout_ms + (watches ? 10000 : 0));
 
-	if (rc == EX_OK && method == NULL) {
+	if (rc == EX_OK && watches) {
+		rc = watch(u);
+	} else if (rc == EX_OK && method == NULL) {
 		rc = answer(u, &l);
 	} else if (rc == EX_OK) {
 		rc = act(u, method, &l);
@@ -307,6 +343,7 @@ static const struct command command = {
 	.about = "Start, stop or look at one systemd unit.\n"
 		 "\n"
 		 "  start, stop, restart     done when the unit is so\n"
+		 "  watch                    for so long it must not go down for good; it may start again\n"
 		 "  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
 		 "  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
 		 "  status                   both and more, in one line; exit status as is-active\n"
@@ -320,7 +357,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *verb, *method; } verbs[] = {
 		{ "start", "StartUnit" }, { "stop", "StopUnit" }, { "restart", "RestartUnit" },
-		{ "is-active", NULL }, { "is-enabled", NULL }, { "status", NULL },
+		{ "watch", NULL }, { "is-active", NULL }, { "is-enabled", NULL }, { "status", NULL },
 		{ "check", NULL },
 	};
 	const char *why;

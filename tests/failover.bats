@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# failover-to-pi2.sh without a second host: what the lab (lab/failover.bats) cannot bring about, or not cheaply.
+
+load helper
+load hosts
+
+setup() {
+	hosts_night
+	export CTV_MIN_SIZE=20K CTV_START_TIMEOUT=30s
+	# nobody answers at port 9: the primary is down; the application is at app_up's port
+	export CTV_PRIMARY_URL=http://127.0.0.1:9 CTV_STANDBY_URL=http://127.0.0.1:9
+	echo inactive >unit
+	stub svc-ctl <<-'END'
+		while [ $# -gt 2 ]; do shift; done
+		case $1 in
+		start) echo active >"$BATS_TEST_TMPDIR/unit" ;;
+		stop) echo inactive >"$BATS_TEST_TMPDIR/unit" ;;
+		is-active) cat "$BATS_TEST_TMPDIR/unit"; grep -qx active "$BATS_TEST_TMPDIR/unit" || exit 3 ;;
+		status) echo "$2: $(cat "$BATS_TEST_TMPDIR/unit")"; grep -qx active "$BATS_TEST_TMPDIR/unit" || exit 3 ;;
+		watch)
+			[ ! -e "$BATS_TEST_TMPDIR/fails" ] || {
+				echo 'svc-ctl: flaskapp.service: says: ModuleNotFoundError: No module named x' >&2
+				echo 'svc-ctl: flaskapp.service: watch: it is down: failed (failed), exit-code 3' >&2
+				exit 69
+			}
+			;;
+		esac
+	END
+}
+
+teardown() {
+	[ -z "${app_pid-}" ] || kill "$app_pid" 2>/dev/null || true
+	dropbox_stop
+}
+
+failover() { on pi2 failover-to-pi2.sh "$@"; }
+
+# app_up: something that answers as the application does, from now on
+app_up() {
+	python3 - "$PWD/port" <<-'END' 3>&- &
+		import http.server, os, sys
+		class H(http.server.BaseHTTPRequestHandler):
+		    def do_GET(self):
+		        self.send_response(200)
+		        self.end_headers()
+		        self.wfile.write(b'{"status":"success"}')
+		    def log_message(self, *a): pass
+		s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+		open(sys.argv[1] + ".new", "w").write(str(s.server_port))
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
+		s.serve_forever()
+	END
+	app_pid=$!
+	eventually [ -s port ]
+	export CTV_STANDBY_URL=http://127.0.0.1:$(cat port)
+}
+
+@test "an application that has failed for good ends the wait at once, and its own last words are shown" {
+	touch fails
+	export CTV_START_TIMEOUT=10m
+	run timeout 60 env PATH="$PATH" bash -c "$(declare -f on failover); wrap=(); failover"
+	expect 69 'rolling back'
+	[[ $output == *"   ModuleNotFoundError: No module named x"* ]]
+	[[ $output == *'it is down: failed (failed), exit-code 3'* ]]
+	[ "$(cat pi2/state/role)" = standby ]
+}
+
+@test "failovers that never served leave no word of what was entered here; one that served does" {
+	touch fails
+	for n in 1 2 3; do
+		run failover
+		expect 69
+	done
+	run failover --dry-run
+	[[ $output == *'you would lose what was entered since'* ]]
+	[[ $output != *'when this host served last'* ]]
+	rm fails
+	was=$(stat -c %Y pi2/state/data-of)
+	app_up
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[[ $output != *'when this host served last'* ]]
+	[ "$(stat -c %Y pi2/state/data-of)" = "$was" ]
+	echo standby >pi2/state/role
+	echo inactive >unit
+	run failover --dry-run
+	expect 73 'when this host served last, is in it'
+}
+
+@test "a verification that does not end is given up, and is the operator's to judge" {
+	stub db-verify <<-'END'
+		case " $* " in *' --timeout 60s '*) ;; *) echo "no limit: $*" >>"$BATS_TEST_TMPDIR/unlimited" ;; esac
+		for file; do :; done
+		printf '{"file":"%s","state":"unknown","text":"%s: not finished within the time allowed"}\n' "$file" "$file"
+		exit 3
+	END
+	touch -d '1 day ago' "$copy"
+	run failover --dry-run
+	expect 75 'not ready: .*not finished within the time allowed'
+	run failover
+	expect 75 'not finished within the time allowed. Continue\? \[y/N\] no'
+	[ "$(cat pi2/state/role)" = standby ]
+	app_up
+	run failover --yes
+	expect 0 'FAILOVER COMPLETE'
+	[ ! -e unlimited ]
+}
