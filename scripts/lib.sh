@@ -3,10 +3,9 @@
 # A run is job-run's work: it holds the locks, writes the log and the record, draws the steps, and says why a run has
 # failed. A script speaks to it by the words below, each of them one printf of the shell's; what its tools print takes
 # the same way. Without job-run the words are lines that people read.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
 
 program=${0##*/}
-# shellcheck disable=SC2034  # used by the scripts
 version=0.1.0
 # cron and sudo hand down a short PATH; install.sh puts its own prefix here
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin
@@ -103,6 +102,46 @@ get() {
 	return "$get_status"
 }
 
+# ---- what several scripts do ---------------------------------------------------------------------
+# Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
+
+# role: standby, active, primary, or nothing when the file is not there
+role() {
+	[ -e "$state/role" ] || return 0
+	role_word=unreadable
+	[ ! -f "$state/role" ] || [ ! -r "$state/role" ] || read -r role_word <"$state/role" || :
+	printf '%s\n' "$role_word"
+}
+
+# settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
+# primary, to whom it hands back what is its own. Sets $owner, empty without a record: then only the old uploader is at
+# work, and it asks nobody. Bounded; while wanted/claim exists it is not known to be so.
+settle_record() {
+	settled=0
+	if [ "$(role)" != active ]; then
+		owner=$(mirror-head settle --owner "$primary" --from "$node" --timeout 5s) || return
+	else
+		owner=$(mirror-head settle --owner "$node" --timeout 5s) || settled=$?
+		# a host that serves owns the record, whatever somebody has done to it
+		[ "$settled" -ne 65 ] || { mirror-head anew --owner "$node" --yes --timeout 5s && owner=$node; } || return
+		[ "$settled" -eq 0 ] || [ "$settled" -eq 65 ] || return "$settled"
+	fi
+	rm -f "$state/wanted/claim" || return 65
+}
+
+# put_backup FILE KIND TIME [OPTION...]: FILE among the backups, as $backup. A clock that begins at the same moment after
+# each power cut makes one name twice: where it holds another content the next second's name is taken.
+put_backup() {
+	put_file=$1 put_kind=$2 put_from=$(date -d "$3" +%s) put_n=0 put_status=73
+	shift 3
+	while [ "$put_status" -eq 73 ] && [ "$put_n" -lt 60 ]; do
+		backup=/backups/${put_kind}_backup_$(date -u -d "@$((put_from + put_n))" +%Y%m%d_%H%M%S).db
+		put_status=0 put_n=$((put_n + 1))
+		dbx-put -c "$@" "$put_file" "$backup" || put_status=$?
+	done
+	return "$put_status"
+}
+
 # ---- the command line --------------------------------------------------------------------------
 
 # usage_error TEXT
@@ -138,7 +177,7 @@ run_as_job() {
 		run_task=$1 run_path=$0
 		case $0 in */*) ;; *) run_path=./$0 ;; esac
 		shift 2
-		# shellcheck disable=SC2086,SC2154  # words; the script's
+		# shellcheck disable=SC2086  # words
 		exec job-run "$run_task" ${dry:+-n} --log "$log" --steps "$steps" $run_options -- "$run_path" "$@"
 	fi
 	trap at_exit EXIT

@@ -6,8 +6,9 @@
 # What can never be done, or is something else, is told once and moved out of the way.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+state='' node='' standby='' owner='' backup=
 
 usage() {
 	cat <<'END'
@@ -23,57 +24,56 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-case ${1-} in
-'') ;;
--h | --help) usage; exit 0 ;;
--V | --version) echo "$program $version"; exit 0 ;;
-*) usage_error "$1: nothing is taken" ;;
-esac
+for option; do
+	common_option "$option"
+done
 
-settings
-node=${node:-pi2}
-begin settle 2 "${log_dir:-/var/log/ctv-pi2-download}/settle.log" settle.lock
-ending=0
-
-# left STATUS: what could not be done, the first of it to be told at the end
-left() {
-	[ "$ending" -eq 0 ] || return 0
-	ending=$(ended "$1") first=$why advice=$hint
-	warn "$why"
-}
-
-# never STATUS ENTRY: no other round can do it, so it starts none
+# never STATUS ENTRY [TEXT]: no other round can do it, so it starts none; what is left is for the next round
 never() {
-	left "$1"
-	{ [ ! -e "$2" ] && [ ! -h "$2" ]; } || mv -fT "$2" "$state/unsettled-${2##*/}" || die 74 "$2: cannot move"
+	moved=$state/unsettled-${2##*/}
+	{ [ ! -e "$2" ] && [ ! -h "$2" ]; } || mv -fT "$2" "$moved" || fail 74
+	fail "$1" "${3-}" "${3:+it is $moved now}"
 }
+
+# settle_backup NAME: uploads the copy whose path wanted/NAME holds; its upload may go on from an earlier one
+settle_backup() {
+	backup_at=${1#failover_backup_} backup_at=${backup_at%.db}
+	backup_clock=${backup_at#*_} backup_at=${backup_at%_*}
+	put_backup "$(cat "$state/wanted/$1")" failover "$backup_at ${backup_clock%????}:${backup_clock#??} UTC" &&
+		rm -f "$state/wanted/$1"
+}
+
+steps=2 log=/var/log/ctv-pi2-download/settle.log
+# an operator who is at work may settle it himself
+run_as_job settle 'settle.lock operator.lock:10m' "$@"
+get ctv-conf --shell
+node=${node:-$standby}
 
 step record
-settle_in_turn 600 || case $status in
+settle_record || case $? in
 65) never 65 "$state/wanted/claim" ;;
-*) die "$(ended "$status")" "$why" "$hint" ;;
+*) exit $? ;;
 esac
 [ -z "$owner" ] || note "the head record says $owner"
+unlock operator.lock
+
 step backup
 for entry in "$state"/wanted/* "$state"/wanted/.[!.]*; do
 	[ -e "$entry" ] || [ -h "$entry" ] || continue
-	name=${entry##*/}
-	case $name in
+	case ${entry##*/} in
 	# a power cut's, before the name without it was there
 	*.tmp) ! rm -f "$entry" || continue ;;
 	failover_backup_????????_??????.db)
 		if [ -f "$entry" ] && [ ! -h "$entry" ]; then
-			if settle_backup "$name"; then
-				note "uploaded: $backup"
-				continue
-			fi
-			case $status in 64 | 65 | 66) never 66 "$entry" ;; *) left "$status" ;; esac
+			settle_backup "${entry##*/}" || case $? in
+			64 | 65 | 66) never 66 "$entry" ;;
+			*) exit $? ;;
+			esac
+			note "uploaded: $backup"
 			continue
 		fi
 		;;
 	esac
-	why="$entry: nothing that a failover or failback leaves to be done" hint="it is $state/unsettled-$name now"
-	never 65 "$entry"
+	never 65 "$entry" "$entry: nothing that a failover or failback leaves to be done"
 done
-[ "$ending" -eq 0 ] || die "$ending" "$first" "$advice"
 finish ok "nothing is left to be done"

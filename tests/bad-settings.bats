@@ -75,11 +75,11 @@ CREDENTIALS_DIRECTORY=credentials~PROGRAM: credentials/CTV_NODE: not a regular f
 TABLE
 }
 
-# settings_of SCRIPT [ARG...]: it stops at what ctv-conf says of them; all the files and values are in ctv-conf's own tests
+# settings_of SCRIPT [ARG...]: it stops at what ctv-conf, or job-run in its name, says of them; all the files and values are in ctv-conf's own tests
 settings_of() {
 	with "$@" <<'TABLE'
-78~CTV_ENV_FILE=readable~ctv-conf: readable: holds secrets, but others can read it
-78~CTV_MAX_AGE=soon~ctv-conf: CTV_MAX_AGE: soon: not a duration*
+78~CTV_ENV_FILE=readable~@(ctv-conf|SCRIPT): readable: holds secrets, but others can read it
+78~CTV_MAX_AGE=soon~@(ctv-conf|SCRIPT): CTV_MAX_AGE: soon: not a duration*
 TABLE
 }
 
@@ -154,14 +154,14 @@ TABLE
 @test "settle.sh: bad settings and command lines" {
 	settings_of settle.sh
 	with settle.sh <<'TABLE'
-73~CTV_STATE_DIR=$PWD/file CTV_LOG_DIR=$PWD/log~SCRIPT: */file: cannot create
-73~CTV_STATE_DIR=/proc/none CTV_LOG_DIR=$PWD/log~SCRIPT: /proc/none: cannot create
+73~CTV_STATE_DIR=$PWD/file CTV_LOG_DIR=$PWD/log~SCRIPT: */file: cannot create: Not a directory
+73~CTV_STATE_DIR=/proc/none CTV_LOG_DIR=$PWD/log~SCRIPT: /proc/none: cannot create: *
 TABLE
 	called settle.sh <<'TABLE'
-x~x: nothing is taken
--n~-n: nothing is taken
---~--: nothing is taken
---bogus~--bogus: nothing is taken
+x~x: no operand is taken
+-n~-n: unknown option
+--~--: unknown option
+--bogus~--bogus: unknown option
 TABLE
 	nothing_done 8
 }

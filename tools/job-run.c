@@ -468,12 +468,18 @@ static void hear(const struct jobpiece *p)
 /* The state directory, or that of the log, where an installation did not make it. */
 static int make_directory(char *path)
 {
+	struct stat st;
+
 	for (char *slash = path + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
 		*slash = '\0';
 		mkdir(path, 0777);
 		*slash = '/';
 	}
-	return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1;
+	if (mkdir(path, 0777) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	return errno == EEXIST ? 0 : -1;
 }
 
 /* What cannot be written is said; it is no reason not to run. */
