@@ -132,6 +132,14 @@ bool json_int(const json *j, const char *name, int64_t min, int64_t max, int64_t
 	return true;
 }
 
+bool json_number(const json *j, double *out)
+{
+	if (!cJSON_IsNumber(j))
+		return false;
+	*out = j->valuedouble;
+	return true;
+}
+
 bool json_bool(const json *j, const char *name, bool fallback)
 {
 	const json *b = json_get(j, name);

@@ -32,6 +32,8 @@ bool json_is_null(const json *j);
 const char *json_str(const json *j, const char *name);
 /* A member as a whole number within min..max (at most 2^53 either side); false when it is not. */
 bool json_int(const json *j, const char *name, int64_t min, int64_t max, int64_t *out);
+/* The value itself as a number; false when it is none. */
+bool json_number(const json *j, double *out);
 /* A member as a boolean; fallback when absent. */
 bool json_bool(const json *j, const char *name, bool fallback);
 

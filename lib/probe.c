@@ -48,31 +48,104 @@ static void PRINTF_LIKE(3, 4) find(struct probe_finding *f, enum state state, co
 	f->state = state;
 }
 
-/* Does the body, a JSON document (NULL when it is none), have the value that expect names? */
+/* What an --expect says: a place, how it compares with a value ('=', '!', '<' or '>'), and the value. */
+struct expectation {
+	int pointer;		/* bytes of it, from the beginning */
+	char op;
+	const char *value;
+};
+
+static struct expectation understand(const char *expect)
+{
+	size_t n = strcspn(expect, "=<>");
+	bool differs = expect[n] == '=' && n > 0 && expect[n - 1] == '!';
+
+	return (struct expectation){ .pointer = (int)(n - differs), .op = differs ? '!' : expect[n],
+				     .value = expect + n + (expect[n] != '\0') };
+}
+
+static bool number_of(const char *text, double *out)
+{
+	json *j = json_parse(text, strlen(text));
+	bool is = json_number(j, out);
+
+	json_free(j);
+	return is;
+}
+
+const char *probe_expect_fault(const char *expect)
+{
+	struct expectation e = understand(expect);
+	double number;
+
+	if (*expect != '/' || e.op == '\0')
+		return "not a JSON Pointer, one of = != < > and a value, such as /status=ok";
+	if ((e.op == '<' || e.op == '>') && !number_of(e.value, &number))
+		return "is compared with what is no number";
+	return NULL;
+}
+
+/* Does the value there, text as people write it, compare as e says? A string is no number, whatever it holds. */
+static bool compares(const struct expectation *e, const json *at, const char *text)
+{
+	double is, limit;
+
+	if (e->op == '=' || e->op == '!')
+		return (strcmp(text, e->value) == 0) == (e->op == '=');
+	return json_number(at, &is) && number_of(e->value, &limit) && (e->op == '<' ? is < limit : is > limit);
+}
+
+/* Does the body, a JSON document (NULL when it is none), have a value as expect wants it? */
 static bool as_expected(const json *body, const char *expect, struct probe_finding *f)
 {
-	const char *equals = strchr(expect, '=');
-	char *pointer = strndup(expect, (size_t)(equals - expect));
+	static const char *const wanted[] = { ['='] = "", ['!'] = "another than ", ['<'] = "less than ", ['>'] = "more than " };
+	struct expectation e = understand(expect);
+	char *pointer = strndup(expect, (size_t)e.pointer);
 	const json *at = pointer != NULL ? json_at(body, pointer) : NULL;
 	char *value = at != NULL ? json_value_text(at) : NULL;
-	bool same = value != NULL && strcmp(value, equals + 1) == 0;
+	bool good = value != NULL && compares(&e, at, value);
 
 	if (body == NULL)
 		find(f, STATE_CRITICAL, "%d, but the answer is not JSON", f->status);
 	else if (value == NULL)
 		find(f, STATE_CRITICAL, "%d, but without %.200s", f->status, pointer);
-	else if (!same)
-		find(f, STATE_CRITICAL, "%d, but %.150s is %.100s, wanted %.100s", f->status, pointer,
-		     value, equals + 1);
+	else if (!good)
+		find(f, STATE_CRITICAL, "%d, but %.150s is %.100s, wanted %s%.100s", f->status, pointer,
+		     value, wanted[(unsigned char)e.op], e.value);
 	free(value);
 	free(pointer);
-	return same;
+	return good;
+}
+
+/* Is the time in the body near enough to now? */
+static bool is_new(const json *body, const struct probe *p, struct probe_finding *f)
+{
+	const json *at = json_at(body, p->pointer);
+	char *value = at != NULL ? json_value_text(at) : NULL;
+	char age[NUM_TEXT], most[NUM_TEXT];
+	int64_t then, apart;
+
+	f->dated = value != NULL && clock_parse(value, &then) == NULL;
+	f->age_s = f->dated ? f->at - then : 0;
+	apart = f->age_s < 0 ? -f->age_s : f->age_s;
+	num_duration_text(age, apart * 1000);
+	num_duration_text(most, p->newer_ms);
+	if (body == NULL)
+		find(f, STATE_CRITICAL, "%d, but the answer is not JSON", f->status);
+	else if (!f->dated)
+		find(f, STATE_CRITICAL, "%d, but without a time at %.200s", f->status, p->pointer);
+	else if (f->age_s < 0)
+		find(f, STATE_CRITICAL, "%d, but %.200s is %s in the future: a clock is wrong", f->status, p->pointer, age);
+	else
+		find(f, STATE_CRITICAL, "%d, but %.200s is %s old, at most %s", f->status, p->pointer, age, most);
+	free(value);
+	return f->dated && apart * 1000 <= p->newer_ms;
 }
 
 static bool body_is_good(const struct probe *p, const char *body, size_t len, struct probe_finding *f)
 {
-	json *j = p->expect_count > 0 ? json_parse(body, len) : NULL;
-	bool good = true;
+	json *j = p->expect_count > 0 || p->pointer != NULL ? json_parse(body, len) : NULL;
+	bool good = p->pointer == NULL || is_new(j, p, f);
 
 	for (size_t i = 0; good && i < p->expect_count; i++)
 		good = as_expected(j, p->expects[i], f);
@@ -113,6 +186,7 @@ void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f
 	case HTTP_DONE:
 		f->status = r.status;
 		f->total_us = r.total_us;
+		f->at = clock_wall();
 		probe_judge(p, buf_text(&r.text), r.text.len, f);
 		break;
 	case HTTP_STOPPED:

@@ -18,8 +18,10 @@ struct probe {
 	/* what is good */
 	const char *statuses;	/* a list that probe_listed takes */
 	int64_t warning_ms, critical_ms;	/* WARNING, CRITICAL above this; INT64_MAX for never */
-	const char **expects;	/* POINTER=VALUE: a JSON answer has VALUE at the JSON Pointer (RFC 6901) */
+	const char **expects;	/* what probe_expect_fault takes, of a JSON answer */
 	size_t expect_count;
+	const char *pointer;	/* where the answer has a time; NULL for no such condition */
+	int64_t newer_ms;	/* it is not older than this, nor further in the future */
 	const char *match;	/* text in the answer; NULL for none */
 };
 
@@ -29,6 +31,9 @@ struct probe_finding {
 	int status;		/* 0 without an answer */
 	int64_t connect_us, first_byte_us, total_us;	/* from the start of the try */
 	uint64_t body_bytes;
+	int64_t at;		/* clock_wall() of the answer */
+	bool dated;		/* it had a time at the pointer, age_s seconds before `at` */
+	int64_t age_s;
 };
 
 /*
@@ -37,7 +42,13 @@ struct probe_finding {
  */
 int probe_listed(const char *list, int status);
 
-/* Fills state and text from an answer: the status and total_us in f, and the body. */
+/*
+ * Is it POINTER=VALUE or POINTER!=VALUE, a JSON Pointer (RFC 6901) and the text of the value there, or POINTER<NUMBER
+ * or POINTER>NUMBER? NULL, or the reason.
+ */
+const char *probe_expect_fault(const char *expect);
+
+/* Fills state, text and the age from an answer: status, total_us and at in f, and the body. */
 void probe_judge(const struct probe *p, const char *body, size_t len, struct probe_finding *f);
 
 /* One GET on a connection of its own, ended by until_ms (clock_ms) too; f is overwritten. */

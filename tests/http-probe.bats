@@ -3,10 +3,10 @@
 
 load helper
 
-# a small real server on a free port: /ok, /status/N, /slow, /big, /flaky (503 twice, then 200)
+# a small real server on a free port: /ok, /status/N, /say/TEXT, /slow, /big, /flaky (503 twice, then 200)
 setup() {
 	cat >"$BATS_TEST_TMPDIR/server.py" <<'END'
-import http.server, sys, time
+import http.server, sys, time, urllib.parse
 tries = {"n": 0}
 class H(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
@@ -19,6 +19,7 @@ class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/status/"): self.answer(int(self.path[8:]), b"no")
         elif self.path == "/slow": time.sleep(5); self.answer(200, b"late")
+        elif self.path.startswith("/say/"): self.answer(200, urllib.parse.unquote(self.path[5:]).encode())
         elif self.path == "/big": self.answer(200, b"x" * (2 << 20))
         elif self.path == "/cut": self.answer(200, b"x", 100)
         elif self.path == "/flaky":
@@ -43,6 +44,44 @@ teardown() {
 @test "exactly 200 is OK, with the time as performance data" {
 	run http-probe "$url/ok"
 	expect 0 "^HTTP OK: .*200.* \| 'time'="
+}
+
+@test "--expect compares: other than, less, more; what is absent or no number compares with nothing" {
+	local at="$url/say/%7B%22n%22:10,%22s%22:%2220%22,%22a%5C%22%3C%22:1%7D"
+	for good in /n!=9 '/n<10.5' '/n<1e3' '/n>-1' '/n>9' /s!=21 /n!= /s=20; do
+		run http-probe --expect "$good" "$at"
+		expect 0 || { echo "$good" >&2; return 1; }
+	done
+	for bad in /n!=10 '/n<10' '/n<9' '/n>10' '/s>1' '/s<99' /none!=1 '/none<1' '/none>0'; do
+		run http-probe --expect "$bad" "$at"
+		expect 2 || { echo "$bad" >&2; return 1; }
+	done
+	run http-probe --expect '/n>10' "$at"
+	expect 2 '200, but /n is 10, wanted more than 10 '
+	for wrong in /n '/n<' '/n>x' '/n<=5' n=1 '/n>"1"'; do
+		run http-probe --expect "$wrong" "$at"
+		expect 3 '--expect' || { echo "$wrong" >&2; return 1; }
+	done
+}
+
+@test "--newer-than judges a time in the answer, in the future too" {
+	at() { echo "$url/say/%7B%22at%22:%22$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)%22%7D"; }
+	run http-probe --json --newer-than 15m --pointer /at "$(at '-5 min')"
+	expect 0
+	[ "$(jq '.age_seconds >= 300 and .age_seconds < 600' <<<"$output")" = true ]
+	http-probe --newer-than 15m --pointer /at "$(at '+5 min')"
+	run http-probe --newer-than 15m --pointer /at "$(at '-20 min')"
+	expect 2 '200, but /at is 20m[ 0-9s]* old, at most 15m'
+	run http-probe --newer-than 15m --pointer /at "$(at '+20 min')"
+	expect 2 'in the future: a clock is wrong'
+	for answer in '%7B%22at%22:%22yesterday%22%7D' '%7B%22at%22:1795413600%7D' '%7B%7D' 'no'; do
+		run http-probe --shell --newer-than 15m --pointer /at "$url/say/$answer"
+		expect 2 "^age_seconds=''$"
+	done
+	run http-probe --newer-than 15m "$url/ok"
+	expect 3 'go together'
+	run http-probe --pointer /at "$url/ok"
+	expect 3 'go together'
 }
 
 @test "every other status is CRITICAL by default: 204, 206, 302, 404, 500" {

@@ -3,7 +3,7 @@
  *
  *	http-probe [-w DURATION] [-c DURATION] [-t DURATION] [--connect-timeout DURATION]
  *		[--wait DURATION [--interval DURATION] [--stable N]]
- *		[--status LIST] [--expect POINTER=VALUE]... [--match TEXT]
+ *		[--status LIST] [--expect CONDITION]... [--newer-than DURATION --pointer POINTER] [--match TEXT]
  *		[--json | --as ID | --shell] URL...
  *
  * One GET for each, in their order, or with --wait one after the other until it is up. Only 200 is good
@@ -36,7 +36,7 @@ static int64_t interval_ms = 250;	/* between the end of a try and the next one *
 static uint64_t stable = 1;		/* good tries in a row */
 static const char *const names[] = {
 	CHECK_NAMES, "http_status", "connected", "latency_ms", "connect_ms", "first_byte_ms", "size_bytes", "tries",
-	"waited_ms", NULL,
+	"waited_ms", "age_seconds", NULL,
 };
 static struct check_form form = { .shell.names = names };
 
@@ -100,6 +100,10 @@ static int answer(const struct probe_finding *f, int64_t tries, int64_t waited_m
 	check_int(&c, "size_bytes", (int64_t)f->body_bytes);
 	check_int(&c, "tries", tries);
 	check_int(&c, "waited_ms", waited_ms);
+	if (f->dated)
+		check_int(&c, "age_seconds", f->age_s);
+	else
+		check_text(&c, "age_seconds", NULL);
 	if (wait_ms > 0)
 		snprintf(took, sizeof took, " (%lld %s, %.1f s)", (long long)tries,
 			 tries == 1 ? "try" : "tries", (double)waited_ms / 1000);
@@ -151,7 +155,10 @@ static const char help[] =
 	"      --interval DURATION  pause between two tries (default 250ms)\n"
 	"      --stable N           up means N good tries in a row (default 1)\n"
 	"      --status LIST        good statuses, such as 200,404 or 200-299 (default 200)\n"
-	"      --expect PTR=VALUE   the answer is JSON with VALUE at the JSON Pointer PTR\n"
+	"      --expect CONDITION   PTR=VALUE, PTR!=VALUE, PTR<NUMBER or PTR>NUMBER: so the answer,\n"
+	"                           which is JSON, compares at the JSON Pointer PTR\n"
+	"      --newer-than DURATION  the time at --pointer is not older, nor further ahead\n"
+	"      --pointer PTR        where the answer, which is JSON, has that time\n"
 	"      --match TEXT         the answer contains TEXT\n"
 	"      --json               print one JSON object\n"
 	"      --as ID              the same, beginning with this id; of one URL\n"
@@ -164,7 +171,7 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, MATCH, CONNECT, JSON, AS, SHELL };
+	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, NEWER, POINTER, MATCH, CONNECT, JSON, AS, SHELL };
 	static const struct option options[] = {
 		{ "warning", required_argument, NULL, 'w' },
 		{ "critical", required_argument, NULL, 'c' },
@@ -175,6 +182,8 @@ int main(int argc, char **argv)
 		{ "stable", required_argument, NULL, STABLE },
 		{ "status", required_argument, NULL, STATUS },
 		{ "expect", required_argument, NULL, EXPECT },
+		{ "newer-than", required_argument, NULL, NEWER },
+		{ "pointer", required_argument, NULL, POINTER },
 		{ "match", required_argument, NULL, MATCH },
 		{ "json", no_argument, NULL, JSON },
 		{ "as", required_argument, NULL, AS },
@@ -185,7 +194,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct option *o;
-	bool pace = false;
+	bool pace = false, newer = false;
 	const char *why;
 	int c;
 
@@ -222,12 +231,19 @@ int main(int argc, char **argv)
 			why = probe_listed(optarg, 0) < 0 ? "not a list such as 200,404 or 200-299" : NULL;
 			break;
 		case EXPECT:
-			if (*optarg != '/' || strchr(optarg, '=') == NULL)
-				why = "not a JSON Pointer and a value, such as /status=ok";
-			else if (want.expect_count == EXPECT_MOST)
+			why = probe_expect_fault(optarg);
+			if (why == NULL && want.expect_count == EXPECT_MOST)
 				why = "too many";
-			else
+			else if (why == NULL)
 				expects[want.expect_count++] = optarg;
+			break;
+		case NEWER:
+			why = num_duration(optarg, &want.newer_ms);
+			newer = true;
+			break;
+		case POINTER:
+			want.pointer = optarg;
+			why = *optarg != '/' ? "not a JSON Pointer, such as /generated_at" : NULL;
 			break;
 		case MATCH:
 			want.match = optarg;
@@ -269,6 +285,8 @@ int main(int argc, char **argv)
 	}
 	if (want.warning_ms > want.critical_ms)
 		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
+	if (newer != (want.pointer != NULL))
+		return cli_check_usage("--newer-than and --pointer go together");
 	if (pace && wait_ms == 0)
 		return cli_check_usage("--interval and --stable are for --wait");
 	if (http_global_init() != 0) {
