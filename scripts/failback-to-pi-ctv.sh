@@ -42,6 +42,7 @@ done
 [ -z "$yes" ] || [ -z "$no" ] || usage_error "--yes and --no exclude each other"
 
 settings
+unnamed=${live%/*}/.failover_backup.db copy='' name=
 node=${node:-pi2}
 
 # healthy: it answers, and reaches its database
@@ -99,15 +100,19 @@ stop_service() {
 	keep_copy
 }
 
-# The copy that is kept, and uploaded if that was wished. Without room for it the wish is not granted, and the
-# database itself is what stays: the next download will not replace it before it is copied.
+# The copy that is kept, and uploaded if that was wished; it gets its name when the failback is certain, so that what an
+# undone or a killed run made is one file at most. Without room for it the wish is not granted, and the database itself is
+# what stays: the next download will not replace it before it is copied.
 keep_copy() {
-	copy='' name=failover_backup_$(date -u +%Y%m%d_%H%M%S).db
+	n=0
+	while name=$(backup_name failover now "$n"); [ -e "${live%/*}/$name" ]; do
+		n=$((n + 1))
+	done
+	rm -f "$unnamed" || die 74 "$unnamed: cannot remove"
 	if [ ! -e "$live" ]; then
 		warn "$live: not there, so there is nothing to keep"
-	elif run db-snapshot "$live" "${live%/*}/$name"; then
+	elif run db-snapshot "$live" "$unnamed"; then
 		copy=${live%/*}/$name
-		more "what was entered here is kept: $copy"
 	elif [ -n "$upload" ]; then
 		die "$(ended "$status")" "$why" "no copy, so no backup: this host goes on serving; make room, or use --no"
 	else
@@ -116,8 +121,13 @@ keep_copy() {
 }
 
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
+# The role on disk decides, for the run may have ended on either side of its change
 serve_again() {
 	undo=
+	if [ "$(role)" != "$role_was" ]; then
+		say "the role is $(role) already: $unit stays stopped, $primary serves; what is left is done by settle.sh"
+		return 0
+	fi
 	say "rolling back"
 	if run svc-ctl -t 60s start "$unit"; then
 		say "   $unit is started again: this host goes on serving"
@@ -125,6 +135,9 @@ serve_again() {
 		say "   $why"
 		say "   NOTHING SERVES HERE: svc-ctl start $unit"
 	fi
+	# settle.sh must not find the wish of a copy that is gone
+	[ -z "$copy" ] || rm -f "$state/wanted/$name" "$copy" || :
+	rm -f "$unnamed" || :
 }
 
 # only now, with the primary confirmed and the copy on disk, is the failover over
@@ -137,6 +150,10 @@ verify_primary() {
 	[ -z "$dry" ] || return 0
 	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 74 "$state/wanted: cannot create"
 	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
+	if [ -n "$copy" ]; then
+		{ run mv -T "$unnamed" "$copy" && run sync "${live%/*}"; } || die 74 "$why"
+		more "what was entered here is kept: $copy"
+	fi
 	[ -z "$upload" ] || replace "$state/wanted/$name" "$copy" || die 74 "$state/wanted/$name: cannot write"
 	set_role standby
 	undo=
@@ -160,7 +177,7 @@ hand_over() {
 	note "${owner:+the head record says $owner}"
 	if [ -n "$upload" ]; then
 		if settle_backup "$name"; then
-			more "uploaded: /backups/$name"
+			more "uploaded: $backup"
 		else
 			warn "$why; $name will be uploaded when Dropbox answers"
 		fi
@@ -180,8 +197,8 @@ farewell() {
 }
 
 begin failback 5 "${log_dir:-/var/log/ctv-pi2-download}/failback.log" operator.lock
-unit_was=$(unit_state "$unit")
-case $(role)/$unit_was in
+unit_was=$(unit_state "$unit") role_was=$(role)
+case $role_was/$unit_was in
 primary/*) die 77 "$state/role: this is the primary; a failback is for the standby" ;;
 active/*) ;;
 */inactive | */failed | */none) nothing_to_do ;;
