@@ -161,23 +161,6 @@ static int ask(sqlite3 *db, const char *what, const char *name, sqlite3_stmt **s
 	return rc;
 }
 
-/* The statement of a row of the schema; "" when it has none. To be freed, also after an error. */
-static int read_statement(sqlite3 *db, const struct schema_row *r, char **out)
-{
-	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(db, "SELECT sql FROM main.sqlite_schema WHERE rowid = ?1", -1, &s, NULL);
-
-	*out = NULL;
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(s, 1, r->rowid);
-	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		*out = strdup(column_text(s, 0));
-		rc = *out != NULL ? SQLITE_OK : SQLITE_NOMEM;
-	}
-	sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
-}
-
 static int read_columns(struct draft *d)
 {
 	sqlite3_stmt *s = NULL;
@@ -355,6 +338,20 @@ static int plan_select(struct draft *d, struct index *i, const int *cids, const 
 	return SQLITE_OK;
 }
 
+static int plan_rounds(struct draft *d, struct index *i, const int *cids)
+{
+	for (uint32_t c = 0; c < i->columns; c++) {
+		const struct column *column = cids[c] >= 0 ? &d->columns[cids[c]] : NULL;
+
+		if (column == NULL || column->default_sql == NULL || affinity_of(column->type) != AFFINITY_REAL)
+			continue;
+		if (i->rounds == NULL && (i->rounds = take(d->plan, i->columns * sizeof *i->rounds)) == NULL)
+			return SQLITE_NOMEM;
+		i->rounds[c] = true;
+	}
+	return SQLITE_OK;
+}
+
 /* Has SQLite compute the entries of the index: by a statement of its own, and by the one for all of the table. */
 static int plan_computed(struct draft *d, struct index *i, const int *cids, const struct schema_row *row,
 			 sqlite3_str *all)
@@ -369,9 +366,11 @@ static int plan_computed(struct draft *d, struct index *i, const int *cids, cons
 		return SQLITE_OK;
 	}
 	own = sqlite3_str_new(d->db);
-	rc = row != NULL ? read_statement(d->db, row, &sql) : SQLITE_CORRUPT;
+	rc = row != NULL ? schema_statement(d->db, row, &sql) : SQLITE_CORRUPT;
 	if (rc == SQLITE_OK)
 		rc = plan_select(d, i, cids, sql, own);
+	if (rc == SQLITE_OK)
+		rc = plan_rounds(d, i, cids);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_str_errcode(own);
 	free(sql);
@@ -397,7 +396,7 @@ static int add_index(struct draft *d, sqlite3_stmt *listed, sqlite3_str *select,
 	i->tree = (struct tree){ .type = "index", .index = i, .root = row != NULL ? row->root : 0 };
 	i->tree.name = row != NULL ? row->name : copy(d->plan, column_text(listed, 1), strlen(column_text(listed, 1)));
 	if (row != NULL)
-		row->read = true;
+		row->planned = true;
 	i->unique = sqlite3_column_int(listed, 2) != 0;
 	i->partial = sqlite3_column_int(listed, 4) != 0;
 	i->has_rowid = !d->without_rowid;
@@ -434,8 +433,11 @@ static int read_indexes(struct draft *d, bool primary, sqlite3_str *select)
 
 	while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		bool is_primary = d->without_rowid && strcmp(column_text(s, 3), "pk") == 0;
+		const struct schema_row *row = schema_find(&d->plan->schema, "index", column_text(s, 1));
 
-		rc = is_primary == primary ? add_index(d, s, select, &last) : SQLITE_OK;
+		rc = SQLITE_OK;
+		if (is_primary == primary && (row == NULL || row->why == NULL))
+			rc = add_index(d, s, select, &last);
 	}
 	sqlite3_finalize(s);
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -682,22 +684,20 @@ static int plan_opaque(struct plan *p, struct table **last, const struct schema_
 
 	if (t == NULL)
 		return SQLITE_NOMEM;
-	t->tree.type = strcmp(r->type, "index") == 0 ? "index" : "table";
+	t->tree.type = r->type;
 	t->tree.opaque = true;
 	return SQLITE_OK;
 }
 
-/* What SQLite did not read is told, with the versions when they explain it. */
-static void doubt(struct plan *p, const struct schema_row *r, const struct sqlite_header *header,
-		  struct damage *damage)
+/* What SQLite cannot read is told, with the versions when they may explain it. */
+static void doubt(const struct schema_row *r, const struct sqlite_header *header, struct damage *damage)
 {
 	unsigned v = header->sqlite_version;
+	char newer[60] = "";
 
 	if (v > (unsigned)sqlite3_libversion_number())
-		damage_add(damage, r->type, r->name, DOUBT_DEFINITION, 1, r->rowid, "the file was written by %u.%u.%u",
-			   v / 1000000, v / 1000 % 1000, v % 1000);
-	else
-		damage_add(damage, r->type, r->name, DOUBT_DEFINITION, 1, r->rowid, "%.120s", p->unread);
+		snprintf(newer, sizeof newer, "; the file was written by %u.%u.%u", v / 1000000, v / 1000 % 1000, v % 1000);
+	damage_add(damage, r->type, r->name, DOUBT_DEFINITION, 1, r->rowid, "%.120s%s", r->why, newer);
 }
 
 /* Tables that SQLite read, with their indexes; then what is left, as it is. */
@@ -705,16 +705,15 @@ int plan_read(struct plan *p, sqlite3 *db, bool full, const struct sqlite_header
 {
 	struct draft d = { .plan = p, .db = db, .full = full };
 	struct table **last = &p->tables->next;
-	bool all = db != NULL && p->unread[0] == '\0';
 	int rc = SQLITE_OK, bytes = 0, most;
 
 	for (size_t i = 0; rc == SQLITE_OK && db != NULL && i < p->schema.count; i++) {
 		struct schema_row *r = &p->schema.rows[i];
 
-		if (!is_table(r) || !(all || r->read))
+		if (!is_table(r) || r->why != NULL)
 			continue;
-		r->read = true;
-		rc = read_statement(db, r, &d.sql);
+		r->planned = true;
+		rc = schema_statement(db, r, &d.sql);
 		if (rc == SQLITE_OK)
 			d.table = add_table(p, last, r->name, r->root);
 		if (rc == SQLITE_OK && d.table != NULL) {
@@ -725,15 +724,13 @@ int plan_read(struct plan *p, sqlite3 *db, bool full, const struct sqlite_header
 		}
 		free(d.sql);
 	}
-	for (size_t i = 0; rc == SQLITE_OK && !all && i < p->schema.count; i++) {
-		struct schema_row *r = &p->schema.rows[i];
+	for (size_t i = 0; rc == SQLITE_OK && i < p->schema.count; i++) {
+		const struct schema_row *r = &p->schema.rows[i];
 
-		if (r->read || !r->sound)
-			continue;
-		if (r->root != 0 && (rc = plan_opaque(p, last, r)) == SQLITE_OK)
+		if (r->root != 0 && !r->planned && r->sound && (rc = plan_opaque(p, last, r)) == SQLITE_OK)
 			last = &(*last)->next;
-		if (db != NULL)
-			doubt(p, r, header, damage);
+		if (r->why != NULL)
+			doubt(r, header, damage);
 	}
 	if (db != NULL)
 		sqlite3_db_status(db, SQLITE_DBSTATUS_SCHEMA_USED, &bytes, &most, 0);

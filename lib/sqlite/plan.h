@@ -65,7 +65,9 @@ struct index {
 	int *slots;			/* one a column, when we derive the entries from the rows ourselves */
 	bool computed;			/* otherwise SQLite computes them, */
 	bool partial;			/* beginning with the condition, */
-	const char *sql;		/* by this statement */
+	const char *sql;		/* by this statement, */
+	bool *rounds;			/* which reads these columns rounded: REAL with a default, where a larger number may
+					 * stand as it was written; NULL for none */
 	_Atomic bool failed;		/* it did not: what it should hold is not known */
 	struct tally expected, found;	/* from the rows, from the entries */
 	struct sieve *sieve;		/* which entries differ, when some do; NULL otherwise */
@@ -117,7 +119,7 @@ int plan_start(struct plan *p, uint32_t encoding);
 
 /*
  * The whole schema, of which p has the rows. full: the indexes' entries matter, not only their pages. A definition
- * that SQLite did not read is a doubt, and its object's pages are planned as they are; db is NULL when it could read none.
+ * that SQLite cannot read is a doubt, and its object's pages are planned as they are; db is NULL when it could read none.
  * SQLITE_OK, or SQLite's code with the reason in sqlite3_errmsg(db).
  */
 int plan_read(struct plan *p, sqlite3 *db, bool full, const struct sqlite_header *header, struct damage *damage);

@@ -15,6 +15,7 @@ void schema_free(struct schema *s)
 		free((void *)(uintptr_t)s->rows[i].name);
 		free((void *)(uintptr_t)s->rows[i].table);
 		free((void *)(uintptr_t)s->rows[i].module);
+		free(s->rows[i].why);
 	}
 	free(s->rows);
 	free(s->by_name);
@@ -204,43 +205,109 @@ struct schema_row *schema_find(const struct schema *s, const char *type, const c
 	return NULL;
 }
 
-/* Has SQLite read it? The authorizer refuses to drop what there is; nothing can be dropped that there is not. */
-static int ask_dropped(sqlite3 *db, const struct schema_row *r, bool *read)
+/* The object that an index or a trigger belongs to; itself for any other. */
+static const struct schema_row *owner_of(const struct schema *s, const struct schema_row *r)
 {
-	char *sql = sqlite3_mprintf("DROP %s main.\"%w\"", r->type, r->name);
-	sqlite3_stmt *s = NULL;
-	int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+	const struct schema_row *owner = r;
 
-	sqlite3_finalize(s);
-	sqlite3_free(sql);
-	*read = (rc & 0xff) == SQLITE_AUTH;
-	return (rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_INTERRUPT ? rc : SQLITE_OK;
+	if (strcmp(r->type, "index") == 0 || strcmp(r->type, "trigger") == 0)
+		owner = schema_find(s, "table", r->table);
+	if (owner == NULL && r->type[0] == 't')
+		owner = schema_find(s, "view", r->table);
+	return owner;
 }
 
-/* Indexes are found read when their tables are planned. */
-static int mark_read(struct schema *s, sqlite3 *db)
+int schema_statement(sqlite3 *db, const struct schema_row *r, char **out)
 {
-	int rc = SQLITE_OK;
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db, "SELECT sql FROM main.sqlite_schema WHERE rowid = ?1", -1, &s, NULL);
 
-	for (size_t i = 0; rc == SQLITE_OK && i < s->count; i++) {
-		struct schema_row *r = &s->rows[i];
+	*out = NULL;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(s, 1, r->rowid);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(s, 0);
 
-		if (strcmp(r->type, "table") == 0)
-			r->read = sqlite3_table_column_metadata(db, "main", r->name, NULL, NULL, NULL, NULL, NULL, NULL) ==
-				  SQLITE_OK;
-		else if (strcmp(r->type, "view") == 0 || strcmp(r->type, "trigger") == 0)
-			rc = ask_dropped(db, r, &r->read);
+		*out = strdup(text != NULL ? text : "");
+		rc = *out != NULL ? SQLITE_OK : SQLITE_NOMEM;
 	}
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
+}
+
+/* ---- can SQLite read a definition? A database in memory tells, whose schema has only that ---- */
+
+#define OTHER_ROOT 3	/* the root page of what is not the first there */
+
+static int probe_open(sqlite3 **probe)
+{
+	int rc = sqlite3_open(":memory:", probe);
+
+	/* root pages that exist */
+	return rc == SQLITE_OK ? sqlite3_exec(*probe, "CREATE TABLE a (x); CREATE TABLE b (x)", NULL, NULL, NULL) : rc;
+}
+
+static int probe_put(sqlite3 *probe, sqlite3 *db, const struct schema_row *r, uint32_t root)
+{
+	char *sql = NULL;
+	sqlite3_stmt *s = NULL;
+	int rc = schema_statement(db, r, &sql);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(probe, "INSERT INTO sqlite_schema VALUES (?1, ?2, ?3, ?4, nullif(?5, ''))", -1, &s, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_text(s, 1, r->type, -1, SQLITE_STATIC);
+		sqlite3_bind_text(s, 2, r->name, -1, SQLITE_STATIC);
+		sqlite3_bind_text(s, 3, r->table, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(s, 4, r->root != 0 ? root : 0);
+		sqlite3_bind_text(s, 5, sql, -1, SQLITE_STATIC);
+		sqlite3_step(s);
+		rc = sqlite3_finalize(s);
+	}
+	free(sql);
 	return rc;
 }
 
-/* The object that an index or a trigger belongs to. */
-static bool has_owner(const struct schema *s, const struct schema_row *r)
+/* Sets r->why when SQLite cannot read it beside its owner. */
+static int probe_row(sqlite3 *probe, sqlite3 *db, const struct schema_row *owner, struct schema_row *r)
 {
-	if (strcmp(r->type, "index") != 0 && strcmp(r->type, "trigger") != 0)
-		return true;
-	return schema_find(s, "table", r->table) != NULL ||
-	       (r->type[0] == 't' && schema_find(s, "view", r->table) != NULL);
+	sqlite3_stmt *s = NULL;
+	const char *why;
+	int rc = sqlite3_db_config(probe, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(probe, "DELETE FROM sqlite_schema", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = probe_put(probe, db, owner, OTHER_ROOT - 1);
+	if (rc == SQLITE_OK && owner != r)
+		rc = probe_put(probe, db, r, OTHER_ROOT);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(probe, "PRAGMA writable_schema = RESET", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_prepare_v2(probe, "SELECT 1 FROM sqlite_schema", -1, &s, NULL);
+	sqlite3_finalize(s);
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_NOMEM)
+		return rc;
+	/* malformed database schema (NAME) - why */
+	why = strstr(sqlite3_errmsg(probe), ") - ");
+	r->why = strdup(why != NULL ? why + 4 : sqlite3_errmsg(probe));
+	return r->why != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int probe_all(struct schema *s, sqlite3 *db)
+{
+	sqlite3 *probe = NULL;
+	int rc = probe_open(&probe);
+
+	for (size_t i = 0; rc == SQLITE_OK && i < s->count; i++) {
+		const struct schema_row *owner = owner_of(s, &s->rows[i]);
+
+		if (owner != NULL)
+			rc = probe_row(probe, db, owner, &s->rows[i]);
+	}
+	sqlite3_close(probe);
+	return rc;
 }
 
 int schema_judge(struct schema *s, sqlite3 *db, struct damage *damage)
@@ -250,9 +317,9 @@ int schema_judge(struct schema *s, sqlite3 *db, struct damage *damage)
 		bool twice = i > 0 && strcasecmp(r->name, s->by_name[i - 1]->name) == 0 &&
 			     (strcmp(r->type, "trigger") == 0) == (strcmp(s->by_name[i - 1]->type, "trigger") == 0);
 
-		if (!r->sound || twice || !has_owner(s, r))
+		if (!r->sound || twice || owner_of(s, r) == NULL)
 			damage_add(damage, "schema", NULL, DAMAGE_SCHEMA, 1, r->rowid, "row %" PRId64 ", %.20s %.60s%s",
 				   r->rowid, r->type, r->name, twice ? ": its name is another one's" : "");
 	}
-	return db != NULL ? mark_read(s, db) : SQLITE_OK;
+	return db != NULL ? probe_all(s, db) : SQLITE_OK;
 }

@@ -19,7 +19,8 @@ struct schema_row {
 	uint32_t root;				/* 0 for none, UINT32_MAX for what can be no page */
 	bool has_sql, sql_cut;			/* the statement; it is longer than was read of it */
 	bool sound;				/* a whole statement, of what the other columns say */
-	bool read;				/* by SQLite, and planned where it has pages */
+	bool planned;				/* its pages are */
+	char *why;				/* SQLite cannot read it; NULL when it can */
 };
 
 struct schema {
@@ -42,9 +43,13 @@ int schema_sort(struct schema *s);
 /* The object of this type and name, whatever its case; NULL when there is none. */
 struct schema_row *schema_find(const struct schema *s, const char *type, const char *name);
 
+/* The statement of a row as SQLite tells it; "" when it has none. To be freed, also after an error. */
+int schema_statement(sqlite3 *db, const struct schema_row *r, char **out);
+
 /*
- * SQLite could not read all of it, or nothing (db is NULL): marks the tables, views and triggers that it did read, and
- * finds the rows that are no definitions at all. SQLITE_OK, or SQLite's code.
+ * SQLite could not read all of it, or nothing (db is NULL): finds the rows that are no definitions at all, and which of
+ * the others SQLite cannot read. It may have read part of such a definition, and know its object as something else.
+ * SQLITE_OK, or SQLite's code.
  */
 int schema_judge(struct schema *s, sqlite3 *db, struct damage *damage);
 

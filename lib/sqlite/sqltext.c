@@ -287,17 +287,10 @@ static bool skip_list(const char **s)
 	return *(*s)++ == ')';
 }
 
-/* A list of columns, and then nothing but words, the options. */
+/* A list of columns, and perhaps options. */
 static bool is_table(const char *s)
 {
-	struct sqltext text;
-	enum token t;
-
-	if (!skip_list(&s))
-		return false;
-	while ((t = take(&s, &text)) == WORD || t == COMMA)
-		;
-	return t == END;
+	return skip_list(&s);
 }
 
 /* USING module, and perhaps a list of arguments. */
@@ -312,16 +305,16 @@ static bool is_virtual(const char *s, struct sqltext_statement *out)
 	return take(&rest, &text) == END || (skip_list(&s) && take(&s, &text) == END);
 }
 
-/* ON table (columns), and perhaps WHERE and more. */
+/* ON table (columns), and perhaps more, but no end behind WHERE. */
 static bool is_index(const char *s, struct sqltext_statement *out)
 {
-	struct sqltext text;
-	enum token t;
+	struct sqltext text, last = { "", 0 };
 
 	if (!skip_to(&s, "on") || !take_name(&s, &out->on) || !skip_list(&s))
 		return false;
-	t = take(&s, &text);
-	return t == END || (t == WORD && is_word_of(text, "where") && take(&s, &text) != END);
+	while (take(&s, &text) != END)
+		last = text;
+	return !is_word_of(last, "where");
 }
 
 /* Columns perhaps, AS, and a SELECT. */

@@ -194,7 +194,6 @@ static uint64_t count_entries(struct content *c, const struct schema_row *row)
 static void judge_table(struct content *c, const struct dbcheck_table *t)
 {
 	const struct schema_row *row = schema_find(&c->plan.schema, "table", t->name);
-	bool read = c->readable && (c->plan.unread[0] == '\0' || (row != NULL && row->read));
 	uint64_t rows = 0;
 	int rc = SQLITE_OK;
 
@@ -204,7 +203,7 @@ static void judge_table(struct content *c, const struct dbcheck_table *t)
 	}
 	if (t->min_rows == 0)
 		return;
-	if (read)
+	if (c->readable && row->why == NULL)
 		rc = count_rows(c->db, row->name, t->min_rows, &rows);
 	else
 		rows = count_entries(c, row);

@@ -369,8 +369,10 @@ void walk_sift_entry(struct worker *k, const struct key *key)
 		return;
 	}
 	for (uint32_t j = 0; j < key->count; j++)
-		if (s->mode != SIFT_PLAIN || !is_computed(s, j))
+		if (s->mode == SIFT_PLAIN && !is_computed(s, j))
 			hash = hash_column(secret, hash, hash_field(secret, key->fields[j].type, key->p + key->fields[j].at));
+		else if (s->mode == SIFT_WHOLE)
+			hash = hash_column(secret, hash, walk_hash_column(secret, s->index, key, j));
 	sieve_add(s->sieve, hash, row, -1);
 }
 
@@ -732,6 +734,6 @@ void walk_judge_indexes(struct walk *w)
 		}
 	}
 	for (size_t i = 0; w->o->full && i < schema->count && !w->stopping; i++)
-		if (schema->rows[i].module != NULL && (schema->rows[i].read || w->o->plan->unread[0] == '\0'))
+		if (schema->rows[i].module != NULL && schema->rows[i].why == NULL)
 			check_module(w, &schema->rows[i]);
 }

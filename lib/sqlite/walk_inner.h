@@ -159,6 +159,18 @@ void walk_keep_key(struct worker *k, const struct key *key);
 /* That a key comes behind the one before; and is not equal to it, as far as it must not. */
 void walk_check_order(struct worker *k, const struct key *key, uint32_t page);
 
+/* The hash of a column of an entry. */
+static inline uint64_t walk_hash_column(const struct secret *secret, const struct index *i, const struct key *key,
+					uint32_t column)
+{
+	uint32_t type = key->fields[column].type;
+	const unsigned char *p = key->p + key->fields[column].at;
+
+	if (i->rounds != NULL && i->rounds[column] && record_kind(type, p) == KIND_INT)
+		return hash_real(secret, (double)record_int(type, p));
+	return hash_field(secret, type, p);
+}
+
 /* ---- walk_indexes.c ---- */
 
 /* What only SQLite can compute, of table after table, or of the one of the unit. */

@@ -180,7 +180,7 @@ static void check_entry(struct worker *k, const struct btree_cell *c, uint32_t p
 	} else {
 		hash = hash_start(secret);
 		for (uint32_t j = 0; j < key.count; j++)
-			hash = hash_column(secret, hash, hash_field(secret, key.fields[j].type, p + key.fields[j].at));
+			hash = hash_column(secret, hash, walk_hash_column(secret, k->tree->index, &key, j));
 		count_entry(k, 0, hash);
 	}
 	walk_keep_key(k, &key);

@@ -61,7 +61,7 @@ static const struct {
 };
 
 static const char *const broken[] = {
-	"", "CREATE", "CREATE TABLE", "CREATE TABLE t", "CREATE TABLE t(a", "CREATE TABLE t(a))", "CREATE TABLE t(a) 'x'",
+	"", "CREATE", "CREATE TABLE", "CREATE TABLE t", "CREATE TABLE t(a", "CREATE TABLE t(a))", "CREATE TABLE t'(a)",
 	"CREATE TABLE t(a\001b)", "CREATE TABLE t(a DEFAULT 'x)", "CREATE TABLE t(a) STRICT (", "CREATE TABLE (a)",
 	"CRXATE TABLE t(a)", "CREATE UNIQUE TABLE t(a)", "CREATE VIRTUAL INDEX i ON t(a)", "CREATE VIRTUAL TABLE v",
 	"CREATE VIRTUAL TABLE v USING m(", "CREATE INDEX i ON t", "CREATE INDEX i ON t(a) WHERE", "CREATE INDEX i t(a)",
