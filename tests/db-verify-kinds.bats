@@ -123,8 +123,6 @@ place() {
 	sqlite3 space.db "CREATE VIRTUAL TABLE t USING rtree (id, x0, x1); $(rows 'i, i, i + 1')"
 	for db in none empty one text space; do sound $db.db; done
 
-	sqlite3 -cmd '.dbconfig defensive off' space.db 'PRAGMA writable_schema = ON; DELETE FROM t_rowid WHERE rowid = 5'
-	verdict 0 OK -l full space.db	# whole as tables are, which is all that SQLite's own check looks at
 	for shadow in text:t_idx space:t_node; do
 		db=${shadow%:*}.db
 		root=$(sqlite3 -readonly "$db" "SELECT (rootpage - 1) * 4096 FROM sqlite_schema WHERE name = '${shadow#*:}'")
@@ -133,6 +131,37 @@ place() {
 			verdict 2 "CRITICAL: $db: table ${shadow#*:}: 1 malformed page" -l $level "$db"
 		done
 	done
+}
+
+# since SQLite 3.44 its check looks into them
+@test "full-text and spatial indexes are checked by a library that can, and said to be unseen by one that cannot" {
+	sqlite3 text5.db "CREATE VIRTUAL TABLE t USING fts5 (a, content); $(rows "'word ' || i || ' ' || i % 9, 'x'")"
+	sqlite3 text4.db "CREATE VIRTUAL TABLE t USING fts4 (a); $(rows "'word ' || i || ' ' || i % 9")"
+	sqlite3 space.db "CREATE VIRTUAL TABLE t USING rtree (id, x0, x1); $(rows 'i, i, i + 1')"
+	# its content may change without it: an application's own affair
+	sqlite3 else.db "CREATE TABLE c (a); CREATE VIRTUAL TABLE t USING fts4 (content=\"c\", a); $(rows "'word ' || i" c) INSERT INTO t (t) VALUES ('rebuild')"
+	sqlite3 own.db "CREATE VIRTUAL TABLE t USING fts5 (a); $(rows "'word ' || i")"
+	for db in text5 text4 space else own; do sound $db.db; done
+	sqlite3 -cmd '.dbconfig defensive off' text5.db "UPDATE t_content SET c0 = 'other words' WHERE rowid = 7"
+	sqlite3 -cmd '.dbconfig defensive off' text4.db "UPDATE t_content SET c0a = 'other words' WHERE rowid = 7"
+	sqlite3 -cmd '.dbconfig defensive off' space.db 'DELETE FROM t_rowid WHERE rowid = 5'
+	sqlite3 else.db "UPDATE c SET a = 'other words' WHERE rowid = 7"
+	# a tokenizer of the application's own
+	schema own.db 'fts5 (a)' 'fts5 (a, tokenize = klingon)'
+	for db in text5 text4 space else own; do
+		run db-verify -v -l full $db.db
+		case $(sqlite3 :memory: 'SELECT sqlite_version()')-$db in
+		3.4[0-3].*) expect 0 "^db-verify: table t: SQLite 3.4[0-9.]+ does not look into its (full-text|spatial) index$" ;;
+		*-else) expect 1 '^DBVERIFY WARNING: else.db: table t: 1 finding of SQLite [0-9.]+ alone \(malformed inverted index' ;;
+		*-own) expect 1 '^DBVERIFY WARNING: own.db: table t: it demands what SQLite [0-9.]+ does not compute' ;;
+		*) expect 2 "^DBVERIFY CRITICAL: $db.db: table t: [0-9]+ malformed records? \\(SQLite: " ;;
+		esac
+		verdict 0 OK $db.db
+	done
+	sqlite3 -cmd '.dbconfig defensive off' text4.db "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES
+		('table', 'ghost', 'ghost', 0, 'CREATE VIRTUAL TABLE ghost USING nosuch(x)')"
+	run db-verify -v -l full text4.db
+	grep -q '^db-verify: table ghost: SQLite [0-9.]* does not look into its module$' <<<"$output"
 }
 
 @test "order and uniqueness are those that the schema demands" {

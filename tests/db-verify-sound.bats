@@ -68,7 +68,7 @@ schema() {
 
 # zero DB NAME: the root page of that object begins with zeros
 zero() {
-	root=$(sqlite3 -readonly "$1" "PRAGMA writable_schema = ON; SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = '$2'")
+	root=$(sqlite3 -cmd '.dbconfig defensive off' -readonly "$1" "PRAGMA writable_schema = ON; SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = '$2'" | tail -n 1)
 	dd if=/dev/zero of="$1" bs=1 seek="$root" count=8 conv=notrunc status=none
 }
 

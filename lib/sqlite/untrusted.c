@@ -96,6 +96,10 @@ static int allow_modules(void *ctx, int action, const char *a, const char *b, co
 {
 	if (action == SQLITE_INSERT || action == SQLITE_UPDATE || action == SQLITE_DELETE)
 		return SQLITE_OK;
+	/* FTS5 and FTS3 ask for these */
+	if (action == SQLITE_PRAGMA && a != NULL &&
+	    (sqlite3_stricmp(a, "data_version") == 0 || sqlite3_stricmp(a, "page_size") == 0))
+		return SQLITE_OK;
 	return allow(ctx, action, a, b, database, trigger);
 }
 
