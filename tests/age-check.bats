@@ -195,7 +195,7 @@ TABLE
 
 @test "--help and --version answer on standard output; the page lists the same options" {
 	run --separate-stderr age-check --help
-	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--json \| --as ID \| --shell\] FILE'
+	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--time-of OTHER\]'
 	[ -z "$stderr" ]
 	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
 		grep -Eq "Fl -${option#--}" "$ROOT/man/age-check.1"
@@ -236,4 +236,35 @@ TABLE
 	expect 0 "^size_bytes='0'$"
 	run age-check --shell none
 	expect 2 "^age_seconds=''$"
+}
+
+@test "--time-of: a database that served has a new time, and no newer data" {
+	head -c 3000 /dev/zero >live.db
+	run age-check --time-of data-of live.db
+	expect 0 'live.db is 0\.[0-9]s old .*, 3000 B'
+	touch -d '-30 hours' data-of
+	run age-check --time-of data-of live.db
+	expect 1 "^AGE WARNING: live.db is 30h00m old .*, 3000 B \| 'age'=108000s.* 'size'=3000B"
+	[[ $output != *data-of* ]]
+	rm live.db
+	run age-check --shell --time-of data-of live.db
+	expect 2 "^age_seconds='108000'$"
+	grep -q "^size_bytes=''$" <<<"$output"
+	ln -s loop loop
+	run age-check --time-of loop live.db
+	expect 3 'loop cannot be reached'
+	run age-check --time-of data-of live.db other.db
+	expect 3 'for one FILE'
+}
+
+@test "--min-size: what is too small to be it is CRITICAL, whatever its age" {
+	head -c 3000 /dev/zero >small.db
+	run age-check --min-size 1K small.db
+	expect 0
+	run age-check --min-size 3000 small.db
+	expect 0
+	run age-check --min-size 3001 small.db
+	expect 2 'small.db has 3000 B, at least 3001 B are wanted'
+	run age-check --min-size 100MB small.db
+	expect 3 '--min-size 100MB: not a size'
 }

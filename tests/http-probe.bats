@@ -182,3 +182,12 @@ instructions() {
 	echo "ours $ours, curl $theirs"
 	[ "$ours" -gt 0 ] && [ "$ours" -le "$theirs" ]
 }
+
+@test "--nobody: a port where somebody takes the connection is not free, whatever he answers" {
+	run http-probe --nobody "$url/status/500"
+	expect 2 '^HTTP CRITICAL: .* somebody listens there'
+	run http-probe --nobody --shell http://127.0.0.1:1/
+	expect 0 "^connected=''$"
+	run http-probe --nobody --wait 1s "$url/"
+	expect 3 "nobody has no answer"
+}

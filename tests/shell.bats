@@ -18,6 +18,7 @@ db-install none live
 svc-ctl status none.service
 svc-ctl check none.service
 room-check none
+installed-check --record none none
 holders-check dir
 TABLE
 }

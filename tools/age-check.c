@@ -1,10 +1,11 @@
 /*
  * age-check - how old is the data in a file
  *
- *	age-check [-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...
+ *	age-check [-w DURATION] [-c DURATION] [--time-of FILE] [--min-size SIZE] [--json | --as ID | --shell] FILE...
  *
  * The age is that of the modification time, which dbx-fetch and db-install set to the time of the
- * snapshot: a copy made today of last week's data is a week old. No file is opened. What is not known is
+ * snapshot: a copy made today of last week's data is a week old. A database that serves gets a new time with every
+ * write, but no newer data: its time from before is then that of another file. No file is opened. What is not known is
  * never OK: a missing file and a time in the future are CRITICAL, a file that cannot be reached is
  * UNKNOWN. The exit status is that of the worst file. Links libc alone.
  */
@@ -30,6 +31,8 @@
 
 static int64_t warning_ms = DATA_LATE_H * INT64_C(3600000);
 static int64_t critical_ms = DATA_OLD_H * INT64_C(3600000);
+static const char *time_of;	/* the file with the time, or NULL */
+static uint64_t min_size;
 static const char *const names[] = {
 	CHECK_NAMES, "age_seconds", "age_text", "data_at", "data_on", "size_bytes", "size_text",
 	 "warn_seconds", "crit_seconds", NULL,
@@ -39,7 +42,7 @@ static struct check_form form = { .shell.names = names };
 struct finding {
 	const char *path;
 	enum state state;
-	bool known;		/* age, time and size are */
+	bool known, dated;	/* the size is; age and time are */
 	int64_t age_ms, data_at, size;
 	char text[1024];
 };
@@ -64,12 +67,36 @@ static void PRINTF_LIKE(3, 4) find(struct finding *f, enum state state, const ch
 	f->state = state;
 }
 
+static void set_age(struct finding *f, const struct stat *st)
+{
+	f->dated = true;
+	f->age_ms = age_of(&st->st_mtim);
+	f->data_at = (int64_t)st->st_mtim.tv_sec;
+}
+
+/* The file that has the time instead, where there is one. False when that is not known. */
+static bool look_at_time(struct finding *f)
+{
+	struct stat st;
+
+	if (time_of == NULL || (stat(time_of, &st) != 0 && errno == ENOENT))
+		return true;
+	if (stat(time_of, &st) != 0) {
+		find(f, STATE_UNKNOWN, "%s cannot be reached: %s", time_of, strerror(errno));
+		return false;
+	}
+	set_age(f, &st);
+	return true;
+}
+
 static void judge(struct finding *f)
 {
-	char age[NUM_TEXT], size[NUM_TEXT], at[CLOCK_TEXT], target[PATH_MAX], name[800];
+	char age[NUM_TEXT], size[NUM_TEXT], least[NUM_TEXT], at[CLOCK_TEXT], target[PATH_MAX], name[800];
 	struct stat st, link;
 
 	snprintf(name, sizeof name, "%s", f->path);
+	if (!look_at_time(f))
+		return;
 	if (stat(f->path, &st) != 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			find(f, STATE_CRITICAL, "%s is missing", name);
@@ -85,12 +112,16 @@ static void judge(struct finding *f)
 		snprintf(name, sizeof name, "%.390s -> %.390s", f->path, target);
 
 	f->known = true;
-	f->age_ms = age_of(&st.st_mtim);
-	f->data_at = (int64_t)st.st_mtim.tv_sec;
+	if (!f->dated)
+		set_age(f, &st);
 	f->size = (int64_t)st.st_size;
 	msg_info("%s: modified at %lld s, %lld ms ago", name, (long long)f->data_at, (long long)f->age_ms);
 	clock_text(at, f->data_at);
 	num_size_text(size, (uint64_t)f->size);
+	if ((uint64_t)f->size < min_size) {
+		find(f, STATE_CRITICAL, "%s has %s, at least %s are wanted", name, size, num_size_text(least, min_size));
+		return;
+	}
 	if (f->age_ms < -FUTURE_MS) {
 		find(f, STATE_CRITICAL, "clock: %s is %s in the future (%s), %s", name,
 		     num_duration_text(age, -f->age_ms), at, size);
@@ -113,9 +144,10 @@ static void add_perf(struct check *c, const struct finding *f, int number)
 	}
 	snprintf(limits, sizeof limits, "%lld;%lld;0", (long long)warning_ms / 1000, (long long)critical_ms / 1000);
 	/* U: the contract's word for a value that is not known */
-	if (f->known)
+	if (f->dated)
 		snprintf(value, sizeof value, "%lld", (long long)f->age_ms / 1000);
-	check_perf(c, age, value, f->known ? "s" : "", limits);
+	check_perf(c, age, value, f->dated ? "s" : "", limits);
+	snprintf(value, sizeof value, "U");
 	if (f->known)
 		snprintf(value, sizeof value, "%lld", (long long)f->size);
 	check_perf(c, size, value, f->known ? "B" : "", ";;0");
@@ -128,21 +160,24 @@ static int print_fields(const struct finding *f)
 	struct tm tm;
 
 	check_init(&c, "AGE", f->path, &form);
-	if (f->known) {
+	if (f->dated) {
 		num_duration_text(age, f->age_ms);
 		clock_text(at, f->data_at);
 		if (localtime_r(&(time_t){ f->data_at }, &tm) != NULL)
 			strftime(on, sizeof on, "%a %d %b, %H:%M", &tm);
-		num_size_text(size, (uint64_t)f->size);
 		check_int(&c, "age_seconds", f->age_ms / 1000);
-		check_int(&c, "size_bytes", f->size);
 	} else {
 		check_text(&c, "age_seconds", NULL);
+	}
+	if (f->known) {
+		num_size_text(size, (uint64_t)f->size);
+		check_int(&c, "size_bytes", f->size);
+	} else {
 		check_text(&c, "size_bytes", NULL);
 	}
-	check_text(&c, "age_text", f->known ? age : NULL);
-	check_text(&c, "data_at", f->known ? at : NULL);
-	check_text(&c, "data_on", f->known ? on : NULL);
+	check_text(&c, "age_text", f->dated ? age : NULL);
+	check_text(&c, "data_at", f->dated ? at : NULL);
+	check_text(&c, "data_on", f->dated ? on : NULL);
 	check_text(&c, "size_text", f->known ? size : NULL);
 	check_int(&c, "warn_seconds", warning_ms / 1000);
 	check_int(&c, "crit_seconds", critical_ms / 1000);
@@ -199,11 +234,14 @@ static int check_files(char **paths, int count)
 static const struct option_row options[] = {
 	{ 'w', "warning", "DURATION", option_duration, &warning_ms, "WARNING when older (default 26h)" },
 	{ 'c', "critical", "DURATION", option_duration, &critical_ms, "CRITICAL when older (default 36h)" },
+	{ 0, "time-of", "OTHER", option_text, &time_of, "the time is that of OTHER, where that is there; of one FILE" },
+	{ 0, "min-size", "SIZE", option_size, &min_size, "CRITICAL when smaller" },
 	CHECK_OPTIONS(form, "FILE")
 };
 
 static const struct command command = {
-	.usage = "[-w DURATION] [-c DURATION] [--json | --as ID | --shell] FILE...",
+	.usage = "[-w DURATION] [-c DURATION] [--time-of OTHER] [--min-size SIZE]\n"
+		 "          [--json | --as ID | --shell] FILE...",
 	.about = "How old is the data in FILE, by its modification time.",
 	.options = options,
 	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
@@ -222,7 +260,7 @@ int main(int argc, char **argv)
 		return cli_usage("no FILE given");
 	if (warning_ms > critical_ms)
 		return cli_usage("-w is longer than -c: CRITICAL would come before WARNING");
-	if (argc - optind > 1 && check_form_is_of_one(&form))
-		return cli_usage("--as and --shell are for one FILE");
+	if (argc - optind > 1 && (time_of != NULL || check_form_is_of_one(&form)))
+		return cli_usage("--as, --shell and --time-of are for one FILE");
 	return check_files(argv + optind, argc - optind);
 }

@@ -33,6 +33,7 @@ static struct probe want = {
 };
 static int64_t wait_ms;			/* until it is up; 0: one try */
 static int64_t interval_ms = 250;	/* between the end of a try and the next one */
+static bool want_nobody;		/* good is what takes no connection */
 static uint64_t stable = 1;		/* good tries in a row */
 static const char *const names[] = {
 	CHECK_NAMES, "http_status", "connected", "latency_ms", "connect_ms", "first_byte_ms", "size_bytes", "tries",
@@ -115,10 +116,15 @@ static int probe(void)
 	int64_t begun = clock_ms(), tries = 1;
 	struct probe_finding f;
 
-	if (wait_ms > 0)
-		tries = wait_until_up(begun + wait_ms, &f);
-	else
+	if (want_nobody) {
 		probe_once(&want, INT64_MAX, &f);
+		f.state = f.connect_us > 0 ? STATE_CRITICAL : STATE_OK;
+		snprintf(f.text, sizeof f.text, f.connect_us > 0 ? "somebody listens there" : "nobody listens there");
+	} else if (wait_ms > 0) {
+		tries = wait_until_up(begun + wait_ms, &f);
+	} else {
+		probe_once(&want, INT64_MAX, &f);
+	}
 	return answer(&f, tries, clock_ms() - begun);
 }
 
@@ -160,6 +166,7 @@ static const char help[] =
 	"      --newer-than DURATION  the time at --pointer is not older, nor further ahead\n"
 	"      --pointer PTR        where the answer, which is JSON, has that time\n"
 	"      --match TEXT         the answer contains TEXT\n"
+	"      --nobody             good is only that nobody takes the connection\n"
 	"      --json               print one JSON object\n"
 	"      --as ID              the same, beginning with this id; of one URL\n"
 	"      --shell[=PREFIX]     assignments for a shell; of one URL\n"
@@ -171,7 +178,7 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, NEWER, POINTER, MATCH, CONNECT, JSON, AS, SHELL };
+	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, NEWER, POINTER, MATCH, CONNECT, NOBODY, JSON, AS, SHELL };
 	static const struct option options[] = {
 		{ "warning", required_argument, NULL, 'w' },
 		{ "critical", required_argument, NULL, 'c' },
@@ -185,6 +192,7 @@ int main(int argc, char **argv)
 		{ "newer-than", required_argument, NULL, NEWER },
 		{ "pointer", required_argument, NULL, POINTER },
 		{ "match", required_argument, NULL, MATCH },
+		{ "nobody", no_argument, NULL, NOBODY },
 		{ "json", no_argument, NULL, JSON },
 		{ "as", required_argument, NULL, AS },
 		{ "shell", optional_argument, NULL, SHELL },
@@ -248,6 +256,9 @@ int main(int argc, char **argv)
 		case MATCH:
 			want.match = optarg;
 			break;
+		case NOBODY:
+			want_nobody = true;
+			break;
 		case JSON:
 			form.json = true;
 			break;
@@ -287,6 +298,8 @@ int main(int argc, char **argv)
 		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
 	if (newer != (want.pointer != NULL))
 		return cli_check_usage("--newer-than and --pointer go together");
+	if (want_nobody && (wait_ms > 0 || want.expect_count > 0 || want.match != NULL || newer))
+		return cli_check_usage("--nobody has no answer: --wait, --expect and --match do not go with it");
 	if (pace && wait_ms == 0)
 		return cli_check_usage("--interval and --stable are for --wait");
 	if (http_global_init() != 0) {

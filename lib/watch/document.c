@@ -108,7 +108,7 @@ static json *build_standby(const json *inputs, enum state *state)
 	json_put_int(j, "crit_seconds", crit);
 	put_text(v, "level", json_str(verify, "level"));
 	json_put_bool(v, "ok", json_bool(verify, "unchanged", false));
-	put_text(v, "at", json_str(verify, "at"));
+	put_text(v, "at", json_str(verify, json_get(verify, "installed_at") != NULL ? "installed_at" : "at"));
 	json_put(j, "verify", v);
 	return j;
 }
@@ -165,6 +165,25 @@ static json *build_sync(const json *inputs, const json *before, const char *role
 	return j;
 }
 
+/* The name of the condition that an input tells of, or NULL, and its state. */
+static const char *condition(const json *in, enum state *state)
+{
+	const char *id = json_str(in, "id");
+
+	*state = state_of(in);
+	if (id == NULL)
+		return NULL;
+	if (strcmp(id, "ready") == 0)
+		return json_str(in, "check");
+	if (strncmp(id, "ready/", 6) == 0)
+		return id + 6;
+	if (strncmp(id, "warn/", 5) != 0)
+		return NULL;
+	if (*state != STATE_OK)
+		*state = STATE_WARNING;
+	return id + 5;
+}
+
 static json *build_failover(const json *inputs, const char *role, enum state *state)
 {
 	const json *drill = input(inputs, "drill");
@@ -173,21 +192,22 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 
 	*state = STATE_OK;
 	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
-		const char *id = json_str(in, "id"), *name = json_str(in, "check");
-		bool ok = state_of(in) == STATE_OK || state_of(in) == STATE_WARNING;
+		enum state one;
+		const char *name = condition(in, &one);
+		bool ok = one == STATE_OK || one == STATE_WARNING;
 		json *c;
 
-		if (id == NULL || strcmp(id, "ready") != 0 || name == NULL)
+		if (name == NULL)
 			continue;
 		c = json_object();
 		json_put_str(c, "id", name);
 		json_put_bool(c, "ok", ok);
-		json_put_str(c, "state", word(state_of(in)));
+		json_put_str(c, "state", word(one));
 		put_text(c, "detail", json_str(in, "text"));
 		json_push(checks, c);
 		count++;
 		good += ok;
-		*state = check_worse(*state, state_of(in));
+		*state = check_worse(*state, one);
 	}
 	if (count == 0)
 		*state = STATE_UNKNOWN;

@@ -7,10 +7,13 @@
  *   host      node, role (standby, active, primary), version
  *   primary   http-probe's line for the primary
  *   standby   age-check's line for the live copy
- *   verify    how it was verified when it was installed: level, at; unchanged since?, file_mtime
+ *   verify    installed-check's line: how it was verified when it was installed: level, installed_at; unchanged since?,
+ *             file_mtime
  *   download, upload   the records last-download.json, last-upload.json
  *   failover, failback, drill   the same, for the events
- *   ready     one condition of readiness: check (its name), state, text; any number of them
+ *   ready/NAME   the check of one condition of a failover: state, text; any number of them
+ *   warn/NAME    the same of one that does not block a failover: it is never worse than a warning
+ *   ready     the same as both, where the name is the member check
  *   alert     an alert that is firing: key, severity, text, since; any number of them
  *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them
  */

@@ -1,0 +1,120 @@
+/*
+ * installed-check - is the database as it was installed?
+ *
+ *	installed-check --record FILE [--json | --as ID | --shell] DB
+ *
+ * When it was installed every page was read. As long as its size and its time are those on record and nothing waits
+ * in a -wal or -journal beside it, nobody has written to it since, and that verdict holds. Nothing is opened but the
+ * record, so this may be asked at any time, also while the nightly job is about to replace the database.
+ */
+#include "lib/std.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/check.h"
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/json.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+
+#define RECORD_MAX ((size_t)64 << 10)
+
+static const char *record_path;
+static const char *const names[] = { CHECK_NAMES, "unchanged", "level", "installed_at", "file_mtime", NULL };
+static struct check_form form = { .shell.names = names };
+
+/* Does something wait beside it, to be played into it at the next opening? */
+static bool is_pending(const char *db, const char *suffix)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof path, "%s%s", db, suffix) < (int)sizeof path && stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* NULL, or what differs from the record. */
+static const char *difference(const json *record, const char *db, const struct stat *st)
+{
+	const char *at = json_str(record, "snapshot_at");
+	int64_t size, time;
+
+	if (!json_int(record, "size", 0, INT64_MAX, &size) || at == NULL || clock_parse(at, &time) != NULL)
+		return "the record of its installation is not complete";
+	if (size != (int64_t)st->st_size || time != (int64_t)st->st_mtim.tv_sec || is_pending(db, "-wal") ||
+	    is_pending(db, "-journal"))
+		return "written to since it was installed";
+	return NULL;
+}
+
+static int judge(const char *db, const json *record)
+{
+	char real[PATH_MAX], mtime[CLOCK_TEXT];
+	const char *why;
+	struct check c;
+	struct stat st;
+
+	check_init(&c, "INSTALLED", db, &form);
+	check_text(&c, "level", json_str(record, "verified_by"));
+	check_text(&c, "installed_at", json_str(record, "installed_at"));
+	/* by its real name, beside which SQLite has its -wal */
+	if (realpath(db, real) == NULL || stat(real, &st) != 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return check_done(&c, STATE_UNKNOWN, "%s is missing: nothing to judge", db);
+		return check_done(&c, STATE_UNKNOWN, "%s cannot be reached: %s", db, strerror(errno));
+	}
+	check_text(&c, "file_mtime", clock_text(mtime, (int64_t)st.st_mtim.tv_sec));
+	why = record == NULL ? "there is no record of its installation" : difference(record, real, &st);
+	check_bool(&c, "unchanged", why == NULL);
+	if (why != NULL)
+		return check_done(&c, STATE_WARNING, "%s: %s", db, why);
+	return check_done(&c, STATE_OK, "%s is as it was installed", db);
+}
+
+static int look(const char *db)
+{
+	struct buf text = BUF_INIT(RECORD_MAX);
+	json *record = NULL;
+	int rc;
+
+	if (access(record_path, F_OK) == 0 && file_slurp(record_path, &text) == EX_OK)
+		record = json_parse(buf_text(&text), text.len);
+	rc = judge(db, record);
+	json_free(record);
+	buf_free(&text);
+	return rc;
+}
+
+static const struct option_row options[] = {
+	{ 'r', "record", "FILE", option_text, &record_path, "what was installed, as the nightly job leaves it" },
+	CHECK_OPTIONS(form, "DB")
+};
+
+static const struct command command = {
+	.usage = "--record FILE [--json | --as ID | --shell] DB",
+	.about = "Is the database DB as it was installed, for which every page was read?",
+	.options = options,
+	.after = CHECK_STATUSES,
+	.check = true,
+};
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	msg_init(argv[0]);
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	if (record_path == NULL)
+		return cli_usage("--record is needed");
+	if (argc - optind != 1)
+		return cli_usage("wants one DB");
+	return look(argv[optind]);
+}
