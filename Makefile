@@ -75,7 +75,11 @@ $(REPLAY): $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIBA)
 $(B)/mutate: $(B)/tests/fault/mutate.o $(B)/tests/fault/corpus.o $(LIBA)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $^ $(LIBS)
 
-units: $(UNITS) $(REPLAY) $(B)/mutate
+# and of its schemas
+$(B)/schemas: $(B)/tests/fault/schemas.o $(LIBA)
+	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $^ $(LIBS)
+
+units: $(UNITS) $(REPLAY) $(B)/mutate $(B)/schemas
 
 deps:
 	sh scripts/deps.sh test
