@@ -167,8 +167,9 @@ content_hash=$HASH
 snapshot_at=2026-11-24T02:05:00Z
 page_size=4096
 page_count=7
-verified=full" ]
-	for f in epoch owner seq nonce path rev size content_hash snapshot_at page_size page_count verified; do
+verified=full
+not_judged=[]" ]
+	for f in epoch owner seq nonce path rev size content_hash snapshot_at page_size page_count verified not_judged; do
 		run mirror-head show -f "$f"
 		expect 0
 		[ "$output" = "$(mirror-head show | sed -n "s/^$f=//p")" ]
@@ -184,6 +185,35 @@ verified=full" ]
 	[ "$output" = "$(mirror-head show --json)" ]
 	jq -e '.schema == 1 and .epoch == 1 and .owner == "pi-ctv" and .seq == 1 and .head.size == 5
 		and .head.verified == "quick"' <<<"$output"
+}
+
+@test "a warning that names what was not judged is published with it, another one is not" {
+	dropbox_start
+	local doubt='{"object":"index i","why":"the collation german is not known here"}'
+	run mirror-head publish --owner pi-ctv < <(snapshot 5; echo '{"check":"db-verify","state":"warning","level":"full","not_judged":[]}')
+	expect 65 'db-verify says warning: not to be published'
+	mirror-head publish --owner pi-ctv < <(snapshot 5; echo '{"check":"db-verify","state":"warning","level":"full","not_judged":['"$doubt"']}')
+	[ "$(mirror-head show -f not_judged)" = "[$doubt]" ]
+	[ "$(mirror-head show -f verified)" = full ]
+	# it is the snapshot's, and so it stays with it, and goes with it
+	mirror-head claim --owner pi2
+	[ "$(mirror-head show -f not_judged)" = "[$doubt]" ]
+	mirror-head publish --owner pi2 < <(snapshot 6 full)
+	[ "$(mirror-head show -f not_judged)" = '[]' ]
+	run dropbox_get /mirror-head.json
+	[[ $output != *not_judged* ]]
+}
+
+@test "what a newer program wrote into the record is kept when it is written again" {
+	dropbox_start
+	mirror-head publish --owner pi-ctv < <(snapshot 5 full)
+	put_record "$(dropbox_get /mirror-head.json | jq -c '.change = {"n": 4} | .head.digest = "ab"')"
+	# another revision of the same publication is a stranger's work, unless a newer one brings it
+	put_record "$(dropbox_get /mirror-head.json | jq -c '.seq = 2')"
+	mirror-head claim --owner pi2
+	dropbox_get /mirror-head.json | jq -e '.change.n == 4 and .head.digest == "ab" and .epoch == 2'
+	mirror-head publish --owner pi2 < <(snapshot 6 full)
+	dropbox_get /mirror-head.json | jq -e '.change.n == 4 and (.head | has("digest") | not)'
 }
 
 @test "without db-snapshot's and db-verify's lines the time is the file's and verified is none" {

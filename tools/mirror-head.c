@@ -88,7 +88,7 @@ static bool same_snapshot(const struct head *a, const struct head *b)
 {
 	return strcmp(a->path, b->path) == 0 && strcmp(a->rev, b->rev) == 0 && a->size == b->size &&
 	       strcmp(a->content_hash, b->content_hash) == 0 && a->snapshot_at == b->snapshot_at &&
-	       strcmp(a->verified, b->verified) == 0;
+	       strcmp(a->verified, b->verified) == 0 && strcmp(a->not_judged, b->not_judged) == 0;
 }
 
 /* next comes with the snapshot and leaves with epoch, seq and owner. */
@@ -100,6 +100,7 @@ static enum verdict want_publish(const struct headreg *seen, const struct headre
 	snprintf(next->owner, sizeof next->owner, "%s", owner);
 	if (!now->exists)
 		return WRITE;
+	snprintf(next->more, sizeof next->more, "%s", now->head.more);
 	if (strcmp(now->head.owner, owner) != 0) {
 		msg_err(HEADREG_PATH, "%s is the owner since epoch %lld: %s must not publish", now->head.owner,
 			(long long)now->head.epoch, owner);
@@ -281,13 +282,14 @@ out:
 /* --- show --- */
 
 static const char *const fields[] = { "epoch", "owner", "seq", "nonce", "path", "rev", "size", "content_hash",
-				      "snapshot_at", "page_size", "page_count", "verified" };
+				      "snapshot_at", "page_size", "page_count", "verified", "not_judged" };
 #define FIELDS (sizeof fields / sizeof *fields)
 
 static const char *value(const struct head *h, size_t i, char *buf, size_t size)
 {
 	const char *const texts[FIELDS] = { [1] = h->owner, [3] = h->nonce, [4] = h->path, [5] = h->rev,
-					    [7] = h->content_hash, [11] = h->verified };
+					    [7] = h->content_hash, [11] = h->verified,
+					    [12] = h->not_judged[0] != '\0' ? h->not_judged : "[]" };
 	const int64_t numbers[FIELDS] = { [0] = h->epoch, [2] = h->seq, [6] = h->size, [9] = h->page_size,
 					  [10] = h->page_count };
 

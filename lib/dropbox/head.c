@@ -51,6 +51,60 @@ static bool optional(const json *j, const char *name, int64_t most, int64_t *out
 	return json_get(j, name) == NULL || json_is_null(json_get(j, name)) || json_int(j, name, 0, most, out);
 }
 
+/* Members of an object with others than the names, which end with NULL; as text, "" when there are none. */
+static bool keep_others(const json *j, const char *const *names, char out[HEAD_TEXT], char why[HEAD_WHY])
+{
+	json *others = json_copy(j);
+	char *text;
+	bool fits = true;
+
+	for (; *names != NULL; names++)
+		json_remove(others, *names);
+	out[0] = '\0';
+	if (json_first(others) != NULL) {
+		text = json_text(others);
+		fits = strlen(text) < HEAD_TEXT;
+		if (fits)
+			snprintf(out, HEAD_TEXT, "%s", text);
+		else
+			snprintf(why, HEAD_WHY, "holds more of a newer version of this software than can be kept");
+		free(text);
+	}
+	json_free(others);
+	return fits;
+}
+
+static void put_others(json *j, const char *text)
+{
+	json *others = *text != '\0' ? json_parse(text, strlen(text)) : NULL;
+
+	for (const json *m = json_first(others); m != NULL; m = json_next(m))
+		json_put(j, json_name(m), json_copy(m));
+	json_free(others);
+}
+
+/* Its first few elements, as far as there is room. */
+static void take_not_judged(const json *list, char out[HEAD_TEXT])
+{
+	json *few = json_array();
+	size_t taken = 0;
+
+	out[0] = '\0';
+	for (const json *e = json_first(list); json_is_array(list) && e != NULL && taken < HEAD_NOT_JUDGED; e = json_next(e)) {
+		char *text;
+
+		json_push(few, json_copy(e));
+		text = json_text(few);
+		if (strlen(text) < HEAD_TEXT)
+			snprintf(out, HEAD_TEXT, "%s", text);
+		else
+			taken = HEAD_NOT_JUDGED;
+		free(text);
+		taken++;
+	}
+	json_free(few);
+}
+
 static bool read_snapshot(const json *j, struct head *out, char why[HEAD_WHY])
 {
 	const char *at = json_str(j, "snapshot_at"), *fault;
@@ -82,11 +136,21 @@ static bool read_snapshot(const json *j, struct head *out, char why[HEAD_WHY])
 		snprintf(out->verified, sizeof out->verified, "none");
 	if (!is_level(out->verified))
 		return no(why, "verified", "not a level of db-verify");
+	take_not_judged(json_get(j, "not_judged"), out->not_judged);
 	return true;
+}
+
+static bool read_head(const json *j, struct head *out, char why[HEAD_WHY])
+{
+	static const char *const names[] = { "path", "rev", "size", "content_hash", "snapshot_at", "page_size", "page_count",
+					     "verified", "not_judged", NULL };
+
+	return json_is_null(j) || (read_snapshot(j, out, why) && keep_others(j, names, out->head_more, why));
 }
 
 bool head_parse(const char *text, size_t len, struct head *out, char why[HEAD_WHY])
 {
+	static const char *const names[] = { "schema", "epoch", "owner", "seq", "nonce", "head", NULL };
 	json *j = json_parse(text, len);
 	int64_t schema;
 	bool good = false;
@@ -112,7 +176,7 @@ bool head_parse(const char *text, size_t len, struct head *out, char why[HEAD_WH
 		else if (json_get(j, "head") == NULL)
 			no(why, "head", "absent");
 		else
-			good = json_is_null(json_get(j, "head")) || read_snapshot(json_get(j, "head"), out, why);
+			good = read_head(json_get(j, "head"), out, why) && keep_others(j, names, out->more, why);
 	}
 	json_free(j);
 	return good;
@@ -128,6 +192,7 @@ json *head_json(const struct head *h)
 	json_put_str(j, "owner", h->owner);
 	json_put_int(j, "seq", h->seq);
 	json_put_str(j, "nonce", h->nonce);
+	put_others(j, h->more);
 	if (h->path[0] == '\0') {
 		json_put_null(j, "head");
 		return j;
@@ -141,6 +206,9 @@ json *head_json(const struct head *h)
 	json_put_int(head, "page_size", h->page_size);
 	json_put_int(head, "page_count", h->page_count);
 	json_put_str(head, "verified", h->verified);
+	if (h->not_judged[0] != '\0')
+		json_put(head, "not_judged", json_parse(h->not_judged, strlen(h->not_judged)));
+	put_others(head, h->head_more);
 	json_put(j, "head", head);
 	return j;
 }
@@ -158,24 +226,35 @@ static bool agrees(const json *all, const json *line, const char *name)
 	return same;
 }
 
+/* Of a file that db-verify could not fault it may have left something out, which goes on record. */
+static bool merge_verification(json *all, const json *line, char why[HEAD_WHY])
+{
+	const char *state = json_str(line, "state"), *level = json_str(line, "level");
+	const json *list = json_get(line, "not_judged");
+	bool left_out = json_is_array(list) && json_first(list) != NULL;
+
+	if (state == NULL || (strcmp(state, "ok") != 0 && !(strcmp(state, "warning") == 0 && left_out))) {
+		snprintf(why, HEAD_WHY, "db-verify says %.20s: not to be published", state != NULL ? state : "nothing");
+		return false;
+	}
+	json_remove(all, "verified");
+	json_put_str(all, "verified", level != NULL ? level : "none");
+	json_remove(all, "not_judged");
+	if (left_out)
+		json_put(all, "not_judged", json_copy(list));
+	return true;
+}
+
 static bool merge(json *all, const json *line, char why[HEAD_WHY])
 {
 	static const char *const facts[] = { "size", "content_hash", "page_size", "page_count" };
 	/* the rest of a line (object, text, at ...) is about other things */
 	static const char *const members[] = { "path", "rev", "size", "content_hash", "snapshot_at",
 					       "client_modified", "page_size", "page_count" };
-	const char *check = json_str(line, "check"), *state = json_str(line, "state");
-	const char *level = json_str(line, "level");
+	const char *check = json_str(line, "check");
 
-	if (check != NULL && strcmp(check, "db-verify") == 0) {
-		if (state == NULL || strcmp(state, "ok") != 0) {
-			snprintf(why, HEAD_WHY, "db-verify says %.20s: not to be published",
-				 state != NULL ? state : "nothing");
-			return false;
-		}
-		json_remove(all, "verified");
-		json_put_str(all, "verified", level != NULL ? level : "none");
-	}
+	if (check != NULL && strcmp(check, "db-verify") == 0 && !merge_verification(all, line, why))
+		return false;
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
 		if (!agrees(all, line, facts[i])) {
 			snprintf(why, HEAD_WHY, "two lines disagree about %s", facts[i]);

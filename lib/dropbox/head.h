@@ -3,10 +3,11 @@
  * revision is the newest snapshot.
  *
  *	{"schema":1,"epoch":N,"owner":"pi-ctv","seq":N,"nonce":"...","head":{"path","rev","size",
- *	 "content_hash","snapshot_at","page_size","page_count","verified"} or null}
+ *	 "content_hash","snapshot_at","page_size","page_count","verified","not_judged"} or null}
  *
- * Parsing is pure and trusts nothing: the record decides what becomes the live database. Unknown members
- * are ignored, but a higher schema is refused, because what it means is unknown.
+ * Parsing is pure and trusts nothing: the record decides what becomes the live database. Members that this program
+ * does not know are kept when it writes the record again, but a higher schema is refused, because what it means is
+ * unknown.
  */
 #ifndef LIB_DROPBOX_HEAD_H
 #define LIB_DROPBOX_HEAD_H
@@ -20,6 +21,8 @@
 #define HEAD_PATH 2048
 #define HEAD_REV 128
 #define HEAD_WHY 160
+#define HEAD_NOT_JUDGED 5		/* objects that are named in the record */
+#define HEAD_TEXT 4096			/* room for JSON that is kept as it is */
 
 struct head {
 	int64_t epoch;			/* rises at each change of owner: the fencing token */
@@ -33,6 +36,9 @@ struct head {
 	int64_t snapshot_at;		/* seconds since the epoch, by the clock of who took the snapshot */
 	int64_t page_size, page_count;	/* 0 when not known */
 	char verified[8];		/* "none", "header", "quick", "full": what db-verify has looked at */
+	char not_judged[HEAD_TEXT];	/* a JSON array of what was not judged in a file that is sound otherwise, "" for nothing */
+	char head_more[HEAD_TEXT];	/* a JSON object of the members of `head` that this program does not know, or "" */
+	char more[HEAD_TEXT];		/* and of the record's */
 };
 
 /* False, with the reason in why as a phrase for msg_err, when text is not a head record of our schema. */
@@ -44,7 +50,7 @@ json *head_json(const struct head *h);
 /*
  * What is to be published, from JSON objects one a line: what db-snapshot, db-verify and dbx-put say with
  * --json, in any order. Members are merged, but lines that disagree about size, hash or pages are refused,
- * and so is a verification that is not ok. snapshot_at falls back on client_modified. Fills path and what
+ * and so is a verification that is not ok, unless it is a warning that names what was not judged. snapshot_at falls back on client_modified. Fills path and what
  * follows it; false with the reason in why.
  */
 bool head_read_lines(const char *text, size_t len, struct head *out, char why[HEAD_WHY]);

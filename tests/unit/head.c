@@ -50,6 +50,10 @@ static const struct { const char *what, *text, *why; } records[] = {
 #define VERIFY(state, level) "{\"check\":\"db-verify\",\"object\":\"/var/x.db\",\"state\":\"" state "\",\"level\":\"" \
 	       level "\",\"size\":4096,\"content_hash\":null}\n"
 
+#define OBJECT(n) "{\"object\":\"index i" n "\",\"why\":\"lower() is the application's\"}"
+#define DOUBT(state) "{\"check\":\"db-verify\",\"state\":\"" state "\",\"level\":\"full\",\"not_judged\":[" OBJECT("1") "," \
+	OBJECT("2") "," OBJECT("3") "," OBJECT("4") "," OBJECT("5") "," OBJECT("6") "]}\n"
+
 static const struct { const char *what, *text, *why, *verified, *path; int64_t at; } inputs[] = {
 	{ "all three", SNAP VERIFY("ok", "full") PUT, NULL, "full", "/database.db", 1795485900 },
 	{ "another order", PUT VERIFY("ok", "quick") SNAP, NULL, "quick", "/database.db", 1795485900 },
@@ -61,6 +65,9 @@ static const struct { const char *what, *text, *why, *verified, *path; int64_t a
 	{ "a failed verification", PUT VERIFY("critical", "full"), "db-verify says critical", NULL, NULL, 0 },
 	{ "a level nobody knows", PUT VERIFY("ok", "deep"), "verified is", NULL, NULL, 0 },
 	{ "nothing", "", "path is", NULL, NULL, 0 },
+	{ "a warning without a reason", PUT VERIFY("warning", "full"), "db-verify says warning", NULL, NULL, 0 },
+	{ "a warning that says what was not judged", PUT DOUBT("warning"), NULL, "full", "/database.db", 1795485840 },
+	{ "damage beside what was not judged", PUT DOUBT("critical"), "db-verify says critical", NULL, NULL, 0 },
 	{ "no upload", SNAP VERIFY("ok", "full"), "path is", NULL, NULL, 0 },
 	{ "not JSON", PUT "oops\n", "line 2 is not", NULL, NULL, 0 },
 	{ "an array", "[" "1]\n" PUT, "line 1 is not", NULL, NULL, 0 },
@@ -126,8 +133,44 @@ static void check_inputs(void)
 	}
 }
 
+/* What another program wrote into the record is there when we write it again. */
+static void check_others_members(void)
+{
+	static const char text[] = "{\"schema\":1,\"epoch\":2,\"owner\":\"a\",\"seq\":1,\"nonce\":\"0\",\"suspect\":{\"x\":[1]},"
+		"\"head\":{\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":1,\"content_hash\":\"" HASH "\","
+		"\"snapshot_at\":\"2026-11-24T02:05:00Z\",\"n\":7,\"digest\":\"ab\"},\"change\":null}";
+	struct head h;
+	char why[HEAD_WHY], *out;
+	json *j;
+
+	check(head_parse(text, strlen(text), &h, why), "%s", why);
+	j = head_json(&h);
+	out = json_text(j);
+	check(strstr(out, "\"suspect\":{\"x\":[1]}") && strstr(out, "\"change\":null") && strstr(out, "\"n\":7") &&
+	      strstr(out, "\"digest\":\"ab\""), "%s", out);
+	free(out);
+	json_free(j);
+}
+
+static void check_not_judged(void)
+{
+	struct head h = { .epoch = 0 };
+	char why[HEAD_WHY], *out;
+	json *j;
+
+	check(head_read_lines(PUT DOUBT("warning"), strlen(PUT DOUBT("warning")), &h, why), "%s", why);
+	check(strstr(h.not_judged, OBJECT("5")) && !strstr(h.not_judged, OBJECT("6")), "a short list: %s", h.not_judged);
+	j = head_json(&h);
+	out = json_text(j);
+	check(strstr(out, "\"not_judged\":[" OBJECT("1")) != NULL, "%s", out);
+	free(out);
+	json_free(j);
+}
+
 int main(void)
 {
+	check_others_members();
+	check_not_judged();
 	check_records();
 	check_inputs();
 	check(head_owner_valid("pi-ctv") && head_owner_valid("a.b_C9"), "good owners");
