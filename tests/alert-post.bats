@@ -353,6 +353,61 @@ refuses() {
 	[ "$(got 'slack/.*CRITICAL')" -eq 1 ]
 }
 
+@test "--after: nobody hears of a problem that is not old enough, or is over before; its age is its own" {
+	settings teams
+	round() { alert-post --key k --after 15m --state "$@"; }
+	run round warning text
+	expect 0 '^$'
+	[ -z "$(alert-post --list)" ]
+	begun=$(jq .waiting state/alerts/k)
+	round ok
+	[ "$(jq .waiting state/alerts/k)" = 0 ]
+	round warning text
+	[ "$(got)" -eq 0 ]
+	# five minutes ago it was there, and sixteen minutes ago
+	jq -c '.waited -= 300 | .waiting -= 960' state/alerts/k >edited
+	cat edited >state/alerts/k
+	round warning text
+	[ "$(got)" -eq 1 ]
+	[ "$(jq .since state/alerts/k)" -le $((begun - 900)) ]
+	round warning text
+	[ "$(got)" -eq 1 ]
+	round ok
+	[ "$(got)" -eq 2 ]
+	run alert-post --key k --after soon text
+	expect 64 '--after soon: '
+}
+
+@test "a disk that takes no record: it is kept in the run directory, and nothing is told twice or too late" {
+	settings teams
+	export CTV_RUN_DIR=$PWD/run
+	mkdir run
+	: >state/alerts	# where no directory can be
+	for n in 1 2 3; do
+		run down
+		expect 73
+		[ "$(got)" -eq 1 ]
+	done
+	run alert-post --key young --after 15m text
+	expect 73
+	[ "$(got)" -eq 1 ]
+	run alert-post --list
+	expect 74 '^critical  primary-down '
+	# the disk is well again
+	rm state/alerts
+	run down --repeat 0
+	expect 0
+	[ "$(got)" -eq 2 ]
+	[ ! -e run/alerts/primary-down ]
+	[ "$(jq '.channels[0].delivered' state/alerts/primary-down)" = 2 ]
+	# nowhere at all: rather each time, and at once
+	rm -r state/alerts run
+	: >state/alerts
+	run alert-post --key young --after 15m text
+	expect 73
+	[ "$(got)" -eq 3 ]
+}
+
 @test "what is held back has not failed, whatever became of an earlier try" {
 	settings teams
 	answer 503

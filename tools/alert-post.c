@@ -1,14 +1,15 @@
 /*
  * alert-post - tell people once, and again when it must be
  *
- *	alert-post --key KEY [--state STATE] [--to CHANNEL]... [--repeat WHEN] [--inhibited-by KEY]... [--do TEXT] [TEXT]
+ *	alert-post --key KEY [--state STATE] [--to CHANNEL]... [--after D] [--repeat WHEN]
+ *		[--inhibited-by KEY]... [--do TEXT] [TEXT]
  *	alert-post --to kuma|healthchecks [--state STATE] TEXT
  *	alert-post --flush | --list [--json]
  *
  * An alert is recorded before it is sent and after: a run that is killed in between tells twice, never not at all.
- * Without a record (a full or read-only disk) it is told all the same. What could not be delivered stays in
- * the record and is tried again by the next call for this key or by --flush. Addresses are secrets: they come
- * from the settings only and are printed nowhere.
+ * While its disk takes no record (full, read-only) it is told all the same, and the record is kept in /run. What
+ * could not be delivered stays in the record and is tried again by the next call for this key or by --flush.
+ * Addresses are secrets: they come from the settings only and are printed nowhere.
  */
 #include "lib/std.h"
 
@@ -36,7 +37,7 @@ static const char *to[ALERT_CHANNELS];
 static size_t to_count;
 static const char *inhibitors[ALERT_INHIBITORS];
 static struct alert_news news = { .state = STATE_CRITICAL, .todo = "", .inhibitors = inhibitors };
-static const char *dir;		/* of the records */
+static struct alertplace place;	/* of the records */
 static struct http *http;	/* opened when something is to be sent */
 
 static int open_http(void)
@@ -133,7 +134,7 @@ static int tell(const struct alert *a, struct alert_channel *c, bool doubt)
 /* Tells whoever is due. changed: the record is another than on disk. The first failure is returned. */
 static int deliver(struct alertfile *r, bool changed)
 {
-	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = alertfile_inhibited(dir, &r->a);
+	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = alertfile_inhibited(&place, &r->a);
 	char told[256] = "", failed[512] = "";
 	int rc = EX_OK, saved = EX_OK;
 
@@ -170,7 +171,7 @@ static int deliver(struct alertfile *r, bool changed)
 		else
 			list(failed, sizeof failed, r->a.channels[i].name, r->a.channels[i].why);
 	}
-	if (any && saved == EX_OK)
+	if (any && r->kept)
 		saved = alertfile_save(r);
 	if (any || changed)
 		log_line(r, told, failed);
@@ -228,6 +229,26 @@ static int pulse(void)
 	return rc;
 }
 
+/*
+ * The news of --key. A problem that is not old enough is noted and nobody is told, but for what is queued; one that
+ * cannot be noted would never grow old, and is told at once.
+ */
+static int take(struct alertfile *r)
+{
+	bool changed = alert_take(&r->a, &news, clock_wall());
+	int saved;
+
+	if (r->a.waiting == 0)
+		return deliver(r, changed);
+	saved = alertfile_save(r);
+	if (!r->kept) {
+		news.after = 0;
+		return deliver(r, alert_take(&r->a, &news, clock_wall()));
+	}
+	msg_info("%s: waits to be %s", r->key, alert_word(news.state));
+	return saved != EX_OK ? saved : alert_pending(&r->a) ? deliver(r, false) : EX_OK;
+}
+
 static int raise_alert(void)
 {
 	const char *chosen[ALERT_CHANNELS];
@@ -237,8 +258,8 @@ static int raise_alert(void)
 	news.channels = chosen;
 	if (key != NULL) {
 		/* without a lock or a record it is told all the same */
-		opened = alertfile_open(&r, dir, key, true);
-		told = deliver(&r, alert_take(&r.a, &news, clock_wall()));
+		opened = alertfile_open(&r, &place, key, true);
+		told = take(&r);
 		alertfile_close(&r);
 	}
 	pulsed = pulse();
@@ -248,7 +269,7 @@ static int raise_alert(void)
 static int flush_one(const char *of)
 {
 	struct alertfile r;
-	int rc = alertfile_open(&r, dir, of, false);
+	int rc = alertfile_open(&r, &place, of, false);
 
 	/* whoever has the lock is telling it just now */
 	if (rc == EX_TEMPFAIL)
@@ -292,7 +313,7 @@ static int list_one(const char *of)
 	struct alert a;
 	json *j;
 
-	alertfile_read(dir, of, &a);
+	alertfile_read(&place, of, &a);
 	for (size_t i = 0; as_json && i < a.channel_count; i++)
 		list_deliveries(of, &a.channels[i]);
 	if (a.state == STATE_OK && !alert_pending(&a))
@@ -324,8 +345,8 @@ static int list_one(const char *of)
 /* ---- the command line ---- */
 
 static const char help[] =
-"usage: alert-post --key KEY [--state STATE] [--to CHANNEL]... [--repeat WHEN]\n"
-"                  [--inhibited-by KEY]... [--do TEXT] TEXT\n"
+"usage: alert-post --key KEY [--state STATE] [--to CHANNEL]... [--after DURATION]\n"
+"                  [--repeat WHEN] [--inhibited-by KEY]... [--do TEXT] TEXT\n"
 "       alert-post --to kuma|healthchecks [--state STATE] TEXT\n"
 "       alert-post --flush | --list [--json]\n"
 "Tell people that something is wrong, once, and once more when it is over. The\n"
@@ -336,6 +357,7 @@ static const char help[] =
 "                           is over, and TEXT may be left out\n"
 "      --to CHANNEL         teams, slack, ntfy (default: all that have an address),\n"
 "                           or kuma, healthchecks, which are told each time\n"
+"      --after DURATION     only when it has lasted for so long (default 0)\n"
 "      --repeat WHEN        tell again while it lasts: 30m; 30m,2h,4h (from an age\n"
 "                           of 2h on every 4h); 09:00 (daily). Default: never\n"
 "      --inhibited-by KEY   hold it back while that alert stands\n"
@@ -350,7 +372,7 @@ static const char help[] =
 /* The settings that every job needs. */
 static int begin(void)
 {
-	const char *state;
+	const char *state, *run;
 	char *path;
 	int rc = config_load();
 
@@ -361,7 +383,11 @@ static int begin(void)
 		state = "/var/lib/ctv-mirror";
 	if (asprintf(&path, "%s/alerts", state) < 0)
 		abort();
-	dir = path;
+	place.dir = path;
+	run = config_get("CTV_RUN_DIR");
+	if (asprintf(&path, "%s/alerts", run != NULL ? run : "/run/ctv-mirror") < 0)
+		abort();
+	place.spare = path;
 	openlog("alert-post", LOG_PID, LOG_DAEMON);
 	stop_init();
 	return EX_OK;
@@ -379,8 +405,8 @@ static int run(bool flush, bool listing)
 	news.todo = alert_clean(todo, sizeof todo, news.todo);
 	/* what cannot be made shows when the record is opened */
 	if (!listing && !flush && key != NULL)
-		mkdir(dir, 02775);
-	rc = listing ? alertfile_each(dir, list_one) : flush ? alertfile_each(dir, flush_one) : raise_alert();
+		mkdir(place.dir, 02775);
+	rc = listing ? alertfile_each(&place, list_one) : flush ? alertfile_each(&place, flush_one) : raise_alert();
 	http_free(http);
 	config_free();
 	return rc;
@@ -399,10 +425,11 @@ static const char *add(const char *list_of[], size_t *count, size_t most, const 
 
 int main(int argc, char **argv)
 {
-	enum { TO = 256, REPEAT, INHIBITED_BY, DO, FLUSH, LIST, JSON };
+	enum { TO = 256, AFTER, REPEAT, INHIBITED_BY, DO, FLUSH, LIST, JSON };
 	static const struct option options[] = {
 		{ "key", required_argument, NULL, 'k' }, { "state", required_argument, NULL, 's' },
-		{ "to", required_argument, NULL, TO }, { "repeat", required_argument, NULL, REPEAT },
+		{ "to", required_argument, NULL, TO }, { "after", required_argument, NULL, AFTER },
+		{ "repeat", required_argument, NULL, REPEAT },
 		{ "inhibited-by", required_argument, NULL, INHIBITED_BY }, { "do", required_argument, NULL, DO },
 		{ "flush", no_argument, NULL, FLUSH }, { "list", no_argument, NULL, LIST },
 		{ "json", no_argument, NULL, JSON }, { "verbose", no_argument, NULL, 'v' },
@@ -429,6 +456,10 @@ int main(int argc, char **argv)
 		case TO:
 			why = add(to, &to_count, ALERT_CHANNELS, optarg, channel_valid(optarg));
 			pulses = pulses || channel_is_pulse(optarg);
+			break;
+		case AFTER:
+			why = num_duration(optarg, &news.after);
+			news.after /= 1000;
 			break;
 		case REPEAT:
 			why = alert_parse_repeat(optarg, &news.repeat);

@@ -171,6 +171,9 @@ bool alert_parse(const char *text, size_t len, struct alert *a)
 	       json_int(j, "since", 0, TIME_MOST, &a->since) && json_int(j, "until", 0, TIME_MOST, &a->until) &&
 	       json_int(j, "count", 0, INT32_MAX, &a->count) && get_clean(j, "text", a->text, sizeof a->text) &&
 	       get_clean(j, "over", a->over, sizeof a->over) && get_clean(j, "todo", a->todo, sizeof a->todo);
+	/* a record of an older version has none */
+	json_int(j, "waiting", 0, TIME_MOST, &a->waiting);
+	json_int(j, "waited", 0, TIME_MOST, &a->waited);
 	for (const json *k = json_first(json_get(j, "inhibited_by")); good && k != NULL; k = json_next(k)) {
 		good = a->inhibitor_count < ALERT_INHIBITORS &&
 		       get_text(k, "key", a->inhibitors[a->inhibitor_count], ALERT_KEY) &&
@@ -219,6 +222,8 @@ char *alert_write(const struct alert *a)
 	json_put_int(j, "since", a->since);
 	json_put_int(j, "until", a->until);
 	json_put_int(j, "count", a->count);
+	json_put_int(j, "waiting", a->waiting);
+	json_put_int(j, "waited", a->waited);
 	json_put_str(j, "text", a->text);
 	json_put_str(j, "over", a->over);
 	json_put_str(j, "todo", a->todo);
@@ -316,14 +321,30 @@ static bool set_inhibitors(struct alert *a, const struct alert_news *n)
 	return !same;
 }
 
+/* A new problem: has it lasted as long as it must? */
+static bool old_enough(struct alert *a, int64_t after, int64_t now)
+{
+	/* it ended unseen since, or the clock was set back */
+	if (a->waiting == 0 || a->waiting > now || now - a->waited > after)
+		a->waiting = now;
+	a->waited = now;
+	return now - a->waiting >= after;
+}
+
 bool alert_take(struct alert *a, const struct alert_news *n, int64_t now)
 {
 	bool begins = a->state == STATE_OK, changed = a->state != n->state, due = false;
 
-	if (n->state == STATE_OK)
-		return resolve(a, n, now);
+	if (n->state == STATE_OK) {
+		changed = a->waiting != 0;
+		a->waiting = a->waited = 0;
+		return resolve(a, n, now) || changed;
+	}
+	if (begins && !old_enough(a, n->after, now))
+		return true;
 	if (begins || a->since > now)
-		a->since = now;
+		a->since = begins ? a->waiting : now;
+	a->waiting = a->waited = 0;
 	if (begins) {
 		a->count = 0;
 		a->until = 0;

@@ -39,6 +39,7 @@ struct alert {
 	int64_t since;			/* when it left OK; kept when it is over */
 	int64_t until;			/* when it came back to OK; 0 */
 	int64_t count;			/* times it was worth telling since then */
+	int64_t waiting, waited;	/* a problem that is not old enough to be one: since when, and last seen; 0 */
 	char text[ALERT_TEXT];		/* the first line is the headline; of the problem, also when it is over */
 	char over[ALERT_TEXT];		/* what was said when it was over, "" */
 	char todo[ALERT_TODO];		/* what to do next, "" */
@@ -61,6 +62,7 @@ struct alert_news {
 	const char *text;		/* safe text (alert_clean); NULL only for OK */
 	const char *todo;		/* "" for none */
 	struct alert_repeat repeat;
+	int64_t after;			/* seconds that the problem must have lasted before it is one; 0 */
 	const char *const *inhibitors;
 	size_t inhibitor_count;
 	const char *const *channels;	/* whom to tell */
@@ -84,7 +86,10 @@ bool alert_parse(const char *text, size_t len, struct alert *a);
 /* malloc'ed, one line of JSON and a line end. */
 char *alert_write(const struct alert *a);
 
-/* Takes the news: sets who is pending. True when the record is another than before. */
+/*
+ * Takes the news: sets which channels are pending. True when the record is another than before. A problem younger
+ * than n->after leaves the alert OK and a->waiting set; it is given up when it has not been seen for that long.
+ */
 bool alert_take(struct alert *a, const struct alert_news *n, int64_t now);
 
 /* May c be told now? Otherwise it is not pending, was asked to wait, or has had enough for this hour. */

@@ -104,6 +104,40 @@ static void stories(void)
 	}
 }
 
+/* --after of 900 s: at these times (from NOW), in these states, was it told? Where it was: since when does it stand? */
+static void waits(void)
+{
+	enum { OK = STATE_OK, W = STATE_WARNING, C = STATE_CRITICAL };
+	static const struct { const char *what; struct { int64_t at; int state; int64_t told_since; } steps[6]; } rows[] = {
+		{ "told when it has lasted", { { 1, W, 0 }, { 300, W, 0 }, { 900, W, 0 }, { 901, W, 1 }, { 1200, OK, 1 } } },
+		{ "over before", { { 1, W, 0 }, { 300, OK, 0 }, { 600, W, 0 }, { 1400, W, 0 }, { 1500, W, 600 } } },
+		{ "worse meanwhile", { { 1, W, 0 }, { 901, C, 1 }, { 902, W, 1 } } },
+		{ "not seen for too long", { { 1, W, 0 }, { 902, W, 0 }, { 1802, W, 902 } } },
+		{ "the clock set back", { { 5000, W, 0 }, { 1, W, 0 }, { 900, W, 0 }, { 901, W, 1 } } },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct alert a = { .state = STATE_OK };
+
+		for (size_t k = 0; rows[i].steps[k].at != 0; k++) {
+			int64_t now = NOW + rows[i].steps[k].at, since = rows[i].steps[k].told_since;
+			struct alert_news n = { .state = (enum state)rows[i].steps[k].state, .text = "text", .todo = "",
+						.after = 900, .channels = teams, .channel_count = 1 };
+			char *line;
+			bool told;
+
+			alert_take(&a, &n, now);
+			line = alert_write(&a);
+			check(alert_parse(line, strlen(line), &a), "waits: %s: the record", rows[i].what);
+			free(line);
+			told = a.channel_count > 0 && alert_may_tell(&a, &a.channels[0], now);
+			if (told)
+				alert_told(&a, &a.channels[0], now);
+			check(told == (since != 0) && (!told || a.since == NOW + since), "waits: %s: step %zu", rows[i].what, k + 1);
+		}
+	}
+}
+
 /* 09:00 in Los Angeles: told when the hour passes, once a day, also on the days when the clock changes. */
 static void daily(void)
 {
@@ -209,6 +243,7 @@ int main(void)
 	clean();
 	repeats();
 	stories();
+	waits();
 	daily();
 	failures();
 	records();
