@@ -1,0 +1,104 @@
+# clone.sh - the application's clone, for update-code.sh: git in it, and what a power cut leaves of an update. Sourced, never run
+#
+# What always holds: before the first file of an update is touched, the list of its files is on disk, and it goes when they
+# are; whoever finds a list makes its files what HEAD says, from git's objects. Our notes stand in .git/ctv-update: `list` of
+# an update that is not on disk yet (two commits, then modes, blobs and paths), `last` of one that is, `modes` from before it.
+# shellcheck shell=sh disable=SC2154  # act, app and patience are of update-code.sh
+
+notes=.git/ctv-update
+tab=$(printf '\t')
+
+# what git writes beside the working tree is on disk when it ends, and nothing stays behind that would hold our lock
+careful='-c core.fsync=all -c core.fsyncMethod=batch -c gc.auto=0 -c maintenance.auto=false'
+
+# shellcheck disable=SC2086  # words
+in_clone() { timeout -k 1 "$patience" git $careful "$@"; }
+
+version() { in_clone log -1 --format='%h of %cs' HEAD; }
+
+# ---- an update ---------------------------------------------------------------------------------
+
+# begin_update: the list, on disk, before the first file is touched
+begin_update() {
+	sync $notes/next $notes && mv -f $notes/next $notes/list && sync $notes
+}
+
+# put_back COMMIT: the code as it was there, with the rights that `modes` has
+put_back() {
+	enter_ours HEAD "$1"
+	in_clone reset --quiet --keep "$1"
+	while read -r mode group path; do
+		chgrp -h "$group" "$path" 2>/dev/null || :
+		[ -L "$path" ] || chmod "$mode" "$path"
+	done <$notes/modes
+}
+
+# settle: the list goes when the files are on disk. A failover does not wait for the disk; the lock does.
+settle() {
+	if [ "$act" = night ]; then
+		sync -f .git && mv -f $notes/list $notes/last
+	else
+		setsid sh -c "sync -f .git && mv -f $notes/list $notes/last" >/dev/null 2>&1 </dev/null &
+	fi
+}
+
+# ours: the links that the installation put in the place of the repository's files, which git is to leave alone
+ours() {
+	sed -n 's,^/,,p' .git/info/exclude 2>/dev/null | while read -r path; do [ ! -L "$path" ] || printf '%s\n' "$path"; done
+}
+
+# enter FILE: the lines of a diff-tree, what they come to, into git's index
+enter() {
+	sed 's/^:[0-7]* \([0-7]*\) [0-9a-f]* \([0-9a-f]*\) [A-Z]/\1 \2/' "$1" | in_clone update-index --index-info
+	ours | while read -r path; do in_clone update-index --skip-worktree "$path" 2>/dev/null || :; done
+}
+
+# enter_ours FROM TO: git refuses to change a file that is a link of ours, unless its index says so already
+enter_ours() {
+	ours | xargs -rd '\n' git diff-tree -r --no-renames "$1" "$2" -- >$notes/ours
+	enter $notes/ours
+}
+
+# ---- a power cut -------------------------------------------------------------------------------
+
+# mend: what a power cut has left of git's own files, and of those of an update
+mend() {
+	# while a person writes the words of a commit, git may hold index.lock
+	old='-mmin +10 ! -name index.lock'
+	[ ! -e $notes/list ] || old=
+	# shellcheck disable=SC2086  # words of find's
+	find .git -name '*.lock' $old -delete
+	find .git/objects -type f -empty -delete
+	was='' new=''
+	[ ! -e $notes/list ] || read -r was new <$notes/list || :
+	for ref in $(cd .git && grep -rLsE '^([0-9a-f]{40,64}$|ref: )' HEAD refs); do
+		say "$app: $ref was empty"
+		branch=${ref#refs/heads/}
+		case $ref in
+		HEAD) git config -f .git/config --get-regexp '^branch\..*\.merge$' | sed -n '1s/^[^ ]* /ref: /p' >.git/HEAD ;;
+		*) rm -f ".git/$ref" ;;
+		esac
+		[ "$branch" != "$ref" ] || continue
+		for at in $(sed -n '$s/^[0-9a-f]* \([0-9a-f]*\) .*/\1/p' ".git/logs/$ref" 2>/dev/null) "origin/$branch" $new $was; do
+			! in_clone ls-tree -r "$at" >/dev/null 2>&1 || { in_clone update-ref "$ref" "$at"; break; }
+		done
+	done
+	in_clone ls-files >/dev/null 2>&1 || { rm -f .git/index && in_clone read-tree HEAD && enter /dev/null; }
+	[ ! -e $notes/list ] || mend_files
+}
+
+# mend_files: those of the list become what HEAD says; when HEAD is neither of its two, a person has been at work
+mend_files() {
+	case $(in_clone rev-parse HEAD) in
+	"$was") other=$new ;;
+	"$new") other=$was ;;
+	*) other=HEAD ;;
+	esac
+	in_clone diff-tree -r --no-renames "$other" HEAD >$notes/mend
+	enter $notes/mend
+	ours >$notes/ours
+	sed -n "/^[^$tab]* D$tab/!s/^[^$tab]*$tab//p" $notes/mend | grep -vxFf $notes/ours | in_clone checkout-index -f -q --stdin
+	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path"; done
+	[ "$other" = HEAD ] || say "$app: an update that was interrupted is mended: $(wc -l <$notes/mend) files"
+	settle
+}

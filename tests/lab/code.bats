@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# New code at GitHub, on the three set-ups of the clone: the manual's (the operator's), shared by the group, root's. The
+# night, the operator's failover and root's bring it; whoever does, the same owner and modes are left, and the
+# application serves.
+
+load lab
+
+setup_file() { lab_base; }
+teardown_file() { lab_base_end; }
+setup() {
+	lab_new
+	# its rounds stop nothing here, and cost time
+	[ -n "${LAB_WHY-}" ] || pi2 sh -c "systemctl disable -q --now ctv-status.timer ctv-status.path; systemctl stop ctv-status"
+}
+teardown() { lab_end; }
+
+# push TEXT: a commit at GitHub that changes the program and adds a file
+push() {
+	local dev=$BATS_TEST_TMPDIR/dev
+	[ -d "$dev" ] || git clone -q "$LAB/github/daseme/ctv-bookedbiz-db.git" "$dev"
+	echo "# $1" >>"$dev/src/web/app.py"
+	mkdir "$dev/new-$1"
+	echo "$1" >"$dev/new-$1/file"
+	git -C "$dev" add .
+	git -C "$dev" -c user.name=x -c user.email=x@x commit -qm "$1"
+	git -C "$dev" push -q
+	newest=$(git -C "$dev" rev-parse HEAD)
+}
+
+# clone_of USER MODE: the clone, but not the data, is that user's alone, and the installation knows
+clone_of() {
+	pi2 sh -c "cd $APP && git config -f .git/config --unset core.sharedRepository &&
+		find . -path ./data -prune -o -exec chown -h $1:$1 {} + &&
+		find . -path ./data -prune -o ! -type l -exec chmod g-ws,o=g {} + &&
+		make -s -C /usr/src/ctv-mirror install ROLE=standby"
+}
+
+# brought OWNER: the newest code is there, all of it that user's and readable for the application's
+brought() {
+	[ "$(pi2 setpriv --reuid "$1" --regid "$1" --init-groups git -C $APP rev-parse HEAD)" = "$newest" ]
+	foreign=$(pi2 sh -c "find $APP/.git $APP/src $APP/new-* ! -user $1 -printf '%p %u '")
+	[ -z "$foreign" ] || { echo "$foreign" >&2; false; }
+	[ -z "$(pi2 /usr/local/lib/ctv-mirror/code-check.sh --unreadable)" ]
+	pi2 setpriv --reuid ctvapps --regid ctvapps --init-groups sh -c "cat $APP/src/web/app.py $APP/new-*/file >/dev/null"
+	run pi2 /usr/local/lib/ctv-mirror/code-check.sh
+	expect 0 '^CODE OK'
+}
+
+# the night, then the operator, then root
+all_three() {
+	local owner=$1
+	push night
+	pi2 systemctl start ctv-pi2-download.service
+	eventually eval '[ "$(pi2 systemctl show -P Result -P ActiveState ctv-code | tr "\n" " ")" = "success inactive " ]'
+	eventually eval '[ "$(pi2 cat $APP/new-night/file)" = night ]'
+	brought "$owner"
+	push operator
+	run failover --force
+	expect 0 'FAILOVER COMPLETE'
+	if [ "$owner" = daseme ]; then
+		expect 0 'code .*, was '
+		brought "$owner"
+	else
+		expect 0 "code .*is root's, so an update is for that user or root; sudo "
+	fi
+	answers $STANDBY
+	failback
+	push root
+	run pi2 /usr/local/lib/ctv-mirror/failover-to-pi2.sh --force
+	expect 0 'FAILOVER COMPLETE'
+	expect 0 'code .*, was '
+	brought "$owner"
+	answers $STANDBY
+}
+
+@test "a clone that the operator made, as the manual says" {
+	clone_of daseme
+	all_three daseme
+}
+
+@test "a clone that is shared by the group" {
+	all_three daseme
+}
+
+@test "root's clone" {
+	clone_of root
+	all_three root
+}
+
+@test "code that the application cannot read: the dry run is not ready, the page and the doctor say so" {
+	pi2 chmod 600 $APP/src/web/app.py
+	run failover --dry-run
+	expect 77 'not ready: .*ctvapps cannot read src/web/app.py'
+	pi2 systemctl start ctv-status.service
+	pi2 grep -q 'cannot read' /run/ctv-mirror/www/status.json
+	run pi2 ctv-doctor.sh code
+	expect 2 'ctvapps cannot read src/web/app.py'
+}
