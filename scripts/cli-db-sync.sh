@@ -66,6 +66,7 @@ do_test() {
 
 do_info() {
 	echo "here: $live"
+	! live_is_link || printf '  %s: nothing can be installed there\n  hint: %s\n' "${why#"$live: "}" "$hint"
 	if [ -e "$live" ]; then
 		age-check -w "$warn_age" -c "$max_age" "$live" || :
 		db-verify -l header --min-size "$min_size" "$live" || :

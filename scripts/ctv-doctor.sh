@@ -404,6 +404,7 @@ see_data() {
 # what db-install leaves: the directory's group reads and writes it, whoever made the file
 see_database() {
 	db_present || { critical "$why" "$hint"; return; }
+	[ "$kind" = primary ] || ! live_is_link || { critical "$why" "$hint"; return; }
 	if [ ! -r "$live" ]; then
 		critical "$live: cannot read, $(rights "$live")" "chgrp ctvapps $live; chmod 660 $live"
 		return

@@ -131,6 +131,7 @@ gate() {
 	held_by=$(holders "$live")
 	[ -z "$held_by" ] || die 73 "$live: in use by $held_by" "end these processes, then run it again"
 	[ -d "${live%/*}" ] || die 73 "${live%/*}: no such directory"
+	! live_is_link || die 73 "$why" "$hint"
 	[ ! -e "$live" ] || [ -f "$live" ] || die 73 "$live: not a regular file"
 	[ "$unit_is" = none ] || step_note="${step_note:-standby}, $unit is $unit_is"
 	note "${step_note:-standby}, nobody has the database open"

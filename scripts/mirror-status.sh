@@ -415,6 +415,44 @@ in_page() {
 	sed -n 's/^.*"'"$1"'":{"state":"\([a-z]*\)".*$/\1/p' "$www/status.json"
 }
 
+# ---- the head record -------------------------------------------------------------------------
+
+# The record has to name who serves by the role. An active host claims again what somebody has put back or removed; a
+# standby hands back what is not its own any more; what only a person can decide is told in each round until he does.
+# Whether Dropbox answers is the nightly jobs' matter.
+watch_record() {
+	owner='' record_text='' record_hint=''
+	run mirror-head show --field owner --timeout 5s || :
+	case $status in
+	0) read -r owner <"$out" ;;
+	65) ;;
+	*) return 0 ;;
+	esac
+	case $(role)/$owner in
+	primary/"$node" | active/"$node") ;;
+	primary/?*)
+		record_text="$node is fenced: $owner owns the head record, and nothing is published here
+this is right while $owner serves"
+		record_hint="failback-to-pi-ctv.sh on $owner, once $node is well"
+		;;
+	primary/) record_text=$why record_hint="when it is certain who serves: mirror-head anew --owner NAME" ;;
+	active/* | standby/"$node" | /"$node")
+		found=${owner:-$why}
+		if settle_in_turn 0; then
+			record_text="the head record was wrong ($found), and says $owner again"
+		elif [ "$status" -ne 75 ]; then
+			record_text="the head record is wrong ($found): $why" record_hint=$hint
+		fi
+		;;
+	*/) record_text=$why record_hint="when it is certain who serves: mirror-head anew --owner NAME" ;;
+	esac
+	if [ -n "$record_text" ]; then
+		alert head-record warning --repeat 24h ${record_hint:+--do "$record_hint"} "$node: $record_text"
+	else
+		alert head-record ok "the head record is in order again"
+	fi
+}
+
 raise_alerts() {
 	member_of state "$seen_primary"
 	case $value in
@@ -571,6 +609,7 @@ if [ "$(role)" = primary ]; then
 	[ -z "$dry" ] || { say "$standby_is: $standby_text"; exit 0; }
 	pulse_of_host "$standby_is" "$standby_text"
 	alert checker-dead "$standby_is" --repeat 4h "$standby_text"
+	watch_record
 else
 	node=${node:-pi2}
 	look
@@ -580,6 +619,7 @@ else
 		tell_pulse
 	fi
 	raise_alerts
+	watch_record
 fi
 [ -z "$queued" ] || run alert-post --flush || complain "$why"
 [ "$ending" -eq 0 ] || exit "$ending"

@@ -538,6 +538,14 @@ db_present() {
 	fact="$(mib "$(stat -Lc %s "$live")"), at least $min_size"
 }
 
+# live_is_link: nothing is installed through a link, for the rename at the end would put a file in its place
+live_is_link() {
+	[ -h "$live" ] || return 1
+	target=$(readlink -f "$live") || target=$(readlink "$live")
+	unmet 73 "$live: a symbolic link to $target" \
+		"DATABASE_PATH=$target in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${target%/*} by systemctl edit ctv-pi2-download.service $unit" || :
+}
+
 # as_installed: nothing has been written to it since its installation, for which every page was read. Sets $written_at.
 as_installed() {
 	found=$(TZ=UTC0 stat -Lc '%s %y' "$live")

@@ -800,3 +800,27 @@ END
 	run by_timer
 	expect 0 'is installed'
 }
+
+@test "a database that is a link is refused before anything is fetched, by the dry run as by the run, with what helps" {
+	upload
+	download
+	mkdir ssd
+	mv "$copy" ssd/
+	ln -s "$PWD/ssd/production.db" "$copy"
+	sql "$live" "INSERT INTO spots (note) VALUES ('y')"
+	upload
+	dropbox_control reset
+	for dry in --dry-run ''; do
+		# shellcheck disable=SC2086  # no word at all
+		run download $dry
+		expect 73 "production.db: a symbolic link to $PWD/ssd/production.db"
+		expect 73 "hint: DATABASE_PATH=$PWD/ssd/production.db in .*, and ReadWritePaths=$PWD/ssd "
+	done
+	[ "$(dropbox_log 'select(.route | startswith("files/"))' | wc -l)" -eq 0 ]
+	run on pi2 cli-db-sync.sh info
+	expect 0 'a symbolic link to .*: nothing can be installed there'
+	run on pi2 ctv-doctor.sh database
+	expect 2 'a symbolic link to'
+	run on pi2 env DATABASE_PATH="$PWD/ssd/production.db" daily-download.sh
+	expect 0 'is installed'
+}

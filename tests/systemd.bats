@@ -143,7 +143,7 @@ elapses() {
 	# the function that the job asks what night it is
 	eval "$(sed -n '/^night_of()/,/^}/p' "$ROOT/scripts/oldlib.sh")"
 	while read -r zone before; do
-		{ elapses ctv-db-sync "$zone" "$before" u; elapses ctv-pi2-download "$zone" "$before" d; } | sort >elapses
+		{ elapses ctv-db-sync "$zone" "$before" u; elapses ctv-pi2-download "$zone" "$before" d; } | sort >"$BATS_TEST_TMPDIR/elapses"
 		start=$(TZ=$zone date -d "$before 12:00" +%s)
 		last=none fetched=none nights=
 		while read -r at what; do
@@ -156,7 +156,7 @@ elapses() {
 				last=$night nights="$nights $(TZ=$zone date -d "@$at" +%d:%H:%M)" ;;
 			d) fetched=$last ;;
 			esac
-		done <elapses
+		done <"$BATS_TEST_TMPDIR/elapses"
 		[ "$fetched" = "$last" ]
 		echo "$zone $before:$nights" >&2
 		day=$((10#${before##*-}))
