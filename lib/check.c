@@ -201,7 +201,7 @@ static int print_shell(struct check *c, enum state state, const char *text)
 	char word[16], line[TEXT_MAX];
 
 	small_word(word, state);
-	shell_set(&c->form->shell, "state", word);
+	shell_set(&c->form->shell, "verdict", word);
 	shell_set(&c->form->shell, "text", msg_escape(line, sizeof line, text));
 	shell_set(&c->form->shell, "object", c->object);
 	return shell_end(&c->form->shell, EX_OK);

@@ -17,9 +17,9 @@
 struct check_form {
 	bool json;
 	const char *id;		/* of the JSON object, or NULL */
-	struct shell shell;	/* its names begin with CHECK_NAMES; the others are those of the fields */
+	struct shell shell;	/* its names begin with CHECK_NAMES (verdict is the state: $state is a setting of the scripts); the others are those of the fields */
 };
-#define CHECK_NAMES "state", "text", "object"
+#define CHECK_NAMES "verdict", "text", "object"
 
 /* The last rows of a check's options: they fill form; what is what it looks at, such as "FILE". */
 #define CHECK_OPTIONS(form, what) \

@@ -195,7 +195,7 @@ TABLE
 
 @test "--help and --version answer on standard output; the page lists the same options" {
 	run --separate-stderr age-check --help
-	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--time-of OTHER\]'
+	expect 0 '^usage: age-check \[-w DURATION\] \[-c DURATION\] \[--time-of OTHER'
 	[ -z "$stderr" ]
 	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
 		grep -Eq "Fl -${option#--}" "$ROOT/man/age-check.1"
@@ -267,4 +267,9 @@ TABLE
 	expect 2 'small.db has 3000 B, at least 3001 B are wanted'
 	run age-check --min-size 100MB small.db
 	expect 3 '--min-size 100MB: not a size'
+	touch -d '+3 days' small.db
+	run age-check --any-age --min-size 2K small.db
+	expect 0 'small.db has 3000 B, at least 2048 B'
+	run age-check --any-age none.db
+	expect 2 'none.db is missing'
 }

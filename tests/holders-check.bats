@@ -42,7 +42,7 @@ teardown() {
 	expect 2 "pid $holder"
 	eval "$(holders-check --shell=h_ a.db)" || true
 	# shellcheck disable=SC2154  # by eval
-	[ "$h_state $h_count $h_pids" = "critical 1 $holder" ]
+	[ "$h_verdict $h_count $h_pids" = "critical 1 $holder" ]
 }
 
 @test "the name of a process cannot pass for another one, or drive a terminal" {

@@ -39,11 +39,11 @@ on_tmpfs() {
 }
 
 @test "an answer for a shell: every name, absent where nothing was found out" {
-	local state text free_bytes=stale
+	local verdict text free_bytes=stale
 	eval "$(room-check --shell none)" || true
-	[ "$state/$free_bytes" = critical/ ]
+	[ "$verdict/$free_bytes" = critical/ ]
 	eval "$(room-check --shell dir)"
-	[ "$state" = ok ]
+	[ "$verdict" = ok ]
 	[ "$free_bytes" -gt 0 ]
 }
 

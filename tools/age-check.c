@@ -1,7 +1,8 @@
 /*
  * age-check - how old is the data in a file
  *
- *	age-check [-w DURATION] [-c DURATION] [--time-of FILE] [--min-size SIZE] [--json | --as ID | --shell] FILE...
+ *	age-check [-w DURATION] [-c DURATION] [--time-of OTHER | --any-age]
+ *		[--min-size SIZE] [--json | --as ID | --shell] FILE...
  *
  * The age is that of the modification time, which dbx-fetch and db-install set to the time of the
  * snapshot: a copy made today of last week's data is a week old. A database that serves gets a new time with every
@@ -33,6 +34,7 @@ static int64_t warning_ms = DATA_LATE_H * INT64_C(3600000);
 static int64_t critical_ms = DATA_OLD_H * INT64_C(3600000);
 static const char *time_of;	/* the file with the time, or NULL */
 static uint64_t min_size;
+static bool any_age;
 static const char *const names[] = {
 	CHECK_NAMES, "age_seconds", "age_text", "data_at", "data_on", "size_bytes", "size_text",
 	 "warn_seconds", "crit_seconds", NULL,
@@ -120,6 +122,11 @@ static void judge(struct finding *f)
 	num_size_text(size, (uint64_t)f->size);
 	if ((uint64_t)f->size < min_size) {
 		find(f, STATE_CRITICAL, "%s has %s, at least %s are wanted", name, size, num_size_text(least, min_size));
+		return;
+	}
+	if (any_age) {
+		find(f, STATE_OK, "%s has %s%s%s", name, size, min_size > 0 ? ", at least " : "",
+		     min_size > 0 ? num_size_text(least, min_size) : "");
 		return;
 	}
 	if (f->age_ms < -FUTURE_MS) {
@@ -235,13 +242,14 @@ static const struct option_row options[] = {
 	{ 'w', "warning", "DURATION", option_duration, &warning_ms, "WARNING when older (default 26h)" },
 	{ 'c', "critical", "DURATION", option_duration, &critical_ms, "CRITICAL when older (default 36h)" },
 	{ 0, "time-of", "OTHER", option_text, &time_of, "the time is that of OTHER, where that is there; of one FILE" },
+	{ 0, "any-age", NULL, option_flag, &any_age, "OK whatever the age: is it there, and large enough?" },
 	{ 0, "min-size", "SIZE", option_size, &min_size, "CRITICAL when smaller" },
 	CHECK_OPTIONS(form, "FILE")
 };
 
 static const struct command command = {
-	.usage = "[-w DURATION] [-c DURATION] [--time-of OTHER] [--min-size SIZE]\n"
-		 "          [--json | --as ID | --shell] FILE...",
+	.usage = "[-w DURATION] [-c DURATION] [--time-of OTHER | --any-age]\n"
+		 "          [--min-size SIZE] [--json | --as ID | --shell] FILE...",
 	.about = "How old is the data in FILE, by its modification time.",
 	.options = options,
 	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
