@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
@@ -267,6 +270,28 @@ int file_lock(int fd, const char *path)
 	else
 		msg_errno(path, "cannot lock");
 	return EX_CANTCREAT;
+}
+
+static void ring(int sig)
+{
+	(void)sig;
+}
+
+bool file_lock_wait(int fd, int64_t ms)
+{
+	/* again and again: one that rang before flock began would not end it */
+	struct itimerval often = { .it_value = { .tv_usec = 50000 }, .it_interval = { .tv_usec = 50000 } }, never = { 0 };
+	struct sigaction act = { .sa_handler = ring }, old;
+	int64_t until = clock_ms() + ms;
+	bool have = flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+	sigaction(SIGALRM, &act, &old);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (!have && clock_ms() < until && !stop_asked())
+		have = flock(fd, LOCK_EX) == 0;
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	return have;
 }
 
 static bool is_named(int fd, const char *path)

@@ -50,6 +50,8 @@ int file_slurp(const char *path, struct buf *out);
  * EX_OK, or EX_CANTCREAT: `path: in use by another process`.
  */
 int file_lock(int fd, const char *path);
+/* The same, but waits so long for it; false when it was not to be had. Not for threads: it uses SIGALRM. */
+bool file_lock_wait(int fd, int64_t ms);
 
 /*
  * The mode of a working file that a later run may find: 0600, or 0660 where the umask lets the group write, for then

@@ -346,7 +346,8 @@ see_settings() {
 }
 
 tools='age-check alert-post backup-names ctv-conf db-install db-snapshot db-verify dbx-auth dbx-cp dbx-fetch dbx-ls
-	dbx-put dbx-rm holders-check http-probe installed-check job-run mirror-head room-check status-render svc-ctl'
+	dbx-put dbx-rm holders-check http-probe installed-check job-run mirror-head mirror-role room-check
+	status-render svc-ctl'
 scripts='cli-db-sync.sh ctv-doctor.sh daily-download.sh daily-upload.sh failback-to-pi-ctv.sh failover-to-pi2.sh mirror-status.sh
 	settle.sh standby-check.sh unit-alert.sh code-check.sh update-code.sh cli_db_sync.py'
 

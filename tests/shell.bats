@@ -20,6 +20,7 @@ svc-ctl check none.service
 room-check none
 installed-check --record none none
 holders-check dir
+mirror-role show
 TABLE
 }
 

@@ -21,7 +21,6 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -514,29 +513,6 @@ static const char *holder_of(int fd, char *buf, size_t size)
 	return *buf != '\0' ? buf : "somebody";
 }
 
-static void ring(int sig)
-{
-	(void)sig;
-}
-
-/* Waits for the lock; false when it was not to be had in time. */
-static bool wait_for(const struct lock *l)
-{
-	/* again and again: one that rang before flock began would not end it */
-	struct itimerval often = { .it_value = { .tv_usec = 50000 }, .it_interval = { .tv_usec = 50000 } }, never = { 0 };
-	struct sigaction act = { .sa_handler = ring };
-	int64_t until = clock_ms() + l->wait_ms;
-	bool have = false;
-
-	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
-	while (!have && clock_ms() < until)
-		have = flock(l->fd, LOCK_EX) == 0;
-	setitimer(ITIMER_REAL, &never, NULL);
-	signal(SIGALRM, SIG_DFL);
-	return have;
-}
-
 static int take_lock(const char *state, struct lock *l)
 {
 	char path[TEXT], holder[256], now[CLOCK_TEXT], line[TEXT + 512];
@@ -558,7 +534,7 @@ static int take_lock(const char *state, struct lock *l)
 				 holder_of(l->fd, holder, sizeof holder));
 			show_line(line);
 		}
-		if (!wait_for(l))
+		if (!file_lock_wait(l->fd, l->wait_ms))
 			return refuse(EX_CANTCREAT, "%s: held by %s", path, holder_of(l->fd, holder, sizeof holder));
 	}
 	/* a full disk leaves the holder's name out, not the lock */

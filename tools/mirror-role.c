@@ -1,0 +1,225 @@
+/*
+ * mirror-role - what this host is: primary, standby, or active, a standby that serves in place of the primary
+ *
+ *	mirror-role show [--shell]
+ *	mirror-role set WORD
+ *	mirror-role mark
+ *
+ * The role is one word in a file, the old or the new one after any crash. A host that becomes active keeps the time of
+ * its data first: to serve gives the database a new time, and it lacks what was entered on the primary all the same.
+ * Both happen under role.lock, which a download holds while it replaces the database: whichever is first, the other
+ * sees what it did.
+ */
+#include "lib/std.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cli.h"
+#include "lib/exits.h"
+#include "lib/file.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+#include "lib/settings.h"
+#include "lib/settingtable.h"
+#include "lib/shell.h"
+#include "lib/stop.h"
+
+#define LOCK_WAIT_MS 60000	/* it is held for moments */
+
+static const char *const names[] = { "role", NULL };
+static struct shell answer = { .names = names };
+static char *role_file, *role_lock, *mark_file, *news_file;
+
+/* The role of this name, or NULL. */
+static const char *role_of(const char *word)
+{
+	static const char *const roles[] = { "standby", "active", "primary" };
+
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+		if (strcmp(word, roles[i]) == 0)
+			return roles[i];
+	return NULL;
+}
+
+/* NULL without a role file: a standby that was never told so. EX_OK, EX_CONFIG for what is no role (reported). */
+static int read_role(const char **role)
+{
+	struct buf text = BUF_INIT(256);
+	struct stat st;
+	int rc = EX_CONFIG;
+
+	*role = NULL;
+	if (lstat(role_file, &st) != 0 && errno == ENOENT)
+		return EX_OK;
+	if (file_slurp(role_file, &text) == EX_OK) {
+		char *word = text.len > 0 ? text.data : (char[]){ "" };
+
+		word[strcspn(word, " \t\r\n")] = '\0';
+		*role = role_of(word);
+		if (*role != NULL)
+			rc = EX_OK;
+		else
+			msg_err(role_file, "%s: neither standby, active nor primary", word);
+	}
+	buf_free(&text);
+	return rc;
+}
+
+static int show(void)
+{
+	const char *role;
+	int rc = read_role(&role);
+
+	shell_set(&answer, "role", role);
+	if (rc == EX_OK && role != NULL && !shell_asked(&answer))
+		puts(role);
+	return rc;
+}
+
+/* Keeps the time of the data in an empty file, unless it is kept already, or there is no database. */
+static int keep_time(void)
+{
+	const char *live = setting("live");
+	struct timespec times[2];
+	struct stat st;
+	char *tmp;
+	int fd, rc;
+
+	if (lstat(mark_file, &st) == 0 || stat(live, &st) != 0)
+		return EX_OK;
+	tmp = file_sibling(mark_file, ".tmp");
+	if (tmp == NULL)
+		return EX_IOERR;
+	/* a killed run's may be another user's, who alone can set its time */
+	unlink(tmp);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	times[0] = times[1] = st.st_mtim;
+	if (fd < 0 || futimens(fd, times) != 0) {
+		msg_errno(mark_file, "cannot write");
+		rc = file_write_status(errno);
+	} else {
+		rc = file_commit(fd, tmp, mark_file);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc != EX_OK)
+		unlink(tmp);
+	free(tmp);
+	return rc;
+}
+
+/* Takes role.lock, which goes with the process. */
+static int take_lock(void)
+{
+	int fd;
+	const char *cause = file_open_plain(role_lock, O_RDWR | O_CREAT, 0660, &fd);
+
+	if (cause != NULL) {
+		msg_err(role_lock, "cannot open: %s", cause);
+		return EX_CANTCREAT;
+	}
+	if (!file_lock_wait(fd, LOCK_WAIT_MS)) {
+		msg_err(role_lock, stop_asked() ? "interrupted" : "held for a minute");
+		return stop_asked() ? EX_TEMPFAIL : EX_CANTCREAT;
+	}
+	return EX_OK;
+}
+
+/* The status page is to be drawn anew, job-run(1). */
+static void news(void)
+{
+	int fd = open(news_file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static int set(const char *word)
+{
+	const char *was;
+	char line[32];
+	int rc = take_lock();
+
+	if (rc != EX_OK)
+		return rc;
+	/* what is no role is replaced by one */
+	if (read_role(&was) != EX_OK)
+		was = NULL;
+	if (strcmp(word, "active") == 0 && (was == NULL || strcmp(was, "active") != 0))
+		rc = keep_time();
+	snprintf(line, sizeof line, "%s\n", word);
+	if (rc == EX_OK)
+		rc = file_replace(role_file, 0644, line, strlen(line));
+	if (rc == EX_OK)
+		news();
+	return rc;
+}
+
+static int mark(void)
+{
+	int rc = take_lock();
+
+	return rc == EX_OK ? keep_time() : rc;
+}
+
+static int act(char **words, int count)
+{
+	const char *verb = words[0];
+	int rc;
+
+	rc = config_load();
+	if (rc == EX_OK)
+		rc = setting_check();
+	if (rc != EX_OK)
+		return rc;
+	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
+	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 || asprintf(&news_file, "%s/news", setting("state")) < 0)
+		abort();
+	rc = strcmp(verb, "show") == 0 ? show() : count == 2 ? set(words[1]) : mark();
+	free(role_file);
+	free(role_lock);
+	free(mark_file);
+	free(news_file);
+	return rc;
+}
+
+static const struct option_row options[] = {
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "of show: the same as an assignment for a shell" }, { .name = NULL },
+};
+static const struct command command = {
+	.usage = "show [--shell]\nset WORD\nmark",
+	.about = "What this host is: primary, standby, or active, a standby that serves in place of\n"
+		 "the primary. set also keeps the time of the data of a host that becomes active;\n"
+		 "mark keeps that time alone.",
+	.options = options,
+};
+
+int main(int argc, char **argv)
+{
+	int rc, count;
+	char **words;
+	bool showing;
+
+	msg_init(argv[0]);
+	stop_init();
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	words = argv + optind;
+	count = argc - optind;
+	showing = count == 1 && strcmp(words[0], "show") == 0;
+	if (!showing && !(count == 1 && strcmp(words[0], "mark") == 0) && !(count == 2 && strcmp(words[0], "set") == 0))
+		return cli_usage("one of show, set WORD and mark is needed");
+	if (count == 2 && role_of(words[1]) == NULL)
+		return cli_usage("%s: neither standby, active nor primary", words[1]);
+	if (shell_asked(&answer) && !showing)
+		return cli_usage("--shell is for show");
+	rc = shell_end(&answer, act(words, count));
+	setting_free();
+	config_free();
+	return cli_close(rc);
+}
