@@ -362,7 +362,6 @@ alert() {
 	read -r said 2>/dev/null <"$run_dir/said.$key" || said=
 	case $said in
 	ok) [ "$is" != ok ] || return 0 ;;
-	"$is unrecorded") [ -z "$(find "$run_dir/said.$key" -mmin -30)" ] || return 0 ;;
 	esac
 	# a round that ends while it tells has told something
 	[ "$said" = "$is" ] || rm -f "$run_dir/said.$key"
@@ -370,8 +369,6 @@ alert() {
 	case $status in
 	# without a channel it is on record all the same
 	0 | 78) echo "$is" ;;
-	# told, and it cannot be recorded: the next call would tell it once more
-	73 | 74) grep -q '; queued$' "$err" || echo "$is unrecorded" ;;
 	esac >"$scratch/said" || :
 	# who may have heard of it wants to hear of its end
 	if [ -s "$scratch/said" ]; then
@@ -386,22 +383,14 @@ complain() {
 	printf '%s: %s\n' "$program" "$1" >&2
 }
 
-# lasting KEY PROBLEM HEADLINE: it is told when it lasts for 15 minutes
+# lasting KEY PROBLEM HEADLINE: it is told when it lasts for 15 minutes, a round more or less
 lasting() {
-	since=$run_dir/since.$1
 	if [ -z "$2" ]; then
-		[ ! -e "$since" ] || rm "$since"
 		alert "$1" ok "$node is in order again"
-		return
-	fi
-	# what cannot be waited for is told at once
-	if [ ! -e "$since" ] && ! true >"$since"; then
-		complain "$since: cannot write"
-	elif [ -z "$(find "$since" -mmin +14)" ]; then
-		return
-	fi
-	alert "$1" warning --repeat 24h --do "mirror-status.sh -n on $node" "$3
+	else
+		alert "$1" warning --after 14m --repeat 24h --do "mirror-status.sh -n on $node" "$3
 $2"
+	fi
 }
 
 # ago TIME: seconds since then

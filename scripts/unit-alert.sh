@@ -30,7 +30,6 @@ esac
 [ $# -eq 1 ] || usage_error "$2: one unit is taken"
 
 # a configuration that is not in order is one more thing to be loud about: alert-post says so
-run_dir=/run/ctv-mirror
 values=$(ctv-conf --shell 2>/dev/null) && {
 	eval "$values"
 	export CTV_STATION_URL="$station_url"
@@ -68,14 +67,6 @@ ctv-db-sync.service | ctv-pi2-download.service) set -- --repeat 02:00 --inhibite
 flaskapp.service | ctv-resume.service) severity=critical; set -- --repeat 4h ;;
 *) set -- --repeat 4h ;;
 esac
-held=$run_dir/held.$unit
-[ -z "$(find "$held" -mmin -30 2>/dev/null)" ] || exit 0
-told=0
-alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \
+exec alert-post --key "$unit" --state "$severity" "$@" --do "systemctl status $unit; journalctl -u $unit" \
 	"$node: $unit failed${result:+: $result}${ended:+ ($ended)}
-$(last_words)" || told=$?
-# told, and it cannot be recorded: each failed run would tell it once more
-case $told in
-73 | 74) true 2>/dev/null >"$held" || : ;;
-esac
-exit "$told"
+$(last_words)"

@@ -98,7 +98,7 @@ value() {
 			[ ! -e conf ]
 		done
 	done <<-'END'
-		DROPBOX_APP_KEY|a b|(not the key of an app|no Dropbox credentials)
+		DROPBOX_APP_KEY|a b|(not the key of an app|no Dropbox credentials|has white space)
 		DROPBOX_APP_KEY|a&scope=x|(not the key of an app|no Dropbox credentials)
 		DROPBOX_APP_KEY|é|(not the key of an app|no Dropbox credentials)
 		DROPBOX_APP_KEY||(not the key of an app|no Dropbox credentials)
