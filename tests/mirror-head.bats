@@ -585,6 +585,7 @@ refused() {
 	dropbox_api files/delete_v2 '{"path":"/mirror-head.json"}' >/dev/null
 	refused 'it is gone, and number 1.2 of pi-ctv was seen'
 	mirror-head anew --owner pi-ctv --yes
+	jq -e 'keys == ["epoch","head","nonce","owner","schema","seq"]' <<<"$(of_record)"
 	[ "$(mirror-head show | sed -n '/^\(epoch\|owner\|seq\|rev\)=/p' | tr '\n' ' ')" = 'epoch=2 owner=pi-ctv seq=3 rev=000000000002 ' ]
 	# the same from each of the others
 	put_record "$(cat old)"
@@ -618,7 +619,7 @@ refused() {
 	CTV_STATE_DIR=$PWD/none mirror-head publish --owner pi2 < <(snapshot 2)
 	run mirror-head show -f owner
 	expect 0 pi2
-	[ "$(jq -r '"\(.epoch).\(.seq) \(.owner)"' state/.head-seen.json)" = '2.2 pi2' ]
+	[ "$(jq -r '.record | "\(.epoch).\(.seq) \(.owner)"' state/.head-seen.json)" = '2.2 pi2' ]
 }
 
 @test "show --dry-run judges, and remembers nothing" {
@@ -696,7 +697,7 @@ refused() {
 	done
 	wait "${pids[@]}"
 	[ "$(cat err.* | grep -vc 'others wrote it 8 times' || true)" -eq 0 ]
-	[ "$(jq .seq state/.head-seen.json)" -eq "$(mirror-head show -f seq)" ]
+	[ "$(jq .record.seq state/.head-seen.json)" -eq "$(mirror-head show -f seq)" ]
 }
 
 @test "settle gives the record to who serves, only from whom it is to come, and makes none" {

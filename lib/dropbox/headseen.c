@@ -28,12 +28,16 @@ static char *memory_path(void)
 
 static bool parse(const char *text, size_t len, struct headreg *out)
 {
-	char why[HEAD_WHY];
+	char why[HEAD_WHY], *record = NULL;
 	json *j = json_parse(text, len);
-	const char *rev = json_str(j, "record_rev");
+	const char *rev = json_str(j, "rev");
 
-	out->exists = head_parse(text, len, &out->head, why) && rev != NULL && strlen(rev) < sizeof out->rev;
-	snprintf(out->rev, sizeof out->rev, "%s", out->exists ? rev : "");
+	if (rev != NULL && strlen(rev) < sizeof out->rev && json_get(j, "record") != NULL) {
+		record = json_text(json_get(j, "record"));
+		out->exists = head_parse(record, strlen(record), &out->head, why);
+		snprintf(out->rev, sizeof out->rev, "%s", rev);
+	}
+	free(record);
 	json_free(j);
 	return out->exists;
 }
@@ -84,10 +88,11 @@ static int order(const struct head *a, const struct head *b)
 static int write_memory(const struct headreg *r)
 {
 	char *path = memory_path(), *text = NULL;
-	json *j = head_json(&r->head);
+	json *j = json_object();
 	int rc = EX_IOERR;
 
-	json_put_str(j, "record_rev", r->rev);
+	json_put_str(j, "rev", r->rev);
+	json_put(j, "record", head_json(&r->head));
 	text = json_text(j);
 	json_free(j);
 	if (path != NULL) {
