@@ -283,10 +283,59 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	holds live 'other 300'
 }
 
-@test "who opened it in the last instant is named, as loud as an error" {
+@test "who opens it in the last instant waits, and the old one stays" {
 	make_db live
 	make_new new
 	stopped_install '?link,?linkat' 1 new live
+	sqlite3 live 'SELECT count(*) FROM t' >count 3>&- &
+	reader=$!
+	# the kernel lets nobody in while there is a lease
+	until_true grep -qs 'BREAKING' /proc/locks
+	goes_on
+	expect 73 '^db-install: live: in use: a process is opening it'
+	ends "$reader"
+	[ "$(cat count)" = 300 ]
+	holds live 'old 300'
+	[ -e new ]
+}
+
+@test "what has it open is seen by the lease where its process cannot be seen" {
+	needs_root 'to hide processes'
+	make_db live
+	make_new new
+	chown 65534 . live new
+	app live
+	sql 'SELECT count(*) FROM t;'
+	# the locks of an idle connection in rollback mode are none
+	run as_nobody db-install new live
+	expect 73 '^db-install: live: in use by (a process that cannot be seen|sqlite3)'
+	holds live 'old 300'
+	app_dies
+	run as_nobody db-install new live
+	expect 0
+}
+
+@test "who may take no lease goes on with what locks and processes say" {
+	needs_root 'to be no owner'
+	make_db live
+	make_new new
+	chown 1234 live
+	run setpriv --bounding-set -lease --inh-caps -lease db-install -v new live
+	expect 0 '^db-install: live: no lease on it \(Permission denied\)'
+	holds live 'new 300'
+	[ "$(stat -c %u live)" = 1234 ]
+}
+
+@test "who opened it in the last instant is named, as loud as an error" {
+	needs_root 'to be no owner'
+	make_db live
+	make_new new
+	chown 1234 live
+	strace -f -o ../trace -e 'trace=?link,?linkat' -e 'inject=?link,?linkat:signal=STOP:when=1' \
+		setpriv --bounding-set -lease --inh-caps -lease db-install new live 3>&- >../out 2>&1 &
+	strace_pid=$!
+	until_true grep -qs 'stopped by SIGSTOP' ../trace
+	pid=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' ../trace | head -n 1)
 	exec 9<live
 	goes_on
 	exec 9<&-

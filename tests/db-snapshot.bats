@@ -339,6 +339,33 @@ later_than() {
 	expect 0
 }
 
+@test "a -shm that the application could not use is not made: its directory would give it another group" {
+	needs_root 'to become others'
+	mkdir d
+	make_db d/a.db wal
+	chown 1234:2345 d d/a.db
+	chmod 660 d/a.db
+	chmod 777 d
+	as_another() { setpriv --reuid 65534 --regid 65534 --groups 2345 "$@"; }
+	run as_another db-snapshot d/a.db d/snap
+	expect 77 '^db-snapshot: d/a.db: the -shm that reading it makes would be of group 65534'
+	[ "${lines[1]}" = "hint: chmod g+s $(pwd -P)/d/" ]
+	[ "$(ls -A d)" = a.db ]
+	chgrp 0 d
+	run as_another db-snapshot d/a.db d/snap
+	expect 77
+	[ "${lines[1]}" = "hint: chgrp 2345 $(pwd -P)/d/ && chmod g+s $(pwd -P)/d/" ]
+	# what the hint says helps; so does that group as one's own
+	chgrp 2345 d
+	chmod g+s d
+	run as_another db-snapshot d/a.db d/snap
+	expect 0
+	rm d/snap
+	chmod g-s d
+	run setpriv --reuid 65534 --regid 2345 --clear-groups db-snapshot d/a.db d/snap
+	expect 0
+}
+
 @test "a WAL database in a directory that cannot be written says what it needs" {
 	needs_root 'to become nobody'
 	mkdir d out

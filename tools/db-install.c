@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -60,6 +61,7 @@ struct install {
 	bool from_prev;			/* the candidate is LIVE.prev: they change places */
 	bool put_aside, kept;		/* what became of the old one */
 	bool all_seen;			/* every process could be looked into */
+	int lease;			/* a descriptor of the old one, on which a write lease was taken; -1 without */
 };
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -202,7 +204,7 @@ static bool is_alike(const struct install *in)
 		return in->have_old;
 	if (in->st.st_size != in->old.st_size || retire_has_side_files(in->real))
 		return false;
-	fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0) {
 		same = copy_is_same(in->fd, fd, (uint64_t)in->st.st_size);
 		close(fd);
@@ -232,6 +234,53 @@ static int nobody_has_it(struct install *in)
 		msg_info("%s: other users' processes cannot be seen, their locks can: nobody has one", in->live);
 	in->all_seen = h.all_seen;
 	return EX_OK;
+}
+
+static void end_lease(struct install *in)
+{
+	if (in->lease >= 0)
+		close(in->lease);
+	in->lease = -1;
+}
+
+/*
+ * The kernel's own word that nobody has LIVE open: a write lease is granted only then, and whoever opens the file while
+ * it lasts waits (fcntl(2), F_SETLEASE). Only the owner, or who has CAP_LEASE, may take one, and not on every file
+ * system; without it there remains what nobody_has_it saw.
+ */
+static int lease_old(struct install *in)
+{
+	struct stat st;
+
+	if (!in->have_old)
+		return EX_OK;
+	/* the default action of the signal that somebody waits is to end this process */
+	signal(SIGIO, SIG_IGN);
+	in->lease = open(in->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (in->lease < 0 || fstat(in->lease, &st) != 0 || !same_file(&st, &in->old)) {
+		/* a file that this user may not read he may replace all the same */
+		if (in->lease < 0 && errno == EACCES)
+			return EX_OK;
+		msg_err(in->live, "was replaced meanwhile");
+		return EX_CANTCREAT;
+	}
+	if (fcntl(in->lease, F_SETLEASE, F_WRLCK) == 0)
+		return EX_OK;
+	if (errno == EAGAIN) {
+		msg_err(in->live, "in use by a process that cannot be seen");
+		msg_hint("stop what has it open; db-install never does");
+		return EX_CANTCREAT;
+	}
+	msg_info("%s: no lease on it (%s): that nobody has it open is what its locks and the visible processes say", in->live,
+		 strerror(errno));
+	end_lease(in);
+	return EX_OK;
+}
+
+/* Is somebody waiting to open what is leased? */
+static bool is_wanted(const struct install *in)
+{
+	return in->lease >= 0 && fcntl(in->lease, F_GETLEASE) != F_WRLCK;
 }
 
 /* ---- the new one ---- */
@@ -372,14 +421,17 @@ static int take_name(struct install *in, const char *other)
 }
 
 /* Whoever opened the old one in the last instant would read old data, and lose what it writes. */
-static int nobody_has_old(const struct install *in)
+static int nobody_has_old(struct install *in)
 {
 	const char *old = in->put_aside ? in->aside : in->kept ? in->prev : in->alike ? in->source : NULL;
+	bool wanted = is_wanted(in);
 	struct holders h;
 
-	if (!in->have_old || old == NULL || holders_find(old, &h) != EX_OK || h.count == 0)
+	/* to look for locks the file is opened */
+	end_lease(in);
+	if (!in->have_old || old == NULL || holders_find(old, &h) != EX_OK || (h.count == 0 && !wanted))
 		return EX_OK;
-	msg_err(in->live, "installed, but the old one is still open in %s", h.who);
+	msg_err(in->live, "installed, but the old one is still open in %s", h.count > 0 ? h.who : "a process that waited for it");
 	msg_hint("restart it: what it writes goes to %s", old);
 	return EX_CANTCREAT;
 }
@@ -400,6 +452,8 @@ static int exchange(struct install *in)
 		return EX_IOERR;
 	}
 	rc = nobody_has_it(in);
+	if (rc == EX_OK)
+		rc = lease_old(in);
 	if (rc == EX_OK && stop_asked()) {
 		msg_err(in->live, "interrupted");
 		rc = EX_TEMPFAIL;
@@ -409,6 +463,10 @@ static int exchange(struct install *in)
 	/* what has the same content is not the one before */
 	if (rc == EX_OK && worth_keeping && swap == NULL)
 		rc = keep_previous(in);
+	if (rc == EX_OK && is_wanted(in)) {
+		msg_err(in->live, "in use: a process is opening it");
+		rc = EX_CANTCREAT;
+	}
 	if (rc == EX_OK)
 		rc = take_name(in, swap);
 	if (rc != EX_OK)
@@ -424,14 +482,17 @@ static int exchange(struct install *in)
 /* It is there already: only owner, rights and time are set, and the candidate goes as it would have. */
 static int already_there(struct install *in, bool copy)
 {
-	int fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc;
+	int fd = open(in->real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = EX_CANTCREAT;
+	struct stat st;
 
-	if (fd < 0) {
+	if (fd < 0)
 		msg_errno(in->live, "cannot open");
-		return EX_CANTCREAT;
-	}
-	rc = dress(in, fd);
-	close(fd);
+	else if (fstat(fd, &st) != 0 || !same_file(&st, &in->old))
+		msg_err(in->live, "was replaced meanwhile");
+	else
+		rc = dress(in, fd);
+	if (fd >= 0)
+		close(fd);
 	if (rc == EX_OK && !copy && !in->from_prev && !same_file(&in->st, &in->old))
 		unlink(in->candidate);
 	return rc;
@@ -548,7 +609,7 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct install in = { .lock = -1, .fd = -1, .all_seen = true };
+	struct install in = { .lock = -1, .fd = -1, .lease = -1, .all_seen = true };
 	const char *why;
 	int c, rc;
 
@@ -602,6 +663,7 @@ int main(int argc, char **argv)
 	rc = install(&in);
 	if (rc == EX_OK)
 		answer(&in);
+	end_lease(&in);
 	if (in.fd >= 0 && in.fd != in.lock)
 		close(in.fd);
 	file_unclaim(in.tmp, in.lock);

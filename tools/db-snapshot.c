@@ -70,6 +70,38 @@ static bool exists(const char *path, const char *suffix)
 	return lstat(full, &st) == 0;
 }
 
+/*
+ * The -shm and -wal that reading makes have SRC's mode, this user, and the group that new files get in its directory.
+ * An application that starts meanwhile must be able to use them: as their group, for it is not their owner.
+ */
+static int look_at_sharing(const struct snapshot *s)
+{
+	char dir[PATH_MAX];
+	struct stat st;
+	gid_t group = getegid();
+
+	/* root's are given to SRC's owner, by SQLite */
+	if (geteuid() == 0 || geteuid() == s->st.st_uid || (s->st.st_mode & S_IWOTH) != 0)
+		return EX_OK;
+	if ((s->st.st_mode & S_IWGRP) == 0) {
+		msg_err(s->src, "belongs to another user, who could not use the -shm that reading it makes");
+		msg_hint("run this as root or as user %ld, or while the application runs", (long)s->st.st_uid);
+		return EX_NOPERM;
+	}
+	snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(s->real, '/') - s->real) + 1, s->real);
+	if (stat(dir, &st) == 0 && (st.st_mode & S_ISGID) != 0)
+		group = st.st_gid;
+	if (group == s->st.st_gid)
+		return EX_OK;
+	msg_err(s->src, "the -shm that reading it makes would be of group %ld: its owner could not use it",
+		(long)group);
+	if (st.st_gid == s->st.st_gid)
+		msg_hint("chmod g+s %s", dir);
+	else
+		msg_hint("chgrp %ld %s && chmod g+s %s", (long)s->st.st_gid, dir, dir);
+	return EX_NOPERM;
+}
+
 /* Before SQLite opens it: SQLite takes an empty file for an empty database, and makes a missing one. */
 static int look_at_source(struct snapshot *s)
 {
@@ -101,12 +133,8 @@ static int look_at_source(struct snapshot *s)
 
 	s->wal = head[19] == 2;
 	s->tidy = s->wal && !exists(s->real, "-wal");
-	if (s->wal && (s->tidy || !exists(s->real, "-shm")) && geteuid() != 0 && geteuid() != s->st.st_uid &&
-	    (s->st.st_mode & S_IWGRP) == 0) {
-		msg_err(s->src, "belongs to another user, who could not use the -shm that reading it makes");
-		msg_hint("run this as root or as user %ld, or while the application runs", (long)s->st.st_uid);
-		return EX_NOPERM;
-	}
+	if (s->wal && (s->tidy || !exists(s->real, "-shm")))
+		return look_at_sharing(s);
 	return EX_OK;
 }
 
