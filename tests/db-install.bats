@@ -568,6 +568,20 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	[ "$(everything)" = "$before" ]
 }
 
+@test "an old database whose schema only a newer SQLite reads is put in order: what its application had committed is in .prev" {
+	make_crashed_wal live
+	app live
+	sql "PRAGMA wal_autocheckpoint=0; CREATE VIEW v AS SELECT 1; PRAGMA writable_schema = ON;
+		UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELECT side FROM t ANEW ORDER' WHERE name = 'v';"
+	app_dies
+	make_new other other
+	run db-install other live
+	expect 0 '^$'
+	holds live 'other 300'
+	[ "$(ls -A)" = $'live\nlive.prev' ]
+	[ "$(sqlite3 live.prev 'PRAGMA writable_schema = ON; SELECT side, count(*) FROM t GROUP BY side')" = 'new|300' ]
+}
+
 @test "an old database that cannot be put in order stays, until the operator has it put aside" {
 	make_db live wal
 	app live

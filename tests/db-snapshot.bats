@@ -377,6 +377,93 @@ later_than() {
 	[ -z "$(ls -A out)" ]
 }
 
+# newer_schema FILE: with a view in a syntax that no SQLite reads, written by a version to come
+newer_schema() {
+	sqlite3 "$1" "CREATE TABLE IF NOT EXISTS more (x); CREATE VIEW v AS SELECT 1; PRAGMA writable_schema = ON;
+		UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELECT x FROM more ANEW ORDER' WHERE name = 'v'"
+	printf '\000\056\231\261' | dd of="$1" bs=1 seek=96 conv=notrunc status=none
+}
+
+@test "a schema that only a newer SQLite reads is copied, and who wrote the file stays on record" {
+	make_db a.db
+	newer_schema a.db
+	run sqlite3 a.db 'SELECT count(*) FROM t'
+	[ "$status" -ne 0 ]
+	run db-snapshot a.db snap
+	expect 0 '^$'
+	[ "$(sqlite3 snap 'PRAGMA writable_schema = ON; SELECT count(*) FROM t')" = 300 ]
+	[ "$(od -An -tx1 -j96 -N4 snap)" = ' 00 2e 99 b1' ]
+}
+
+@test "who wrote last is read from the -wal, if the first page is in there" {
+	make_db a.db wal
+	app a.db
+	sql "PRAGMA wal_autocheckpoint=0; CREATE TABLE more (x);"
+	ours=$(od -An -tx1 -j96 -N4 a.db)
+	printf '\000\056\231\261' | dd of=a.db bs=1 seek=96 conv=notrunc status=none
+	run db-snapshot a.db snap
+	expect 0
+	[ "$(od -An -tx1 -j96 -N4 snap)" = "$ours" ]
+	# and from the file, if it is not
+	sql "PRAGMA wal_checkpoint(TRUNCATE); UPDATE t SET side='new' WHERE id=1;"
+	printf '\000\056\231\261' | dd of=a.db bs=1 seek=96 conv=notrunc status=none
+	run db-snapshot a.db snap
+	expect 0
+	[ "$(od -An -tx1 -j96 -N4 snap)" = ' 00 2e 99 b1' ]
+}
+
+# on_a_read_only_disk FILE: mounts its directory, d, read-only for one db-snapshot
+on_a_read_only_disk() {
+	unshare -m sh -c 'mount --bind d d && mount -o remount,bind,ro d && exec db-snapshot -v "$1" snap' sh "$1"
+}
+
+@test "of a database on a read-only disk a copy is made: closed, crashed in WAL mode with and without -shm, in a transaction" {
+	may_mount
+	local left rows=0
+	while read -r make left want; do
+		rm -rf d snap
+		mkdir d
+		case $make in make_db) make_db d/live wal ;; *) "$make" d/live ;; esac
+		[ "$left" != no-shm ] || rm d/live-shm
+		before=$(sha256sum d/*)
+		run on_a_read_only_disk d/live
+		expect 0
+		is_snapshot snap "$want 300"
+		[ "$(sha256sum d/*)" = "$before" ]
+		[ "$(ls -A)" = $'d\nsnap' ]
+		rows=$((rows + 1))
+	done <<'TABLE'
+make_db all old
+make_crashed_wal all new
+make_crashed_wal no-shm new
+make_hot_journal all old
+TABLE
+	[ "$rows" -eq 4 ]
+}
+
+@test "a read-only disk that is written from elsewhere is not copied by hand" {
+	may_mount
+	mkdir d
+	make_crashed_wal d/live
+	rm d/live-shm
+	exec 9<d/live
+	run on_a_read_only_disk d/live
+	exec 9<&-
+	expect 73 'd/live: in use by '
+	[ "$(ls -A)" = d ]
+}
+
+@test "a -journal on a read-only disk leads to no other file either" {
+	may_mount
+	mkdir d
+	make_hot_journal d/live
+	rm d/live-journal
+	mkfifo d/live-journal
+	run timeout 20 bash -c "$(declare -f on_a_read_only_disk); on_a_read_only_disk d/live"
+	expect 65 "d/live-journal: not a regular file"
+	[ "$(ls -A)" = d ]
+}
+
 @test "a bad source is refused with its reason, never created, never changed" {
 	make_db good.db
 	size=$(stat -c %s good.db)
@@ -410,7 +497,7 @@ empty~65~empty file, not a database
 html~65~not a SQLite database
 zero~65~not a SQLite database
 shorter~65~not a SQLite database
-short~65~cannot read: (file is not a database|database disk image is malformed)
+short~65~not one page of it is whole
 truncated~65~cannot read: database disk image is malformed
 magic~65~cannot read: file is not a database
 TABLE

@@ -22,6 +22,7 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/copy.h"
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/sqlite/hash_follow.h"
@@ -46,6 +47,9 @@ struct snapshot {
 	bool wal;			/* src is a WAL database */
 	bool tidy;			/* it had no -wal: what opening it makes is ours to remove */
 	sqlite3 *from, *to;
+	sqlite3_backup *backup;		/* from one to the other */
+	bool by_hand;			/* the files were copied, because SQLite cannot read them where they are */
+	uint32_t writer;		/* SQLite's version of who wrote src last */
 	int64_t deadline;		/* clock_ms(), for locks */
 	int64_t at;			/* when the read transaction began, seconds since the epoch */
 	uint64_t page_size, size;	/* bytes */
@@ -125,6 +129,10 @@ static int look_at_source(struct snapshot *s)
 	} else if (n < (ssize_t)sizeof head || memcmp(head, "SQLite format 3", 16) != 0) {
 		msg_err(s->src, "not a SQLite database");
 		rc = EX_DATAERR;
+	} else if (s->st.st_size < (head[16] << 8 | head[17])) {
+		/* what is missing SQLite would take for zeros */
+		msg_err(s->src, "not one page of it is whole");
+		rc = EX_DATAERR;
 	}
 	if (fd >= 0)
 		close(fd);
@@ -189,29 +197,161 @@ static int on_busy(void *ctx, int tries)
 	return 1;
 }
 
-/* Opens SRC and begins the read transaction. SQLite's code. */
+/*
+ * Opens SRC and begins the read transaction. Nothing here has SQLite parse the schema: a newer one's syntax is no
+ * reason to be without a copy. SQLite's code.
+ */
 static int begin(struct snapshot *s, int flags)
 {
-	int64_t page_size = 0, pages = 0, ignored;
+	int64_t ignored;
 	int rc = sqlite_open(s->real, NULL, flags, NULL, &s->from);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(s->from, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_handler(s->from, on_busy, s);
-	/* each page is read once: a large cache would only push others out of the processor's */
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(s->from, "PRAGMA cache_size=-256; BEGIN", NULL, NULL, NULL);
+		rc = sqlite3_exec(s->from, "BEGIN", NULL, NULL, NULL);
 	s->at = clock_wall();
 	if (rc == SQLITE_OK)
-		rc = sqlite_int(s->from, "SELECT count(*) FROM sqlite_schema", &ignored);
+		rc = sqlite_int(s->from, "PRAGMA user_version", &ignored);
 	if (rc == SQLITE_OK)
-		rc = sqlite_int(s->from, "PRAGMA page_size", &page_size);
-	if (rc == SQLITE_OK)
-		rc = sqlite_int(s->from, "PRAGMA page_count", &pages);
-	s->page_size = (uint64_t)page_size;
-	s->size = (uint64_t)pages * s->page_size;
+		s->writer = sqlite_last_writer(s->from);
 	return rc;
+}
+
+/* ---- a database that SQLite cannot read where it is ---- */
+
+/* A disk that fails is often mounted read-only then: no -shm can be made there, and no journal rolled back. */
+static bool is_on_read_only_disk(const struct snapshot *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->real, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0;
+}
+
+static int copy_file(const char *from_name, int to, const char *to_name, struct stat *st)
+{
+	int from = open(from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = EX_IOERR;
+
+	if (from < 0 || fstat(from, st) != 0) {
+		msg_errno(from_name, "cannot read");
+	} else if (!S_ISREG(st->st_mode)) {
+		msg_err(from_name, "not a regular file");
+		rc = EX_DATAERR;
+	} else {
+		rc = copy_verified(from, from_name, to, to_name, (uint64_t)st->st_size);
+	}
+	if (from >= 0)
+		close(from);
+	return rc;
+}
+
+/* Of what lies beside SRC, too; *is_there tells whether it did. */
+static int copy_side_file(const struct snapshot *s, const char *suffix, struct stat *st, bool *is_there)
+{
+	char from[PATH_MAX + 8], to[PATH_MAX + 16];
+	int fd, rc;
+
+	*is_there = exists(s->real, suffix);
+	if (!*is_there)
+		return EX_OK;
+	snprintf(from, sizeof from, "%s%s", s->real, suffix);
+	snprintf(to, sizeof to, "%s%s", s->tmp, suffix);
+	fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = file_write_status(errno);
+		msg_errno(to, "cannot create");
+		return rc;
+	}
+	rc = copy_file(from, fd, to, st);
+	close(fd);
+	return rc;
+}
+
+static void remove_side_files(const struct snapshot *s)
+{
+	char path[PATH_MAX + 16];
+
+	for (const char *const *side = sqlite_side_files; *side != NULL; side++) {
+		snprintf(path, sizeof path, "%s%s", s->tmp, *side);
+		unlink(path);
+	}
+}
+
+static bool is_as_it_was(const struct snapshot *s, const char *suffix, const struct stat *was)
+{
+	char path[PATH_MAX + 8];
+	struct stat now;
+
+	snprintf(path, sizeof path, "%s%s", s->real, suffix);
+	return lstat(path, &now) == 0 && now.st_ino == was->st_ino && now.st_size == was->st_size &&
+	       now.st_mtim.tv_sec == was->st_mtim.tv_sec && now.st_mtim.tv_nsec == was->st_mtim.tv_nsec;
+}
+
+/* SQLite puts the copy in order, as the application would at its next start: no other process knows it, so no -shm. */
+static int recover_copy(struct snapshot *s)
+{
+	struct stat st;
+	int64_t ignored;
+	int rc = sqlite_open(s->tmp, NULL, SQLITE_OPEN_READWRITE, NULL, &s->to);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(s->to, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite_int(s->to, "PRAGMA user_version", &ignored);
+	if (rc == SQLITE_OK && s->wal)
+		rc = sqlite3_wal_checkpoint_v2(s->to, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (rc == SQLITE_OK)
+		s->writer = sqlite_last_writer(s->to);
+	if (rc == SQLITE_OK)
+		rc = sqlite_int(s->to, "PRAGMA page_size", &ignored);
+	if (rc != SQLITE_OK)
+		return sqlite_fail(s->to, s->src, "cannot put a copy in order", rc);
+	sqlite3_close(s->to);
+	s->to = NULL;
+	if (fstat(s->fd, &st) != 0) {
+		msg_errno(s->tmp, "cannot look at it");
+		return EX_IOERR;
+	}
+	s->page_size = (uint64_t)ignored;
+	s->size = (uint64_t)st.st_size;
+	return EX_OK;
+}
+
+/*
+ * SRC and its journals, copied as files: its disk does not let anybody write them. Elsewhere it may be mounted to be
+ * written, so nobody may have it open, and nothing may have changed at the end.
+ */
+static int copy_by_hand(struct snapshot *s)
+{
+	struct stat db, wal, journal;
+	bool has_wal, has_journal;
+	struct holders h;
+	int rc = holders_find(s->real, &h);
+
+	if (rc == EX_OK && h.count > 0) {
+		msg_err(s->src, "in use by %s", h.who);
+		rc = EX_CANTCREAT;
+	}
+	if (rc != EX_OK)
+		return rc;
+	msg_info("%s: on a read-only disk, copied with what lies beside it and put in order there", s->src);
+	s->by_hand = true;
+	remove_side_files(s);
+	rc = copy_file(s->real, s->fd, s->tmp, &db);
+	if (rc == EX_OK)
+		rc = copy_side_file(s, "-wal", &wal, &has_wal);
+	if (rc == EX_OK)
+		rc = copy_side_file(s, "-journal", &journal, &has_journal);
+	if (rc != EX_OK)
+		return rc;
+	if (!is_as_it_was(s, "", &db) || exists(s->real, "-wal") != has_wal || exists(s->real, "-journal") != has_journal ||
+	    (has_wal && !is_as_it_was(s, "-wal", &wal)) || (has_journal && !is_as_it_was(s, "-journal", &journal))) {
+		msg_err(s->src, "changed while it was copied");
+		return EX_TEMPFAIL;
+	}
+	return recover_copy(s);
 }
 
 static int open_source(struct snapshot *s)
@@ -228,6 +368,11 @@ static int open_source(struct snapshot *s)
 		return EX_OK;
 	if (stop_asked())
 		return interrupted(s);
+	if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) && is_on_read_only_disk(s)) {
+		sqlite3_close(s->from);
+		s->from = NULL;
+		return copy_by_hand(s);
+	}
 	status = sqlite_fail(s->from, s->src, "cannot read", rc);
 	if (status == EX_DATAERR)
 		return status;
@@ -245,6 +390,8 @@ static void close_source(struct snapshot *s)
 
 	if (s->from == NULL)
 		return;
+	sqlite3_backup_finish(s->backup);
+	s->backup = NULL;
 	sqlite3_exec(s->from, "ROLLBACK", NULL, NULL, NULL);
 	snprintf(wal, sizeof wal, "%s-wal", s->real);
 	/* nothing to checkpoint: the close only removes the empty -wal and the -shm */
@@ -274,13 +421,27 @@ static int make_room(const struct snapshot *s)
 
 static int open_copy(struct snapshot *s)
 {
+	int64_t page_size = 0;
 	/* private until it is complete: no locks, no journal, and one sync at the end */
 	int rc = sqlite_open(s->tmp, NULL, SQLITE_OPEN_READWRITE, "unix-none", &s->to);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-1024",
 				  NULL, NULL, NULL);
-	return rc == SQLITE_OK ? EX_OK : sqlite_fail(s->to, s->tmp, "cannot open", rc);
+	if (rc != SQLITE_OK)
+		return sqlite_fail(s->to, s->tmp, "cannot open", rc);
+	s->backup = sqlite3_backup_init(s->to, "main", s->from, "main");
+	if (s->backup == NULL)
+		return sqlite_fail(s->to, s->src, "cannot copy", sqlite3_errcode(s->to));
+	/* no page yet, but their number */
+	rc = sqlite3_backup_step(s->backup, 0);
+	if (rc == SQLITE_OK)
+		rc = sqlite_int(s->from, "PRAGMA page_size", &page_size);
+	if (rc != SQLITE_OK)
+		return sqlite_fail(s->from, s->src, "cannot read", rc);
+	s->page_size = (uint64_t)page_size;
+	s->size = (uint64_t)sqlite3_backup_pagecount(s->backup) * s->page_size;
+	return EX_OK;
 }
 
 static bool is_write_error(int rc)
@@ -294,12 +455,10 @@ static bool is_write_error(int rc)
  */
 static int copy(struct snapshot *s, struct follow *hash)
 {
-	sqlite3_backup *b = sqlite3_backup_init(s->to, "main", s->from, "main");
+	sqlite3_backup *b = s->backup;
 	int step = (int)(HASH_BLOCK / s->page_size), rc = SQLITE_OK, end;
 	uint64_t done = 0, flushed = 0;
 
-	if (b == NULL)
-		return sqlite_fail(s->to, s->src, "cannot copy", sqlite3_errcode(s->to));
 	while (!stop_asked() && (rc = sqlite3_backup_step(b, step)) == SQLITE_OK) {
 		done = s->size - (uint64_t)sqlite3_backup_remaining(b) * s->page_size;
 		rc = sqlite3_db_cacheflush(s->to);
@@ -311,6 +470,7 @@ static int copy(struct snapshot *s, struct follow *hash)
 		follow_ready(hash, done);
 	}
 	end = sqlite3_backup_finish(b);
+	s->backup = NULL;
 	if (rc == SQLITE_DONE)
 		rc = end;
 	if (rc != SQLITE_OK)
@@ -324,20 +484,40 @@ static int copy(struct snapshot *s, struct follow *hash)
 	return EX_OK;
 }
 
+static int copy_by_backup(struct snapshot *s, struct follow **hash)
+{
+	int rc = open_copy(s);
+
+	if (rc == EX_OK)
+		rc = make_room(s);
+	if (rc == EX_OK && (*hash = follow_new(s->fd, s->size, s->tmp)) == NULL)
+		rc = EX_IOERR;
+	return rc == EX_OK ? copy(s, *hash) : rc;
+}
+
 /* The copy is all there: into rollback mode, hash, owner's rights, time, disk, name. */
 static int finish(struct snapshot *s, struct follow *hash)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)s->at } };
+	const unsigned char writer[4] = { (unsigned char)(s->writer >> 24), (unsigned char)(s->writer >> 16),
+					  (unsigned char)(s->writer >> 8), (unsigned char)s->writer };
 	int rc;
 
-	/* https://www.sqlite.org/fileformat2.html 1.3.3: the whole difference, when there is no -wal */
-	if (file_pwrite(s->fd, "\1\1", 2, 18) != 0) {
+	/*
+	 * https://www.sqlite.org/fileformat2.html 1.3.3: the whole difference, when there is no -wal; and 1.3.17: that we
+	 * wrote the copy says nothing, who wrote its rows says what they may need to be read
+	 */
+	if (file_pwrite(s->fd, "\1\1", 2, 18) != 0 || file_pwrite(s->fd, writer, 4, 96) != 0) {
 		msg_errno(s->tmp, "cannot write");
 		return EX_IOERR;
 	}
 	rc = sqlite_header_read(s->fd, s->tmp, &s->header);
-	if (rc == EX_OK)
+	if (rc == EX_OK && hash != NULL)
 		rc = follow_end(hash, s->hash);
+	else if (rc == EX_OK && content_hash_fd(s->fd, 0, s->size, s->hash) != EX_OK) {
+		msg_errno(s->tmp, "cannot read back");
+		rc = EX_IOERR;
+	}
 	if (rc != EX_OK)
 		return rc;
 	/* the copy tells as much as the original, so it is as readable; this also narrows an old DST */
@@ -379,14 +559,8 @@ static int take_snapshot(const char *src, const char *dst)
 		rc = file_claim(s.tmp, &s.fd);
 	if (rc == EX_OK)
 		rc = open_source(&s);
-	if (rc == EX_OK)
-		rc = make_room(&s);
-	if (rc == EX_OK)
-		rc = open_copy(&s);
-	if (rc == EX_OK && (hash = follow_new(s.fd, s.size, s.tmp)) == NULL)
-		rc = EX_IOERR;
-	if (rc == EX_OK)
-		rc = copy(&s, hash);
+	if (rc == EX_OK && !s.by_hand)
+		rc = copy_by_backup(&s, &hash);
 	/* as soon as possible: until then the -wal can only grow */
 	close_source(&s);
 	if (rc == EX_OK)
@@ -399,6 +573,8 @@ static int take_snapshot(const char *src, const char *dst)
 
 	follow_free(hash);
 	sqlite3_close(s.to);
+	if (s.by_hand)
+		remove_side_files(&s);
 	file_unclaim(s.tmp, s.fd);
 	free(s.tmp);
 	return rc;

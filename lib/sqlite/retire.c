@@ -50,6 +50,14 @@ int retire_database(const char *path, const char *object)
 	/* rolls back a hot journal, replays a -wal, finds who is in a transaction */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "BEGIN EXCLUSIVE; ROLLBACK", NULL, NULL, NULL);
+	/*
+	 * What follows reads the schema: what this SQLite cannot parse of it, being older than the application's, is no reason
+	 * to stop. Not before, because a file that was cut short would be taken, too.
+	 */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite_int(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy);
 	if (rc == SQLITE_OK && busy != 0)

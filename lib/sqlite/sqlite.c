@@ -227,6 +227,39 @@ int sqlite_int(sqlite3 *db, const char *sql, int64_t *out)
 	return rc;
 }
 
+/* The write-ahead log: https://www.sqlite.org/fileformat2.html, 4.1; a frame of older salts is not of this log. */
+static uint32_t last_writer_in_log(sqlite3_file *f, uint32_t before)
+{
+	unsigned char head[32], frame[24], version[4];
+	uint32_t page_size, pending = before, settled = before;
+
+	if (f->pMethods->xRead(f, head, sizeof head, 0) != SQLITE_OK || (be32(head) & ~1u) != 0x377f0682)
+		return before;
+	page_size = be32(head + 8);
+	for (sqlite3_int64 at = sizeof head; f->pMethods->xRead(f, frame, sizeof frame, at) == SQLITE_OK &&
+					     memcmp(frame + 8, head + 16, 8) == 0; at += (sqlite3_int64)sizeof frame + page_size) {
+		if (be32(frame) == 1 && f->pMethods->xRead(f, version, sizeof version, at + 24 + 96) == SQLITE_OK)
+			pending = be32(version);
+		/* the last frame of a transaction */
+		if (be32(frame + 4) != 0)
+			settled = pending;
+	}
+	return settled;
+}
+
+uint32_t sqlite_last_writer(sqlite3 *db)
+{
+	sqlite3_file *f = NULL, *log = NULL;
+	unsigned char version[4];
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f) != SQLITE_OK || f == NULL || f->pMethods == NULL ||
+	    f->pMethods->xRead(f, version, sizeof version, 96) != SQLITE_OK)
+		return 0;
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || log == NULL || log->pMethods == NULL)
+		return be32(version);
+	return last_writer_in_log(log, be32(version));
+}
+
 const char *const sqlite_side_files[] = { "-wal", "-journal", "-shm", NULL };
 
 int sqlite_no_side_files(const char *path)

@@ -73,6 +73,13 @@ int sqlite_fail(struct sqlite3 *db, const char *object, const char *what, int rc
 /* Runs one statement and takes the first column of its first row. SQLite's code, SQLITE_OK when there was a row. */
 int sqlite_int(struct sqlite3 *db, const char *sql, int64_t *out);
 
+/*
+ * SQLITE_VERSION_NUMBER of who wrote the database last (https://www.sqlite.org/fileformat2.html, 1.3.17), read past
+ * the pager: from the newest first page that a write-ahead log holds, or the file. For a connection in a transaction,
+ * which has opened both. 0 when it cannot be read.
+ */
+uint32_t sqlite_last_writer(struct sqlite3 *db);
+
 /* The files that SQLite keeps beside a database, as suffixes; ends with NULL. */
 extern const char *const sqlite_side_files[];
 
