@@ -42,10 +42,15 @@ static const char *remote(const char *s)
 	return *s == '/' ? file(s) : "not the path of a file";
 }
 
-/* As far as a script needs it: a host can be asked there. libcurl is stricter when it is. */
-static const char *url(const char *s)
+/* Behind the scheme; "" when it is not http or https. */
+static const char *authority(const char *s)
 {
-	const char *host = strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : "";
+	return strncmp(s, "http://", 7) == 0 ? s + 7 : strncmp(s, "https://", 8) == 0 ? s + 8 : "";
+}
+
+static const char *address(const char *s)
+{
+	const char *host = authority(s);
 
 	if (*host == '\0' || *host == '/')
 		return "not an http or https URL";
@@ -53,6 +58,26 @@ static const char *url(const char *s)
 		if (*s <= ' ' || *s == '\x7f')
 			return "not an http or https URL";
 	return NULL;
+}
+
+/* One that a script asks, and shows: where a host is asked, without a secret. */
+static const char *url(const char *s)
+{
+	const char *why = address(s), *host = authority(s), *port;
+	size_t len = strcspn(host, "/?#");
+	uint64_t number;
+	char digits[8];
+
+	if (why != NULL)
+		return why;
+	if (memchr(host, '@', len) != NULL)
+		return "holds a user name or password, which everybody could see";
+	port = memchr(host, ']', len) != NULL ? memchr(host, ']', len) : host;
+	port = memchr(port, ':', (size_t)(host + len - port));
+	if (port == NULL)
+		return NULL;
+	snprintf(digits, sizeof digits, "%.*s", (int)(host + len - port - 1), port + 1);
+	return num_u64(digits, 1, 65535, &number) == NULL ? NULL : "its port is none";
 }
 
 /* systemd.unit(5), "Description": the characters of a unit's name */
@@ -156,14 +181,9 @@ static char *directory_of_live(const char *set __attribute__((unused)))
 /* Another port at the standby's host, whose address may stand in brackets. */
 static char *at_standby(int port)
 {
-	const char *host = strstr(setting("standby_url"), "://"), *name_ends;
-	size_t len;
+	const char *host = authority(setting("standby_url"));
+	size_t len = strcspn(host, *host == '[' ? "]" : ":/?#");
 
-	host = host != NULL ? host + 3 : setting("standby_url");
-	name_ends = strpbrk(host, "@/");
-	if (name_ends != NULL && *name_ends == '@')
-		host = name_ends + 1;
-	len = strcspn(host, *host == '[' ? "]" : ":/?#");
 	return made("http://%.*s%s:%d", (int)len, host, *host == '[' ? "]" : "", port);
 }
 
@@ -205,7 +225,7 @@ static char *wrong_addresses(const char *set __attribute__((unused)))
 	for (size_t i = 0; i < SECRETS; i++) {
 		const char *value = secrets[i].address ? config_get(secrets[i].name) : NULL;
 
-		if (value == NULL || url(value) == NULL)
+		if (value == NULL || address(value) == NULL)
 			continue;
 		longer = made("%s%s%s", list, *list != '\0' ? " " : "", secrets[i].name);
 		free(list);

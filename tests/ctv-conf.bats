@@ -205,7 +205,7 @@ CTV_ENV_FILE=writable~writable: holds secrets, but others can write it
 CTV_ENV_FILE=line~line: line 1 is not NAME=VALUE
 CTV_ENV_FILE=quote~quote: line 1 is not NAME=VALUE
 CTV_ENV_FILE=nul~nul: line 1 is not NAME=VALUE
-CTV_ENV_FILE=bom~bom: line 1 is not NAME=VALUE
+CTV_ENV_FILE=bom~bom: begins with a byte order mark, which makes the first line no NAME=VALUE
 CTV_ENV_FILE=huge~huge: larger than 65536 bytes
 CREDENTIALS_DIRECTORY=credentials~credentials/CTV_NODE: not a regular file
 TABLE

@@ -103,7 +103,8 @@ agree() {
 	dropbox_start
 	sqlite3 "it's.db" 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
 	agree db-verify "it's.db"
-	agree age-check "it's.db"
+	touch -d '-73 hours -30 minutes' "it's.db"
+	agree age-check -c 9d -w 9d "it's.db"
 	agree holders-check "it's.db" || [ $? -eq 3 ]
 	agree db-snapshot "it's.db" copy.db
 	agree dbx-put -f copy.db "/it's é.db"

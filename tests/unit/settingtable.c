@@ -19,7 +19,10 @@ static const struct { const char *name, *value; bool good; } kinds[] = {
 	{ "DATABASE_PATH", "/a\nb", false }, { "DATABASE_PATH", "/a\x1b[2J", false },
 	{ "CTV_STATE_DIR", "./state", false }, { "CTV_STATE_DIR", "/s/", true }, { "CTV_APP_DIR", "app", false },
 	{ "CTV_LOG_DIR", "log", false }, { "CTV_RUN_DIR", "run", false },
-	{ "CTV_PRIMARY_URL", "http://a:8000", true }, { "CTV_PRIMARY_URL", "https://u:p@a/x?y#z", true },
+	{ "CTV_PRIMARY_URL", "http://a:8000", true }, { "CTV_PRIMARY_URL", "https://a/x@?y#z", true },
+	{ "CTV_PRIMARY_URL", "https://u:p@a/", false }, { "CTV_PRIMARY_URL", "http://a:500111", false },
+	{ "CTV_PRIMARY_URL", "http://a:0/", false }, { "CTV_PRIMARY_URL", "http://a:x", false }, { "CTV_PRIMARY_URL", "http://a:", false },
+	{ "CTV_PRIMARY_URL", "http://[::1]:65535/x", true }, { "CTV_PRIMARY_URL", "http://[::1]", true },
 	{ "CTV_PRIMARY_URL", "pi-ctv:8000", false }, { "CTV_PRIMARY_URL", "http:///x", false },
 	{ "CTV_PRIMARY_URL", "http://", false }, { "CTV_PRIMARY_URL", "http://a b", false },
 	{ "CTV_PRIMARY_URL", "http://a\nb", false }, { "CTV_PRIMARY_URL", "HTTP://a", false },
@@ -55,12 +58,11 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	{ "CTV_STANDBY_URL", "http://1.2.3.4:80/x", "station_url", "http://1.2.3.4:5001" },
 	{ "CTV_STANDBY_URL", "http://[::1]:8000", "station_url", "http://[::1]:5001" },
 	{ "CTV_STANDBY_URL", "http://[::1]", "kuma_page_url", "http://[::1]:3001" },
-	{ "CTV_STANDBY_URL", "http://u:p@a:1/x", "station_url", "http://a:5001" },
 	{ "CTV_STATION_URL", "http://s/", "station_url", "http://s/" },
 	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
 	{ "CTV_LOG_DIR", "", "log_dir", NULL },
 	{ "CTV_TEAMS_URL", "https://secret/", "teams_url_set", "yes" }, { "CTV_TEAMS_URL", "", "teams_url_set", NULL },
-	{ "CTV_TEAMS_URL", "secret", "wrong_urls", "CTV_TEAMS_URL" }, { "CTV_TEAMS_URL", "https://x/", "wrong_urls", "" },
+	{ "CTV_TEAMS_URL", "secret", "wrong_urls", "CTV_TEAMS_URL" }, { "CTV_NTFY_URL", "https://u:p@x/", "wrong_urls", "" },
 };
 
 /* The complaints are the tests' of ctv-conf. */
