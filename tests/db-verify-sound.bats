@@ -89,6 +89,29 @@ zero() {
 	verdict 2 'CRITICAL: t.db: index i2: 1 entry belongs to no row \(row 2\)' -l full t.db
 }
 
+@test "a condition that guards what stands behind it" {
+	sqlite3 -bail t.db "CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT, CHECK (NOT json_valid(j) OR json_type(j) = 'object'));
+		CREATE INDEX ix ON t (json_extract(j, '\$.a')) WHERE json_valid(j) AND json_type(j) = 'object';
+		INSERT INTO t (j) VALUES ('no JSON'), ('{\"a\": 5}'), (NULL)"
+	sound t.db
+	schema t.db "UPDATE sqlite_schema SET sql = replace(sql, '''object''))', '''array''))')"
+	verdict 1 'WARNING: t.db: table t: 1 row fails a CHECK constraint' t.db
+}
+
+# SQLite would take the index for the table where it has all that is asked for.
+@test "an index on an expression of a WITHOUT ROWID table is compared with the table, not with itself" {
+	sqlite3 -bail t.db "CREATE TABLE t (a TEXT PRIMARY KEY, b INT CHECK (b < 900)) WITHOUT ROWID; CREATE INDEX ix ON t (abs(b), b, a);
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO t SELECT 'a' || i, i FROM n"
+	sound t.db
+	cp t.db bad.db
+	hide bad.db ix 'DELETE FROM t WHERE b = 77'
+	verdict 2 'CRITICAL: bad.db: index ix: 1 entry belongs to no row' -l full bad.db
+	hide t.db ix "PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES ('new', 901)"
+	verdict 2 'CRITICAL: t.db: index ix: 1 row is missing from it' -l full t.db
+	run db-verify -v t.db
+	expect 2 'WARNING: table t: 1 row fails a CHECK constraint'
+}
+
 # What SQLite fills in for a row from before the column is not always what INSERT or an ALTER elsewhere would.
 @test "rows from before ALTER TABLE ADD COLUMN hold what SQLite says" {
 	local n=0

@@ -308,7 +308,10 @@ int plan_plain(struct plan *p, struct table *t, struct index *i)
 	return SQLITE_OK;
 }
 
-/* The result columns for an index whose entries SQLite must compute. */
+/*
+ * The result columns for an index whose entries SQLite must compute. A condition is asked for as one, in CASE: as a value
+ * SQLite computes all of it, and what stands behind `json_valid(x) AND` may be an error for the other rows.
+ */
 static int plan_select(struct draft *d, struct index *i, const int *cids, const char *sql, sqlite3_str *out)
 {
 	struct sqltext where = { NULL, 0 }, e;
@@ -316,7 +319,7 @@ static int plan_select(struct draft *d, struct index *i, const int *cids, const 
 	if (i->partial) {
 		if (!sqltext_index_where(sql, &where))
 			return SQLITE_INTERNAL;
-		sqlite3_str_appendf(out, ",(\n%.*s\n)", (int)where.len, where.p);
+		sqlite3_str_appendf(out, ",CASE WHEN (\n%.*s\n) THEN 1 END", (int)where.len, where.p);
 	}
 	for (uint32_t c = 0; c < i->columns; c++) {
 		int cid = cids[c];
@@ -377,7 +380,7 @@ static int plan_computed(struct draft *d, struct index *i, const int *cids, cons
 	columns = sqlite3_str_finish(own);
 	if (rc == SQLITE_OK) {
 		sqlite3_str_appendall(all, columns);
-		i->sql = format(d->plan, "SELECT %s FROM main.\"%w\" NOT INDEXED", columns + 1, d->table->tree.name);
+		i->sql = format(d->plan, "SELECT %s FROM %s", columns + 1, d->table->from);
 		rc = i->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
 	}
 	sqlite3_free(columns);
@@ -534,7 +537,7 @@ static int add_demand(struct draft *d, enum damage_kind kind, const char *text, 
 	if (t->demand_count > 0)
 		memcpy(more, t->demands, t->demand_count * sizeof *more);
 	t->demands = more;
-	more[t->demand_count++] = (struct demand){ kind, text, expression };
+	more[t->demand_count++] = (struct demand){ kind, text, expression, NULL };
 	return SQLITE_OK;
 }
 
@@ -569,6 +572,16 @@ static int plan_demands(struct draft *d)
 	return rc;
 }
 
+/* A demand by itself: as a condition, and bare, for one that is as deep as SQLite takes. */
+static int plan_demand_sql(struct draft *d, struct demand *demand)
+{
+	const char *expression = demand->sql;
+
+	demand->sql = format(d->plan, "SELECT CASE WHEN NOT (\n%s\n) THEN 0 END FROM %s", expression, d->table->from);
+	demand->bare_sql = format(d->plan, "SELECT\n%s\nFROM %s", expression, d->table->from);
+	return demand->sql != NULL && demand->bare_sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
 /*
  * The one statement for what only SQLite can compute, and one for each demand. indexes: the columns of the first for
  * the computed indexes. An expression may end in a comment: it stands on lines of its own.
@@ -580,30 +593,39 @@ static int plan_sql(struct draft *d, sqlite3_str *indexes)
 	const char *index_columns = has_indexes ? sqlite3_str_value(indexes) : "";
 	sqlite3_str *s;
 	char *sql;
+	int rc = SQLITE_OK;
 
 	if (t->demand_count == 0 && !has_indexes)
 		return SQLITE_OK;
 	s = sqlite3_str_new(d->db);
 	sqlite3_str_appendall(s, "SELECT ");
 	for (uint32_t i = 0; i < t->demand_count; i++)
-		sqlite3_str_appendf(s, "%sNOT (\n%s\n)", i > 0 ? "," : "", t->demands[i].sql);
-	sqlite3_str_appendf(s, "%s FROM main.\"%w\" NOT INDEXED",
-			    t->demand_count == 0 ? index_columns + 1 : index_columns, t->tree.name);
-	/* a list, and not OR between them, which would be as deep as they are many */
+		sqlite3_str_appendf(s, "%sCASE WHEN NOT (\n%s\n) THEN 1 END", i > 0 ? "," : "", t->demands[i].sql);
+	sqlite3_str_appendf(s, "%s FROM %s", t->demand_count == 0 ? index_columns + 1 : index_columns, t->from);
 	for (uint32_t i = 0; !has_indexes && i < t->demand_count; i++)
-		sqlite3_str_appendf(s, "%sNOT (\n%s\n)", i > 0 ? "," : " WHERE 1 IN (", t->demands[i].sql);
+		sqlite3_str_appendf(s, "%s WHEN NOT (\n%s\n) THEN 1", i > 0 ? "" : " WHERE CASE", t->demands[i].sql);
 	if (!has_indexes)
-		sqlite3_str_appendall(s, ")");
+		sqlite3_str_appendall(s, " END");
 	sql = sqlite3_str_finish(s);
 	if (sql != NULL)
 		t->sql = copy(d->plan, sql, strlen(sql));
 	sqlite3_free(sql);
-	for (uint32_t i = 0; i < t->demand_count; i++) {
-		t->demands[i].sql = format(d->plan, "SELECT\n%s\nFROM main.\"%w\" NOT INDEXED", t->demands[i].sql, t->tree.name);
-		if (t->demands[i].sql == NULL)
-			return SQLITE_NOMEM;
-	}
-	return t->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
+	for (uint32_t i = 0; rc == SQLITE_OK && i < t->demand_count; i++)
+		rc = plan_demand_sql(d, &t->demands[i]);
+	return t->sql != NULL ? rc : SQLITE_NOMEM;
+}
+
+/*
+ * How a statement names the table, so that SQLite reads its rows, and not the entries of an index that has all columns:
+ * a WITHOUT ROWID table by its primary key, which NOT INDEXED would leave no better than the others.
+ */
+static int plan_from(struct draft *d)
+{
+	const char *name = d->table->tree.name;
+
+	d->table->from = d->primary == NULL ? format(d->plan, "main.\"%w\" NOT INDEXED", name) :
+			 format(d->plan, "main.\"%w\" INDEXED BY \"%w\"", name, d->primary->tree.name);
+	return d->table->from != NULL ? SQLITE_OK : SQLITE_NOMEM;
 }
 
 /*
@@ -655,6 +677,8 @@ static int plan_table(struct draft *d)
 			t->tree.index = d->primary;
 		}
 	}
+	if (rc == SQLITE_OK)
+		rc = plan_from(d);
 	if (rc == SQLITE_OK)
 		rc = plan_stored(d);
 	for (uint32_t i = 0; rc == SQLITE_OK && i < t->stored_count; i++)

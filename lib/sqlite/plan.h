@@ -77,7 +77,8 @@ struct index {
 struct demand {
 	enum damage_kind kind;
 	const char *text;	/* for messages: the constraint, or the column */
-	const char *sql;	/* SELECT expression FROM table; nothing is wrapped around it, which SQLite might not take */
+	const char *sql;	/* SELECT it, as a condition, FROM table: 0 where it is false */
+	const char *bare_sql;	/* the same with nothing around it, which SQLite might not take */
 };
 
 struct table {
@@ -90,6 +91,7 @@ struct table {
 	uint32_t last_needed;		/* columns from here on are needed by nobody */
 	struct index *indexes;
 	uint32_t index_count;
+	const char *from;	/* its name in a statement that reads its rows */
 	const char *rowid;	/* a name for the rowid that no column has, NULL for none */
 	/*
 	 * What only SQLite can compute, in one pass over the rows: first a column for each demand, 1 when the

@@ -1,5 +1,6 @@
 #include "lib/std.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include "lib/sqlite/sqlite.h"
@@ -11,6 +12,8 @@
 void untrusted_limit_memory(uint64_t bytes)
 {
 	sqlite3_hard_heap_limit64((sqlite3_int64)bytes);
+	/* otherwise glibc keeps blocks of up to 32 MiB once one of that size was freed (mallopt(3)) */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
 /* ---- what a statement of ours may do ---- */

@@ -138,6 +138,10 @@ static void compute_one_by_one(struct worker *k, struct taking *taking)
 		taking->demand = d;
 		taking->failing[d] = 0;
 		rc = run_statement(k, t->demands[d].sql, take_one_demand, taking);
+		if ((rc & 0xff) == SQLITE_ERROR) {
+			taking->failing[d] = 0;
+			rc = run_statement(k, t->demands[d].bare_sql, take_one_demand, taking);
+		}
 		if (rc == SQLITE_DONE)
 			continue;
 		taking->failing[d] = 0;
@@ -321,7 +325,7 @@ static char *look_up_sql(const struct sift *s)
 	for (uint32_t j = 0; j < s->index->columns; j++)
 		if (s->index->places[j] >= 0)
 			sqlite3_str_appendf(sql, ",\"%w\"", s->table->stored[s->index->places[j]].name);
-	sqlite3_str_appendf(sql, " FROM main.\"%w\" NOT INDEXED WHERE ", s->table->tree.name);
+	sqlite3_str_appendf(sql, " FROM %s WHERE ", s->table->from);
 	for (uint32_t j = 0; j < s->index->columns; j++) {
 		if (!is_key_column(s, j))
 			continue;

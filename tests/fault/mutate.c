@@ -595,12 +595,24 @@ static void remove_all(const char *path)
 	}
 }
 
+/*
+ * dbcheck has SQLite's system calls replaced (syscalls.h), once and for the whole process; the other judge is SQLite as
+ * everybody has it.
+ */
+static void give_back_system_calls(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+
+	vfs->xSetSystemCall(vfs, NULL, NULL);
+}
+
 static enum state judge(const char *path, enum dbcheck_level level, unsigned jobs, struct dbcheck_report *r)
 {
 	struct dbcheck_options o = { .level = level, .deadline_ms = clock_ms() + LIMIT_MS, .jobs = jobs,
 				     .progress = PROGRESS_NEVER };
 
 	dbcheck(path, &o, r);
+	give_back_system_calls();
 	return r->state;
 }
 

@@ -31,6 +31,14 @@ static void make_file(void)
 	atexit(clean);
 }
 
+/* dbcheck has SQLite's system calls replaced (syscalls.h); the other judge is SQLite as everybody has it. */
+static void give_back_system_calls(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+
+	vfs->xSetSystemCall(vfs, NULL, NULL);
+}
+
 /* On a connection that could write: SQLite forgets CHECK constraints of a database that it cannot write. */
 static bool sqlite_agrees(void)
 {
@@ -59,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (ftruncate(fd, 0) != 0 || file_pwrite(fd, data, len, 0) != 0)
 		abort();
 	dbcheck(path, &o, &r);
+	give_back_system_calls();
 	if (r.state != STATE_OK && r.text[0] == '\0')
 		abort();
 	if (r.state == STATE_OK && !sqlite_agrees())
