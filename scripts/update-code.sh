@@ -88,7 +88,7 @@ ask_github() {
 	if [ "$act" != night ]; then
 		{ sleep 2; connected "$asking" || kill "$asking"; } >/dev/null 2>&1 9>&- & watch=$!
 	fi
-	wait "$asking" || answer=$?
+	wait "$asking" 2>/dev/null || answer=$?
 	[ "$act" = night ] || kill "$watch" 2>/dev/null || :
 	[ "$answer" -eq 0 ] || die 69 "$app: GitHub gives no answer"
 }
