@@ -42,7 +42,7 @@ LIBO  := $(patsubst %.c,$(B)/%.o,$(wildcard lib/*.c lib/*/*.c))
 LIBA  := $(B)/libctv.a
 
 # With --as-needed a binary is linked to what it uses and to nothing else.
-LIBS = -lcurl -lsqlite3 -lcjson -lcrypto -lsystemd -lm
+LIBS = -lcurl -lsqlite3 -lcjson -lcrypto -lsystemd -lzstd -lxxhash -lm
 
 all: $(BINS) $(B)/dropboxd
 

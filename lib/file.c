@@ -302,6 +302,34 @@ static bool is_named(int fd, const char *path)
 	       named.st_ino == st.st_ino;
 }
 
+int file_lock_at(const char *path, int64_t wait_ms, int *fd)
+{
+	int64_t deadline = clock_ms() + wait_ms;
+	struct stat st;
+
+	*fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, file_work_mode());
+	if (*fd < 0 || fstat(*fd, &st) != 0) {
+		msg_errno(path, "cannot open");
+		return EX_CANTCREAT;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		msg_err(path, "not a regular file");
+		return EX_CANTCREAT;
+	}
+	while (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+		if (stop_asked()) {
+			msg_err(path, "interrupted");
+			return EX_TEMPFAIL;
+		}
+		if ((errno != EWOULDBLOCK && errno != EINTR) || clock_ms() >= deadline) {
+			msg_err(path, "held by another process");
+			return EX_CANTCREAT;
+		}
+		clock_sleep(20);
+	}
+	return EX_OK;
+}
+
 mode_t file_work_mode(void)
 {
 	mode_t mask = umask(077);

@@ -54,6 +54,13 @@ int file_lock(int fd, const char *path);
 bool file_lock_wait(int fd, int64_t ms);
 
 /*
+ * The same on a file that is there for nothing else, made when it is not; waits up to wait_ms. No link is followed, and a
+ * FIFO is no wait. EX_OK and *fd, which holds the lock until it is closed; EX_CANTCREAT, or EX_TEMPFAIL after a signal;
+ * reported.
+ */
+int file_lock_at(const char *path, int64_t wait_ms, int *fd);
+
+/*
  * The mode of a working file that a later run may find: 0600, or 0660 where the umask lets the group write, for then
  * that run may be another user's. Not for threads.
  */

@@ -15,6 +15,8 @@ dbx-fetch -o none /none
 dbx-put none /none
 db-snapshot none copy
 db-install none live
+db-changes --since state none out
+db-apply none file
 svc-ctl status none.service
 svc-ctl check none.service
 room-check none

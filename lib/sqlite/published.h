@@ -1,0 +1,71 @@
+/*
+ * published.h - STATE: what an owner remembers of the newest state that it published. A small SQLite database of our own,
+ * with one hash for each page, the description of the change that led there, and where the look that found it ended.
+ *
+ * A look's result is *pending* until its object is on record in Dropbox: then it is confirmed, and the next look starts
+ * there; or dropped, and the next look finds the same again. Both survive any crash: each is one transaction.
+ *
+ * The lock (flock(2) on STATE.lock) covers a look with all that it writes; whoever restores a database under the
+ * publisher's feet holds it, too.
+ */
+#ifndef LIB_SQLITE_PUBLISHED_H
+#define LIB_SQLITE_PUBLISHED_H
+
+#include <sqlite3.h>
+
+#include "lib/sqlite/change.h"
+
+#define PUBLISHED_REV 128
+
+/* Where a look ended, so that the next one need not read everything. */
+struct published_look {
+	int64_t began_ns;		/* by this host's clock */
+	uint64_t dev, ino, size;	/* of the file */
+	int64_t mtime_ns, ctime_ns;
+	uint32_t counter;		/* bytes 24 to 27 */
+	bool wal;			/* it had a log, with mark */
+	struct wal_mark mark;
+};
+
+/* A state of the chain, as its owner knows it. */
+struct published_state {
+	bool known;			/* false: there is none */
+	struct change change;
+	char object[HASH_TEXT];		/* content_hash of its object */
+	char rev[PUBLISHED_REV];		/* and its revision in Dropbox, "" while not told */
+	struct published_look look;
+};
+
+struct published {
+	const char *path;
+	sqlite3 *db;
+	int lock;			/* -1 when not held */
+	struct published_state confirmed, pending;
+	sqlite3_stmt *get, *put;
+	/* blocks of hashes: the one read last, and the one that is being changed */
+	int64_t read_block, write_block;
+	unsigned char *read_data, *write_data;
+};
+
+/*
+ * Opens STATE, or makes an empty one, and takes its lock, waiting up to wait_ms. *s is to be closed whatever is returned.
+ * EX_OK, EX_CANTCREAT (locked), EX_DATAERR (not ours, damaged), EX_IOERR, EX_TEMPFAIL (a signal), reported.
+ */
+int published_open(struct published *s, const char *path, int64_t wait_ms);
+void published_close(struct published *s);
+
+/* The confirmed hash of a page <= confirmed.change.page_count. EX_OK, EX_DATAERR, EX_IOERR, reported. */
+int published_hash(struct published *s, uint32_t page, struct pagehash *out);
+
+/* A look's result: begin, the pages that differ by rising number, then what it is; on disk once the last returns EX_OK. */
+int published_begin(struct published *s);
+int published_add(struct published *s, uint32_t page, struct pagehash hash);
+int published_pend(struct published *s, const struct published_state *row);
+/* Nothing differs; but a later look may start from this one. */
+int published_looked(struct published *s, const struct published_look *look);
+
+/* What is pending is published (under rev, or NULL), or never will be. No harm when nothing is. */
+int published_confirm(struct published *s, const char *rev);
+int published_drop(struct published *s);
+
+#endif

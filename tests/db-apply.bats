@@ -1,0 +1,226 @@
+# db-apply against objects that are wrong, files that are others, and what a killed run leaves; what it makes of good ones
+# is in db-changes.bats
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	sqlite3 live.db 'PRAGMA journal_mode=WAL' 'CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);' \
+		"WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<200)
+		INSERT INTO t SELECT i, printf('%0200d', i) FROM n" >/dev/null
+	db-changes --since st --file base live.db 1
+	db-changes --confirm st
+	change "UPDATE t SET v='x' WHERE id IN (7, 150)" 2
+}
+
+# change SQL OBJECT
+change() {
+	sqlite3 live.db "$1"
+	db-changes --since st live.db "$2" >/dev/null
+	db-changes --confirm st
+}
+
+# forged FILTER: object 2 with its description put through jq's FILTER
+forged() {
+	python3 - "$1" <<'PY'
+import json, struct, subprocess, sys
+d = open("2", "rb").read()
+n = struct.unpack("<I", d[4:8])[0]
+text = subprocess.run(["jq", "-c", sys.argv[1]], input=d[8:8 + n], capture_output=True, check=True).stdout.strip()
+open("bad", "wb").write(d[:4] + struct.pack("<I", len(text)) + text + d[8 + n:])
+PY
+}
+
+# log PYTHON: object 2 with its log changed by these lines, which find it in `w` (a bytearray), its page size in `p`
+log() {
+	python3 - "$1" <<'PY'
+import json, struct, subprocess, sys
+d = open("2", "rb").read()
+n = struct.unpack("<I", d[4:8])[0]
+w = bytearray(subprocess.run(["zstd", "-qdc"], input=d[8 + n:], capture_output=True, check=True).stdout)
+p = json.loads(d[8:8 + n])["page_size"]
+def sums():
+    "every checksum anew, so that only what was changed on purpose is wrong"
+    def add(s, b):
+        for x, y in struct.iter_unpack("<II", b):
+            s[0] = (s[0] + x + s[1]) & 0xffffffff
+            s[1] = (s[1] + y + s[0]) & 0xffffffff
+    s = [0, 0]
+    add(s, w[:24])
+    w[24:32] = struct.pack(">II", *s)
+    for at in range(32, len(w), 24 + p):
+        add(s, w[at:at + 8])
+        add(s, w[at + 24:at + 24 + p])
+        w[at + 16:at + 24] = struct.pack(">II", *s)
+exec(sys.argv[1])
+z = subprocess.run(["zstd", "-qc"], input=bytes(w), capture_output=True, check=True).stdout
+open("bad", "wb").write(d[:8 + n] + z)
+PY
+}
+
+# refused REGEX: `bad` is 65, and the file is as it was, with nothing beside it
+refused() {
+	cp base file
+	run -65 timeout 20 db-apply bad file
+	expect 65 "$1"
+	cmp base file
+	[ "$(ls file*)" = $'file\nfile.lock' ]
+}
+
+@test "an object that is torn, empty, or something else is refused, and nothing is changed" {
+	: >bad; refused 'bad: does not begin as a change does'
+	head -c 5 2 >bad; refused 'does not begin'
+	head -c 100 2 >bad; refused 'ends in the middle of its description'
+	head -c -1 2 >bad; refused 'ends in the middle|fewer pages'
+	head -c -40 2 >bad; refused 'bad: '
+	{ cat 2; echo more; } >bad; refused 'bad: '
+	{ cat 2; printf x | zstd -q; } >bad; refused 'has more than its description says'
+	cp live.db bad; refused 'does not begin'
+	head -c 5000 /dev/zero >bad; refused 'does not begin'
+	cp base file
+	rm bad
+	run -66 db-apply bad file
+	mkfifo bad
+	run -66 timeout 5 db-apply bad file
+}
+
+@test "a description that lies is refused: numbers, sizes, digests, hashes, a newer schema" {
+	forged '.schema=2'; refused 'newer version'
+	forged '.schema="1"'; refused 'not one of a change'
+	forged '.n=0'; refused 'no number'
+	forged '.n=9007199254740993'; refused 'no number'
+	forged '.epoch=-1'; refused 'no epoch'
+	forged '.snapshot_at="yesterday"'; refused 'no time'
+	forged '.page_size=1000'; refused 'sizes that cannot be'
+	forged '.page_size=131072'; refused 'sizes that cannot be'
+	forged '.page_count=0'; refused 'sizes that cannot be'
+	forged '.pages=99999999'; refused 'sizes that cannot be'
+	forged '.pages=0'; refused 'has a log'
+	forged '.pages+=1'; refused 'bad: '
+	forged '.pages-=1'; refused 'bad: '
+	forged '.page_count+=1'; refused 'not one transaction|lacks pages'
+	forged '.digest=("0"*32)'; refused 'does not lead to the state that it says'
+	forged '.digest="0"'; refused 'no digest'
+	forged '.digest_before=("0"*32)'; refused 'begins with another state'
+	forged '.digest_before=null'; refused 'a base with pages'
+	forged '.parent="x"'; refused 'a hash that is none'
+	forged '.node=("x"*100)'; refused 'no name of a host'
+}
+
+@test "a log that is wrong is refused: page 0, pages twice, out of order, beyond the end, two transactions, another size" {
+	log 'w[40]^=1'; refused 'does not go on from the one before'
+	log 'w[32+24+100]^=1'; refused 'does not go on from the one before'
+	log 'w[32+24+100]^=1; sums()'; refused 'does not lead to the state'
+	log 'w[32:36]=bytes(4); sums()'; refused 'does not go on|a number that cannot be'
+	log 'w[32:36]=(2**31).to_bytes(4,"big"); sums()'; refused 'a number that cannot be'
+	log 'w[32+24+p:32+24+p+4]=w[32:36]; sums()'; refused 'a number that cannot be'
+	log 'w[36:40]=(9).to_bytes(4,"big"); sums()'; refused 'not one transaction'
+	log 'w[8:12]=(512).to_bytes(4,"big"); sums()'; refused 'does not begin as one'
+	log 'w[0]=0; sums()'; refused 'does not begin as one'
+	log 'w[:]=w[:-p-24]'; refused 'fewer pages|bad: '
+}
+
+@test "a bomb is bounded: what it unpacks to is read no further than its description goes" {
+	python3 - <<'PY'
+import struct, subprocess
+d = open("2", "rb").read()
+n = struct.unpack("<I", d[4:8])[0]
+z = subprocess.run("head -c 2000000000 /dev/zero | zstd -q --long=27", shell=True, capture_output=True, check=True).stdout
+open("bad", "wb").write(d[:8 + n] + z)
+PY
+	cp base file
+	run -65 /usr/bin/time -f '%M KiB' timeout 20 db-apply bad file
+	expect 65
+	[ "$(sed -n 's/ KiB$//p' <<<"$output")" -lt 24000 ]
+	cmp base file
+}
+
+@test "a change that does not begin where the file is: a hole, another chain, an older epoch" {
+	change "UPDATE t SET v='y' WHERE id=8" 3
+	cp base file
+	run -65 db-apply 3 file
+	expect 65 '3: begins with another state than file is'
+	db-apply 1 2 file
+	change "UPDATE t SET v='z' WHERE id=9" 4
+	run -65 db-apply 4 file
+	expect 65 '4: leads to state 4, and file is state 2'
+	run -65 db-apply 4 3 file
+	expect 65
+	[ "$(jq .is.n file.note)" = 2 ]
+	forged '.n=3|.epoch=0'
+	run -65 db-apply bad file
+	expect 65
+}
+
+@test "a base is not applied, and a file with a -wal of its own is not touched" {
+	sqlite3 base 'SELECT 1' >/dev/null
+	echo x >base-wal
+	run -73 db-apply 2 base
+	expect 73 'base: has a -wal beside it'
+	rm base-wal
+	db-changes --base --since st live.db b
+	cp base file
+	run -65 db-apply b file
+	expect 65 'b: is a base'
+}
+
+@test "somebody who has the file open keeps it: 73, and the next run goes on" {
+	cp base file
+	coproc APP { sqlite3 file; }
+	echo 'BEGIN; SELECT count(*) FROM t;' >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	run -73 db-apply -t 50ms 2 file
+	expect 73 'file: in use by another process|database is locked'
+	exec {APP[1]}>&-
+	wait "$APP_PID" || true
+	run -0 db-apply --json --finish file
+	run -0 db-apply --json 2 file
+	jq -e '.n == 2' <<<"$output"
+	[ "$(sqlite3 file "SELECT v FROM t WHERE id=7")" = x ]
+}
+
+@test "two runs at once make one chain" {
+	cp base file
+	db-apply 1 2 file &
+	run db-apply 1 2 file
+	wait $!
+	expect 0
+	[ "$(jq .is.n file.note)" = 2 ]
+}
+
+@test "--finish: nothing to do, no note, a note that is wrong" {
+	run -66 db-apply --finish base
+	expect 66 'base: has no note'
+	cp base file
+	db-apply 1 2 file
+	run -0 db-apply --finish file
+	echo '{}' >file.note
+	run -65 db-apply --finish file
+	expect 65 'file.note: not a note of db-apply'
+	rm file.note
+	ln -s 1 file.note
+	run db-apply --finish file
+	[ "$status" -ne 0 ]
+}
+
+@test "a disk that has no room for one more database is said with its name, and nothing is changed" {
+	needs_root 'to mount a small file system'
+	may_mount
+	run -74 unshare -m sh -c '
+		mount -t tmpfs -o size=1M tmpfs /mnt && cp base 1 2 /mnt && cd /mnt || exit 99
+		db-apply 2 base
+		status=$?
+		cmp base "$OLDPWD/base" || exit 98
+		ls
+		exit $status'
+	expect 74 'base: .* are free on its disk'
+	[[ $output != *base-* ]]
+}
+
+@test "a wrong command line is 64" {
+	run -64 db-apply
+	run -64 db-apply base
+	run -64 db-apply --finish --show base
+	run -64 db-apply --finish -o x base
+	run -64 db-apply -t x 2 base
+}

@@ -1,0 +1,237 @@
+# db-changes and db-apply together: what leaves the one leads the other's file to the same bytes
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	rm -rf "${STRESS-}"
+}
+
+# live [MODE]: a database of 200 rows
+live() {
+	sqlite3 live.db "PRAGMA journal_mode=${1:-wal}" 'CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX i ON t(v);' \
+		"WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<200)
+		INSERT INTO t SELECT i, printf('%0200d', i) FROM n" >/dev/null
+}
+
+# state FILE: the bytes that live.db is published as, made at rest by SQLite itself
+state() {
+	rm -f "$1" "$1-wal"
+	cp live.db "$1"
+	[ ! -e live.db-wal ] || cp live.db-wal "$1-wal"
+	sqlite3 "$1" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+	printf '\1\1' | dd of="$1" bs=1 seek=18 conv=notrunc status=none
+}
+
+# began: STATE knows live.db as state 1, and base is the file
+began() {
+	live "${1:-wal}"
+	db-changes --since st --file base live.db out
+	db-changes --confirm st
+}
+
+@test "the first state is a base: its description, its whole file, and nothing else to apply" {
+	live
+	state want
+	run -0 db-changes --json --since st --file base live.db out
+	jq -e '.n == 1 and .base and .pages == 0 and .digest_before == null and .parent == null' <<<"$output"
+	cmp base want
+	[ "$(zstd -dc out | wc -c)" -eq 0 ]
+	[ "$(jq -r .content_hash <<<"$output")" = "$(db-verify -l header --json base | jq -r .content_hash)" ] ||
+		db-verify -l header --hash "$(jq -r .content_hash <<<"$output")" base
+}
+
+@test "a change is a write-ahead log that SQLite itself applies, byte for byte, with nothing of ours" {
+	began
+	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7; INSERT INTO t SELECT id+1000, v FROM t"
+	run -0 db-changes --json --since st live.db out
+	jq -e '.n == 2 and .base == false and .pages > 2' <<<"$output"
+	state want
+	zstd -qdc out >base-wal
+	sqlite3 base 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+	cmp base want
+}
+
+@test "db-apply makes the same of it, and its note says which state the file is" {
+	began
+	cp base newest
+	cp out 1
+	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7"
+	db-changes --since st live.db 2
+	db-changes --confirm st
+	sqlite3 live.db "DELETE FROM t WHERE id>50"
+	sqlite3 live.db VACUUM
+	db-changes --since st live.db 3
+	state want
+	run -0 db-apply --json 1 2 3 newest
+	jq -e '.n == 3 and .applied == 2' <<<"$output"
+	cmp newest want
+	[ "$(jq .is.n newest.note)" = 3 ]
+	[ "$(jq -r .is.digest newest.note)" = "$(db-apply --digest newest | sed 's/.* //')" ]
+	run -0 db-apply --json 1 2 3 newest
+	jq -e '.n == 3 and .applied == 0' <<<"$output"
+	run -0 ls -A
+	expect 0
+	[ "$(ls newest*)" = $'newest\nnewest.lock\nnewest.note' ]
+}
+
+@test "-o makes a new file from a base, and leaves the base as it is" {
+	began
+	cp out 1
+	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7"
+	db-changes --since st live.db 2
+	state want
+	cp base kept
+	run -0 db-apply --shell -o new 1 2 base
+	grep -Fx "n='2'" <<<"$output"
+	cmp new want
+	cmp base kept
+	[ "$(ls -A | grep new)" = $'new\nnew.note' ]
+}
+
+@test "nothing changed: nothing is made, and an idle look writes nothing at all" {
+	began
+	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7"
+	# a connection is open, as an application's is
+	coproc APP { sqlite3 live.db; }
+	echo 'SELECT 1;' >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	db-changes --since st live.db out
+	db-changes --confirm st
+	rm out
+	db-changes --since st live.db out
+	run -0 strace -f -o trace db-changes --since st live.db out
+	expect 0 'nothing changed'
+	[ ! -e out ]
+	! grep -E '^[0-9]+ +(write|pwrite64|ftruncate|fsync|fdatasync|unlink|rename)' trace | grep -v 'write(1,'
+	exec {APP[1]}>&-
+	wait "$APP_PID" || true
+}
+
+@test "what the log tells is what a look at every page finds" {
+	began
+	coproc APP { sqlite3 live.db; }
+	for i in 1 2 3; do
+		echo "UPDATE t SET v='$i' WHERE id%50=$i; SELECT $i;" >&"${APP[1]}"
+		read -r _ <&"${APP[0]}"
+		db-changes --json --since st live.db quick >quick.json
+		db-changes --drop st
+		db-changes --full --json --since st live.db full >full.json
+		db-changes --confirm st
+		[ "$i" = 1 ] || jq -e '.full == false' quick.json
+		jq -e '.full and .missed == 0' full.json
+		[ "$(jq -r .digest quick.json)" = "$(jq -r .digest full.json)" ]
+		zstd -dc quick | cmp - <(zstd -dc full)
+	done
+	exec {APP[1]}>&-
+	wait "$APP_PID" || true
+}
+
+@test "what is pending stays so until it is confirmed or dropped, and no other look begins" {
+	began
+	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7"
+	db-changes --since st live.db out
+	run -75 db-changes --since st live.db out2
+	expect 75 'state 2 is pending'
+	[ ! -e out2 ]
+	eval "$(db-changes --show --shell st)"
+	[ "$n/$pending_n" = 1/2 ]
+	[ "$pending_object" = "$(dbx_hash out)" ]
+	db-changes --drop st
+	run -0 db-changes --shell --since st live.db out
+	grep -Fx "n='2'" <<<"$output"
+	db-changes --confirm --rev 0123 st
+	eval "$(db-changes --show --shell st)"
+	[ "$n/$rev/$pending_n" = 2/0123/ ]
+}
+
+dbx_hash() {
+	python3 -c 'import hashlib, sys
+d = open(sys.argv[1], "rb").read()
+print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i in range(0, len(d), 4 << 20))).hexdigest())' "$1"
+}
+
+@test "commits that this host lost are said, with the state that still holds them" {
+	began
+	coproc APP { sqlite3 live.db; }
+	echo "UPDATE t SET v='x' WHERE id=7; SELECT 1;" >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	cp live.db-wal short
+	echo "UPDATE t SET v='y' WHERE id=8; SELECT 1;" >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	db-changes --since st live.db out
+	db-changes --confirm st
+	kill -KILL "$APP_PID"
+	wait "$APP_PID" || true
+	# a power cut took the end of the log
+	cp short live.db-wal
+	rm -f live.db-shm
+	run -0 --separate-stderr db-changes --shell --since st live.db out
+	grep -Fx "lost_after='2'" <<<"$output"
+	[[ $stderr == *'this host lost commits' ]]
+	state want
+	cp base new
+	zstd -qdc out >/dev/null
+}
+
+@test "in rollback mode a look waits for no longer than its time, and a busy database is said" {
+	began delete
+	rm out
+	coproc APP { sqlite3 live.db; }
+	echo "BEGIN EXCLUSIVE; SELECT 1;" >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	run -73 db-changes -t 50ms --since st live.db out
+	expect 73 'live.db: cannot read: database is locked'
+	exec {APP[1]}>&-
+	wait "$APP_PID" || true
+	[ ! -e out ]
+}
+
+@test "STATE is one of ours, held by one run at a time, and a damaged one is said" {
+	live
+	sqlite3 other 'CREATE TABLE t(a)'
+	run -65 db-changes --since other live.db out
+	expect 65 'other: a database, and none of db-changes'
+	echo nonsense nonsense nonsense >torn
+	run -65 db-changes --since torn live.db out
+	flock st.lock sleep 100 &
+	until [ -e st.lock ] && ! flock -n st.lock true; do :; done
+	run -73 db-changes -t 10ms --since st live.db out
+	expect 73 'st.lock: held by another process'
+	kill $!
+	mkfifo pipe.lock
+	run -73 timeout 5 db-changes --since pipe live.db out
+	expect 73 'pipe.lock: not a regular file'
+}
+
+@test "sources that are no databases are refused before SQLite sees them" {
+	: >empty
+	run -65 db-changes --since st empty out
+	echo text text text text text >text
+	run -65 db-changes --since st text out
+	run -66 db-changes --since st missing out
+	mkfifo pipe
+	run -66 timeout 5 db-changes --since st pipe out
+}
+
+@test "a wrong command line is 64" {
+	run -64 db-changes live.db out
+	run -64 db-changes --confirm --drop st
+	run -64 db-changes --since st live.db
+	run -64 db-changes --since st -n 0 live.db out
+	run -64 db-changes --since st --parent abc live.db out
+}
+
+# Hostile writers, in every journal mode, at any page size: each state is compared with what SQLite makes of the file and
+# its log at rest, by way of the object and SQLite alone, and by db-apply in batches.
+@test "a stress of writers, checkpoints, VACUUMs and page sizes: every state is the database's own, byte for byte" {
+	# some thousand syncs, of which none matters here
+	STRESS=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+	cd "$STRESS"
+	run -0 python3 "$ROOT/tests/changes.py" 1 "${CHANGES_ROUNDS:-40}"
+	expect 0 '^[1-9][0-9]* states compared'
+	echo "# $output" >&3
+}
