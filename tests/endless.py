@@ -64,7 +64,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "/body": lambda: self.forever(head, chunk, 0),
             "/error": lambda: self.forever(head.replace(b"200 OK", b"409 Conflict"), chunk, 0),
             "/drip": lambda: self.forever(head, b"200\r\n" + b" " * 512 + b"\r\n", 0.05),
-            "/headers": lambda: self.forever(b"HTTP/1.1 200 OK\r\n", b"X-More: yes\r\n" * 100, 0),
+            "/headers": lambda: self.forever(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"y" * 100 + b"\r\n", 0),
             "/interim": lambda: self.forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0),
         }[arg["path"]]()
 
