@@ -171,7 +171,8 @@ static int fetch(const char *remote)
 	}
 	if (rc == EX_NOINPUT && meta.kind == 'f')
 		msg_err(remote, "its revision %s is gone from Dropbox", meta.rev);
-	if (rc == EX_OK)
+	/* without a file there is nothing to answer, nor room: standard output is the file's */
+	if (rc == EX_OK && output != NULL)
 		print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
 	dropbox_close(d.dropbox);
