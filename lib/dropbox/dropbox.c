@@ -24,7 +24,7 @@
 #define SLOW_ROUTE 10			/* times the stall limit: to finish a large file takes Dropbox minutes */
 
 struct dropbox {
-	char *api, *content, *token_url;	/* without a trailing slash */
+	char *api, *content, *notify, *token_url;	/* without a trailing slash */
 	const char *key, *secret, *refresh;	/* the configuration owns them; NULL when not set */
 	const char *ca_file;
 	int64_t deadline_ms, backoff_ms, stall_ms;
@@ -101,7 +101,8 @@ static int prepare(struct dropbox **out, int64_t timeout_ms)
 	pthread_mutex_init(&d->lock, NULL);
 	d->api = conf_url("DROPBOX_API_URL", "https://api.dropboxapi.com");
 	d->content = conf_url("DROPBOX_CONTENT_URL", "https://content.dropboxapi.com");
-	if (d->api == NULL || d->content == NULL || asprintf(&token_default, "%s/oauth2/token", d->api) < 0)
+	d->notify = conf_url("DROPBOX_NOTIFY_URL", "https://notify.dropboxapi.com");
+	if (d->api == NULL || d->content == NULL || d->notify == NULL || asprintf(&token_default, "%s/oauth2/token", d->api) < 0)
 		goto fail;
 	d->token_url = conf_url("DROPBOX_TOKEN_URL", token_default);
 	if (d->token_url == NULL || !conf_duration("CTV_BACKOFF", BACKOFF_MS, &d->backoff_ms) ||
@@ -188,6 +189,7 @@ void dropbox_close(struct dropbox *d)
 	forget(d->access);
 	free(d->api);
 	free(d->content);
+	free(d->notify);
 	free(d->token_url);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -686,20 +688,29 @@ static enum http_result exchange(struct dropbox *d, struct http *h, struct excha
 	const struct dropbox_call *c = x->call;
 	char *arg = c->arg != NULL ? json_ascii(c->arg) : NULL, *arg_header = NULL, *url = NULL;
 	char range[64];
-	const char *headers[5] = { auth };
-	size_t n = 1;
+	const char *const hosts[] = { [DROPBOX_RPC] = d->api, [DROPBOX_UPLOAD] = d->content, [DROPBOX_DOWNLOAD] = d->content,
+				      [DROPBOX_NOTIFY] = d->notify };
+	const char *headers[5] = { NULL };
+	size_t n = 0;
 	struct http_request q = { .post = c->style != DROPBOX_DOWNLOAD, .headers = headers, .ctx = x,
 				  .deadline_ms = d->deadline_ms, .stall_ms = d->stall_ms, .text_max = TEXT_MAX };
 	enum http_result result = HTTP_FATAL;
 
-	if (asprintf(&url, "%s/2/%s", c->style == DROPBOX_RPC ? d->api : d->content, c->route) < 0) {
+	if (asprintf(&url, "%s/2/%s", hosts[c->style], c->route) < 0) {
 		url = NULL;
 		goto out;
 	}
 	q.url = url;
 	if (ends_with(c->route, "/finish"))
 		q.stall_ms *= SLOW_ROUTE;
-	if (c->style == DROPBOX_RPC) {
+	if (c->style == DROPBOX_NOTIFY) {
+		/* nothing moves while it is kept back */
+		q.stall_ms = 0;
+		q.deadline_ms = clock_ms() + c->hold_ms < d->deadline_ms ? clock_ms() + c->hold_ms : d->deadline_ms;
+	} else {
+		headers[n++] = auth;
+	}
+	if (c->style == DROPBOX_RPC || c->style == DROPBOX_NOTIFY) {
 		headers[n++] = "Content-Type: application/json";
 		q.body = arg != NULL ? arg : "null";
 		q.body_len = strlen(q.body);
@@ -726,6 +737,9 @@ static enum http_result exchange(struct dropbox *d, struct http *h, struct excha
 		}
 	}
 	result = http_send(h, &q, r);
+	/* not our time is over, but the server's */
+	if (result == HTTP_LATE && q.deadline_ms < d->deadline_ms)
+		result = HTTP_FAILED;
 out:
 	free(arg);
 	free(arg_header);
@@ -768,7 +782,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		bool expired;
 
 		keep_quiet(d);
-		auth = authorization(d, h, stale, a);
+		auth = c->style != DROPBOX_NOTIFY ? authorization(d, h, stale, a) : copy("");
 		forget(stale);
 		if (auth == NULL)
 			return;

@@ -60,6 +60,7 @@ json *dropbox_meta_json(const struct dropbox_meta *m);
 enum dropbox_style {
 	DROPBOX_RPC,		/* api host, argument and answer in the bodies */
 	DROPBOX_UPLOAD,		/* content host, argument in a header, body is data */
+	DROPBOX_NOTIFY,		/* notify host, as DROPBOX_RPC but without a token: it is refused there */
 	DROPBOX_DOWNLOAD,	/* content host, GET with the argument in a header, answer's body is data */
 };
 
@@ -67,6 +68,7 @@ struct dropbox_call {
 	enum dropbox_style style;
 	const char *route;		/* "files/get_metadata" */
 	const json *arg;		/* NULL for a route without argument */
+	int64_t hold_ms;		/* DROPBOX_NOTIFY: how long the server may keep its answer back */
 
 	/* DROPBOX_UPLOAD: body_len bytes of body, or of read when body is NULL (see http.h) */
 	const char *body;

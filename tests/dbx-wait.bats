@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# dbx-wait: wait until a file in Dropbox is another one
+
+load helper
+load transfer
+
+# rev REMOTE
+rev() { dbx-ls --json "$1" | jq -r .rev; }
+
+put() { dropbox_control put "{\"path\":\"$1\",\"text\":\"$2\"}" >/dev/null; }
+
+# waits ARG...: begins to wait, and returns when Dropbox keeps the answer back
+waits() {
+	local before
+	before=$(dropbox_control 'log?now=1' | jq -s 'map(select(.route == "files/list_folder/longpoll")) | length')
+	timeout 60 dbx-wait "$@" >out 2>err 3>&- &
+	dropbox_control wait '{"route":"files/list_folder/longpoll","calls":'$((before + 1))'}' >/dev/null
+}
+
+@test "a file that is there, or is another revision than the known one, ends it at once" {
+	put /f one
+	[ "$(dbx-wait /f)" = "$(rev /f)" ]
+	[ "$(dbx-wait --not 0123456789abc /f)" = "$(rev /f)" ]
+	[ "$(dropbox_calls files/list_folder/longpoll)" -eq 0 ]
+}
+
+@test "a new revision ends the wait and is printed; another file's change does not" {
+	put /f one
+	waits --not "$(rev /f)" /f
+	put /other x
+	put /f two
+	wait $!
+	[ "$(cat out)" = "$(rev /f)" ]
+	[ ! -s err ]
+}
+
+@test "a file that is not there yet, in a folder too; and one that is deleted and comes again" {
+	put /d/x x
+	waits /d/f
+	put /d/f one
+	wait $!
+	[ "$(cat out)" = "$(rev /d/f)" ]
+	waits --not "$(rev /d/f)" /d/f
+	dbx-rm /d/f
+	put /d/f two
+	wait $!
+	[ "$(cat out)" = "$(rev /d/f)" ]
+}
+
+@test "what changes between the cursor and the look is not missed" {
+	put /f one
+	dropbox_fault '{"route":"files/get_metadata","kind":"stall-after"}'
+	timeout 60 dbx-wait --not "$(dbx-ls -R --json | jq -r .rev)" /f >out 3>&- &
+	dropbox_control wait '{"stalled":1}' >/dev/null
+	put /f two
+	dropbox_control release >/dev/null
+	wait $!
+	[ "$(cat out)" = "$(rev /f)" ]
+}
+
+@test "-t ends it with 75, a signal too, and neither waits for Dropbox" {
+	put /f one
+	run timeout 20 dbx-wait -t 1s --not "$(rev /f)" /f
+	expect 75 '^dbx-wait: /f: (out of time|no other revision within 1)'
+	waits --not "$(rev /f)" /f
+	kill $!
+	run wait $!
+	[ "$(cat err)" = 'dbx-wait: /f: interrupted' ]
+}
+
+@test "a cursor that is reset is taken anew, but not for ever; an answer that fails is tried again" {
+	put /f one
+	dropbox_fault '[{"route":"files/list_folder/longpoll","kind":"409","tag":"reset","count":2},
+		{"route":"files/list_folder/longpoll","kind":"500","after":2,"count":2}]'
+	waits --not "$(rev /f)" /f
+	put /f two
+	wait $!
+	[ "$(cat out)" = "$(rev /f)" ]
+	dropbox_fault '{"route":"files/list_folder/longpoll","kind":"409","tag":"reset","count":-1}'
+	run timeout 60 dbx-wait --not "$(rev /f)" /f
+	[ "$status" -ne 0 ]
+	[ "$status" -ne 124 ]
+}
+
+@test "a pause that Dropbox asks for is kept before the next longpoll" {
+	put /f one
+	dropbox_fault '{"route":"files/list_folder/longpoll","kind":"reply","status":200,"type":"application/json",
+		"text":"{\"changes\":true,\"backoff\":1}"}'
+	SECONDS=0
+	waits --not "$(rev /f)" /f
+	dropbox_control wait '{"route":"files/list_folder/longpoll","calls":2}' >/dev/null
+	[ "$SECONDS" -ge 1 ]
+	put /f two
+	wait $!
+}
+
+@test "no token goes to the notify host, and what cannot be right is refused" {
+	put /f one
+	waits --not "$(rev /f)" /f
+	put /f two
+	wait $!
+	[ "$(dropbox_log 'select(.route == "files/list_folder/longpoll") | .status' | sort -u)" = 200 ]
+	put /d/f x
+	run dbx-wait /d
+	expect 65 'a folder'
+	run dbx-wait
+	expect 64
+	run dbx-wait /f /g
+	expect 64
+	run dbx-wait -t 0 /f
+	expect 64
+	run dbx-wait 'f\b'
+	expect 64
+}

@@ -1,0 +1,175 @@
+/*
+ * dbx-wait [-t DURATION] [--not REV] REMOTE - wait until a file in Dropbox is another one
+ *
+ * Whoever follows a file waits here rather than ask every few seconds: Dropbox keeps its answer back (longpoll) until
+ * something changes in the file's folder. The cursor from which it is asked is always taken before the file is
+ * looked at, so that no change falls between the two; and the file is looked at now and then whatever is said.
+ */
+#include "lib/std.h"
+
+#include <unistd.h>
+
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/dropbox/dropbox.h"
+#include "lib/msg.h"
+#include "lib/num.h"
+#include "lib/option.h"
+#include "lib/stop.h"
+
+#define POLL_S 120	/* one longpoll, 30 to 480; Dropbox adds up to 90, to spread its clients */
+#define SPREAD_MS INT64_C(95000)
+#define BACKOFF_MOST 3600	/* seconds; it asks for some */
+
+static int64_t timeout_ms;	/* 0: for ever */
+static const char *known;	/* the revision that is not waited for; NULL: any is good */
+static const char *remote;
+
+static const struct option_row options[] = {
+	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this" },
+	{ 0, "not", "REV", option_text, &known, "wait for another revision than this; default: for any" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[-t DURATION] [--not REV] REMOTE",
+	.about = "Wait until the file REMOTE in Dropbox is there, or is another revision; print it.",
+	.options = options,
+};
+
+/* One connection and what is known of the folder. */
+struct watch {
+	struct dropbox *dropbox;
+	struct http *http;
+	json *cursor;		/* {"cursor":...} of the folder before the last look; NULL without one */
+	struct retry pace;
+};
+
+/* Takes the cursor of REMOTE's folder, not recursive; none while there is no such folder. */
+static int take_cursor(struct watch *w)
+{
+	json *arg = json_object();
+	struct dropbox_call c = { .style = DROPBOX_RPC, .route = "files/list_folder/get_latest_cursor", .arg = arg };
+	char *folder = strndup(remote, (size_t)(strrchr(remote, '/') - remote));
+	struct dropbox_answer a;
+	const char *text;
+	int rc;
+
+	if (folder == NULL)
+		abort();
+	json_put_str(arg, "path", folder);
+	json_put_bool(arg, "recursive", false);
+	dropbox_do(w->dropbox, w->http, &c, &a);
+	rc = a.rc;
+	text = json_str(a.body, "cursor");
+	json_free(w->cursor);
+	w->cursor = NULL;
+	if (rc == EX_OK && text != NULL) {
+		w->cursor = json_object();
+		json_put_str(w->cursor, "cursor", text);
+	} else if (rc == EX_OK) {
+		msg_err(remote, "the answer has no cursor");
+		rc = EX_PROTOCOL;
+	} else if (rc == EX_NOINPUT) {
+		rc = EX_OK;
+	} else {
+		dropbox_report(remote, &a);
+	}
+	dropbox_answer_free(&a);
+	json_free(arg);
+	free(folder);
+	return rc;
+}
+
+/* Is another revision there? Printed then. EX_OK, EX_NOINPUT when there is none (silent), or an exit status. */
+static int look(struct watch *w)
+{
+	struct dropbox_meta m;
+	int rc = dropbox_metadata(w->dropbox, w->http, remote, &m);
+
+	if (rc == EX_OK && m.kind != 'f') {
+		msg_err(remote, "a folder, and only a file is waited for");
+		rc = EX_DATAERR;
+	} else if (rc == EX_OK && known != NULL && strcmp(m.rev, known) == 0) {
+		rc = EX_NOINPUT;
+	} else if (rc == EX_OK) {
+		puts(m.rev);
+	}
+	dropbox_meta_free(&m);
+	return rc;
+}
+
+/* Until something changes in the folder, or for a while. EX_OK: it is worth a look. */
+static int wait_for_change(struct watch *w)
+{
+	struct dropbox_call c = { .style = DROPBOX_NOTIFY, .route = "files/list_folder/longpoll", .arg = w->cursor,
+				  .hold_ms = POLL_S * 1000 + SPREAD_MS };
+	struct dropbox_answer a;
+	int64_t backoff = 0;
+	int rc = EX_OK;
+
+	if (w->cursor == NULL) {
+		clock_sleep(POLL_S * 1000);
+		return EX_OK;
+	}
+	json_remove(w->cursor, "timeout");
+	json_put_int(w->cursor, "timeout", POLL_S);
+	dropbox_try(w->dropbox, w->http, &c, &a);
+	if (a.rc == EX_OK) {
+		retry_progress(&w->pace);
+		json_int(a.body, "backoff", 1, BACKOFF_MOST, &backoff);
+		msg_info("%s", json_bool(a.body, "changes", true) ? "something has changed" : "nothing has changed");
+	} else if (strcmp(a.tag, "reset") == 0) {
+		/* the next cursor is a new one; not at once for ever, though */
+		a.again = true;
+	}
+	if (a.rc != EX_OK && !dropbox_again(&w->pace, &a))
+		rc = dropbox_report(remote, &a);
+	dropbox_answer_free(&a);
+	/* Dropbox wants no longpoll for so long; a look is none */
+	clock_sleep(backoff * 1000);
+	return rc;
+}
+
+static int wait_for_file(void)
+{
+	int64_t end = timeout_ms > 0 ? clock_ms() + timeout_ms : INT64_MAX;
+	struct watch w = { .cursor = NULL };
+	int rc = dropbox_begin(&w.dropbox, &w.http, timeout_ms);
+	char text[NUM_TEXT];
+
+	if (rc == EX_OK)
+		w.pace = dropbox_pace(w.dropbox);
+	while (rc == EX_OK && (rc = take_cursor(&w)) == EX_OK && (rc = look(&w)) == EX_NOINPUT) {
+		rc = wait_for_change(&w);
+		if (rc == EX_OK && clock_ms() >= end) {
+			msg_err(remote, "no other revision within %s", num_duration_text(text, timeout_ms));
+			rc = EX_TEMPFAIL;
+		} else if (rc == EX_OK && stop_asked()) {
+			msg_err(remote, "interrupted");
+			rc = EX_TEMPFAIL;
+		}
+	}
+	json_free(w.cursor);
+	dropbox_end(w.dropbox, w.http);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	const char *why;
+	int rc;
+
+	msg_init(argv[0]);
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	if (argc - optind != 1)
+		return cli_usage("one REMOTE is needed");
+	remote = argv[optind];
+	why = dropbox_path_fault(remote, false);
+	if (why != NULL)
+		return cli_usage("%s: %s", remote, why);
+	stop_init();
+	return cli_close(wait_for_file());
+}
