@@ -54,6 +54,8 @@ more() { word more "$1"; }
 say() { word say "$1"; }
 # fact NAME:KIND VALUE: a member of the record; KIND is text, int or bool (yes or empty)
 fact() { word fact "$1" "$2"; }
+# mark NAME: %{NAME} in a text is how many seconds after the run's beginning this was
+mark() { word mark "$1"; }
 # unlock NAME: what is left to do needs this lock no more
 unlock() { word unlock "$1"; }
 
@@ -105,12 +107,15 @@ get() {
 # ---- what several scripts do ---------------------------------------------------------------------
 # Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
 
-# role: standby, active, primary, or nothing when the file is not there
-role() {
-	[ -e "$state/role" ] || return 0
-	role_word=unreadable
-	[ ! -f "$state/role" ] || [ ! -r "$state/role" ] || read -r role_word <"$state/role" || :
-	printf '%s\n' "$role_word"
+# unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
+unit_state() {
+	[ -d /run/systemd/system ] || { echo none; return; }
+	unit_word=$(svc-ctl is-active "$1") || case $? in
+	3) ;;
+	4) unit_word=inactive ;;
+	*) unit_word=unknown ;;
+	esac
+	echo "$unit_word"
 }
 
 # settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
@@ -118,7 +123,7 @@ role() {
 # work, and it asks nobody. Bounded; while wanted/claim exists it is not known to be so.
 settle_record() {
 	settled=0
-	if [ "$(role)" != active ]; then
+	if [ "$(mirror-role show)" != active ]; then
 		owner=$(mirror-head settle --owner "$primary" --from "$node" --timeout 5s) || return
 	else
 		owner=$(mirror-head settle --owner "$node" --timeout 5s) || settled=$?
@@ -129,13 +134,20 @@ settle_record() {
 	rm -f "$state/wanted/claim" || return 65
 }
 
+# backup_name KIND TIME [SECONDS]: the name of a backup with data of that time, or of so many seconds later
+backup_name() {
+	name_from=$(date -d "$2" +%s) || return 65
+	date -u -d "@$((name_from + ${3:-0}))" "+$1_backup_%Y%m%d_%H%M%S.db"
+}
+
 # put_backup FILE KIND TIME [OPTION...]: FILE among the backups, as $backup. A clock that begins at the same moment after
 # each power cut makes one name twice: where it holds another content the next second's name is taken.
 put_backup() {
-	put_file=$1 put_kind=$2 put_from=$(date -d "$3" +%s) put_n=0 put_status=73
+	put_file=$1 put_kind=$2 put_time=$3 put_n=0 put_status=73
 	shift 3
 	while [ "$put_status" -eq 73 ] && [ "$put_n" -lt 60 ]; do
-		backup=/backups/${put_kind}_backup_$(date -u -d "@$((put_from + put_n))" +%Y%m%d_%H%M%S).db
+		backup=$(backup_name "$put_kind" "$put_time" "$put_n") || return
+		backup=/backups/$backup
 		put_status=0 put_n=$((put_n + 1))
 		dbx-put -c "$@" "$put_file" "$backup" || put_status=$?
 	done
@@ -155,6 +167,7 @@ common_option() {
 	case $1 in
 	-h | --help) usage; exit 0 ;;
 	-V | --version) echo "$program $version"; exit 0 ;;
+	--) ;;
 	-*) usage_error "$1: unknown option" ;;
 	*) usage_error "$1: no operand is taken" ;;
 	esac
@@ -206,5 +219,6 @@ at_exit() {
 	126 | 127) code=70 ;;
 	12[89] | 1[3-9]? | 2??) code=75 ;;
 	esac
+	[ -z "${scratch-}" ] || rm -rf "$scratch"
 	exit "$code"
 }

@@ -497,15 +497,6 @@ put_backup() {
 	return 73
 }
 
-# settle_backup NAME: uploads the copy of that name, which wanted/NAME names; its upload may go on from an earlier one
-settle_backup() {
-	at=${1#failover_backup_} at=${at%.db}
-	clock_time=${at#*_} at=${at%_*}
-	put_backup "$(cat "$state/wanted/$1")" failover \
-		"$at ${clock_time%????}:${clock_time#??}" || return "$status"
-	rm -f "$state/wanted/$1"
-}
-
 # ---- readiness ------------------------------------------------------------------------------
 # The conditions of a failover, for its dry run and for the status page. Each leaves what it found in $fact, with its
 # number; one that is not met returns our code, with $why and $hint.

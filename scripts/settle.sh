@@ -37,9 +37,9 @@ never() {
 
 # settle_backup NAME: uploads the copy whose path wanted/NAME holds; its upload may go on from an earlier one
 settle_backup() {
-	backup_at=${1#failover_backup_} backup_at=${backup_at%.db}
-	backup_clock=${backup_at#*_} backup_at=${backup_at%_*}
-	put_backup "$(cat "$state/wanted/$1")" failover "$backup_at ${backup_clock%????}:${backup_clock#??} UTC" &&
+	day=${1#failover_backup_} day=${day%_*}
+	hour=${1#failover_backup_????????_} hour=${hour%.db} minute=${hour#??}
+	put_backup "$(cat "$state/wanted/$1")" failover "$day ${hour%????}:${minute%??}:${minute#??} UTC" &&
 		rm -f "$state/wanted/$1"
 }
 

@@ -129,8 +129,8 @@ TABLE
 -yn~-yn: unknown option
 --force~--force: unknown option
 --yes=1~--yes=1: unknown option
-extra~extra: unknown option
-''~: unknown option
+extra~extra: no operand is taken
+''~: no operand is taken
 -- extra~extra: no operand is taken
 -y --no~--yes and --no exclude each other
 TABLE
@@ -160,7 +160,7 @@ TABLE
 	called settle.sh <<'TABLE'
 x~x: no operand is taken
 -n~-n: unknown option
---~--: unknown option
+-- x~x: no operand is taken
 --bogus~--bogus: unknown option
 TABLE
 	nothing_done 8

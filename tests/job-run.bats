@@ -218,6 +218,20 @@ END
 	record '[.steps[].result] == ["failed", "ok", "ok"]'
 }
 
+@test "a moment that is marked stands in later texts, and only such a one" {
+	job_is <<'END'
+step one
+mark here
+sleep 0.3
+mark there
+note "after %{here} s and %{there} s, %{nowhere} 5%{ %"
+finish ok "at %{there}"
+END
+	run ./job.sh
+	expect 0 'after 0\.[012] s and 0\.[3-9] s, %\{nowhere\} 5%\{ %'
+	expect 0 '^at 0\.[3-9] '
+}
+
 @test "what a tool prints cannot pass for a word of the script" {
 	job_is <<'END'
 step one

@@ -14,12 +14,12 @@ setup() {
 	run mirror-role show
 	expect 0
 	[ -z "$output" ]
-	[ "$(mirror-role show --shell=my_)" = "my_role=''" ]
+	mirror-role show --shell=my_ | grep -qx "my_role=''"
 	for role in standby active primary; do
 		mirror-role set $role
 		[ "$(cat state/role)" = $role ]
 		[ "$(mirror-role show)" = $role ]
-		[ "$(mirror-role show --shell)" = "role='$role'" ]
+		mirror-role show --shell | grep -qx "role='$role'"
 	done
 	for bad in '' 'stand by' Active $'primary\nactive' $'\033[31m'; do
 		echo "$bad" >state/role
@@ -32,6 +32,31 @@ setup() {
 	mkfifo state/role
 	run timeout -s KILL 20 mirror-role show
 	expect 78 'not a regular file'
+}
+
+@test "check: may this host take over" {
+	run mirror-role check
+	expect 0 '^ROLE OK: the role is standby'
+	mirror-role set active
+	run mirror-role check --shell
+	expect 0 "^role='active'"
+	mirror-role set primary
+	run mirror-role check --as ready/role
+	expect 2 '"id":"ready/role"'
+	echo x >state/role
+	run mirror-role check
+	expect 3 '^ROLE UNKNOWN: '
+}
+
+@test "mark --served: the file has content then, and the same time" {
+	mirror-role mark
+	[ ! -s state/data-of ]
+	touch live.db
+	mirror-role mark --served
+	[ -s state/data-of ]
+	mirror-role mark
+	[ -s state/data-of ]
+	[ "$(date -u -r state/data-of +%FT%TZ)" = 2026-11-20T02:05:00Z ]
 }
 
 @test "set: what stands there is replaced, be it a link or no role; the file is everybody's to read" {
@@ -109,7 +134,7 @@ setup() {
 }
 
 @test "a command line that is none: 64" {
-	for args in '' 'show x' 'set' 'set Active' 'set active x' 'mark x' 'move' 'set active --shell' '--bogus show'; do
+	for args in '' 'show x' 'set' 'set Active' 'set active x' 'mark x' 'move' 'set active --shell' '--bogus show' 'show --json' 'set active --served'; do
 		# shellcheck disable=SC2086  # words
 		run mirror-role $args
 		expect 64 '^mirror-role: '

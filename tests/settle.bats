@@ -74,14 +74,14 @@ nothing_wanted() {
 	upload
 	: >pi2/state/wanted/claim
 	make_db copy.db
-	echo "$PWD/copy.db" >pi2/state/wanted/failover_backup_20261124_120000.db
+	echo "$PWD/copy.db" >pi2/state/wanted/failover_backup_20261124_123456.db
 	DROPBOX_CONTENT_URL=http://127.0.0.1:1 DROPBOX_API_URL=http://127.0.0.1:1 run settle
 	[ "$status" -eq 69 ] || [ "$status" -eq 75 ]
 	[ -e pi2/state/wanted/claim ]
-	[ -e pi2/state/wanted/failover_backup_20261124_120000.db ]
+	[ -e pi2/state/wanted/failover_backup_20261124_123456.db ]
 	dropbox_control reset
 	run settle
-	expect 0 'uploaded: /backups/failover_backup_20261124_120000.db'
+	expect 0 'uploaded: /backups/failover_backup_20261124_123456.db'
 	nothing_wanted
 }
 
@@ -100,7 +100,7 @@ nothing_wanted() {
 		expect 0
 		rows=$((rows + 1))
 	done <<-'END'
-		x.tmp|: >failover_backup_20261124_120000.db.tmp|0|
+		x.tmp|: >failover_backup_20261124_123456.db.tmp|0|
 		claim.tmp|: >claim.tmp|0|
 		notes~|: >notes~|65|notes~: nothing that a failover
 		.hidden|: >.hidden|65|.hidden: nothing that
@@ -117,9 +117,9 @@ nothing_wanted() {
 
 @test "a name in Dropbox that another content has gives way to the next second's" {
 	make_db copy.db
-	dropbox_control put '{"path":"/backups/failover_backup_20261124_120000.db","text":"other"}' >/dev/null
-	echo "$PWD/copy.db" >pi2/state/wanted/failover_backup_20261124_120000.db
+	dropbox_control put '{"path":"/backups/failover_backup_20261124_123456.db","text":"other"}' >/dev/null
+	echo "$PWD/copy.db" >pi2/state/wanted/failover_backup_20261124_123456.db
 	run settle
-	expect 0 'uploaded: /backups/failover_backup_20261124_120001.db'
+	expect 0 'uploaded: /backups/failover_backup_20261124_123457.db'
 	nothing_wanted
 }

@@ -23,6 +23,7 @@ room-check none
 installed-check --record none none
 holders-check dir
 mirror-role show
+mirror-role check
 TABLE
 }
 

@@ -363,6 +363,45 @@ static void __attribute__((format(printf, 3, 4))) fail(const char *said, const c
 
 /* --- the words of the script --- */
 
+/* Moments of the run, in milliseconds from its beginning: `%{NAME}` in a text is that many seconds. */
+static struct mark {
+	char name[24];
+	int64_t ms;
+} marks[4];
+static size_t mark_count;
+
+static void set_mark(const char *name)
+{
+	struct mark m = { .ms = clock_ms() - job.started_ms };
+
+	snprintf(m.name, sizeof m.name, "%s", name);
+	if (mark_count < sizeof marks / sizeof *marks)
+		marks[mark_count++] = m;
+}
+
+/* The last moment of that name counts. */
+static const char *with_marks(char *buf, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	while (*text != '\0' && n + 1 < size) {
+		size_t len = strncmp(text, "%{", 2) == 0 ? strcspn(text, "}") : 0, at = mark_count;
+
+		while (len > 0 && at > 0 && strncmp(marks[at - 1].name, text + 2, len - 2) != 0)
+			at--;
+		if (len == 0 || at == 0 || text[len] != '}') {
+			buf[n++] = *text++;
+			continue;
+		}
+		n += (size_t)snprintf(buf + n, size - n, "%lld.%lld", (long long)(JOBRECORD_TENTHS(marks[at - 1].ms) / 10),
+				      (long long)(JOBRECORD_TENTHS(marks[at - 1].ms) % 10));
+		text += len + 1;
+		n = n < size ? n : size - 1;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
 static void unlock(const char *name)
 {
 	for (size_t i = 0; i < lock_count; i++)
@@ -380,7 +419,12 @@ static void note(const char *text, bool *flag)
 static void obey(const char *word, const char *const *field)
 {
 	const char *a = field[0], *b = field[1], *c = field[2];
-	char line[TEXT];
+	char line[TEXT], text[2][TEXT];
+
+	if (mark_count > 0) {
+		a = with_marks(text[0], sizeof *text, a);
+		b = with_marks(text[1], sizeof *text, b);
+	}
 
 	if (strcmp(word, "step") == 0) {
 		begin_step(a);
@@ -411,6 +455,8 @@ static void obey(const char *word, const char *const *field)
 			snprintf(line, sizeof line, "job-run: %s: not a fact for the record: %s", a, b);
 			hold(COMPLAINT, line);
 		}
+	} else if (strcmp(word, "mark") == 0) {
+		set_mark(a);
 	} else if (strcmp(word, "unlock") == 0) {
 		unlock(a);
 	} else if (strcmp(word, "undo") == 0) {

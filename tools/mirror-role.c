@@ -2,8 +2,9 @@
  * mirror-role - what this host is: primary, standby, or active, a standby that serves in place of the primary
  *
  *	mirror-role show [--shell]
+ *	mirror-role check [--json | --as ID | --shell]
  *	mirror-role set WORD
- *	mirror-role mark
+ *	mirror-role mark [--served]
  *
  * The role is one word in a file, the old or the new one after any crash. A host that becomes active keeps the time of
  * its data first: to serve gives the database a new time, and it lacks what was entered on the primary all the same.
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/exits.h"
 #include "lib/file.h"
@@ -30,8 +32,9 @@
 
 #define LOCK_WAIT_MS 60000	/* it is held for moments */
 
-static const char *const names[] = { "role", NULL };
-static struct shell answer = { .names = names };
+static const char *const names[] = { CHECK_NAMES, "role", NULL };
+static struct check_form form = { .shell.names = names };
+static bool served;
 static char *role_file, *role_lock, *mark_file, *news_file;
 
 /* The role of this name, or NULL. */
@@ -74,22 +77,43 @@ static int show(void)
 	const char *role;
 	int rc = read_role(&role);
 
-	shell_set(&answer, "role", role);
-	if (rc == EX_OK && role != NULL && !shell_asked(&answer))
+	shell_set(&form.shell, "role", role);
+	if (rc == EX_OK && role != NULL && !shell_asked(&form.shell))
 		puts(role);
-	return rc;
+	return shell_end(&form.shell, rc);
 }
 
-/* Keeps the time of the data in an empty file, unless it is kept already, or there is no database. */
+/* May this host take over? */
+static int check(void)
+{
+	struct check c;
+	const char *role;
+	int rc;
+
+	check_init(&c, "ROLE", role_file, &form);
+	rc = read_role(&role);
+	check_text(&c, "role", role);
+	if (rc != EX_OK)
+		return check_done(&c, STATE_UNKNOWN, "%s: neither standby nor active", role_file);
+	if (role != NULL && strcmp(role, "primary") == 0)
+		return check_done(&c, STATE_CRITICAL, "%s: this is the primary; a failover is for the standby", role_file);
+	return check_done(&c, STATE_OK, "the role is %s", role != NULL ? role : "standby");
+}
+
+/*
+ * Keeps the time of the data in a file, unless it is kept already, or there is no database. It has content when
+ * somebody could enter something here.
+ */
 static int keep_time(void)
 {
-	const char *live = setting("live");
+	static const char word[] = "served\n";
+	size_t len = served ? strlen(word) : 0;
 	struct timespec times[2];
 	struct stat st;
 	char *tmp;
 	int fd, rc;
 
-	if (lstat(mark_file, &st) == 0 || stat(live, &st) != 0)
+	if (lstat(mark_file, &st) == 0 ? st.st_size > 0 || !served : stat(setting("live"), &st) != 0)
 		return EX_OK;
 	tmp = file_sibling(mark_file, ".tmp");
 	if (tmp == NULL)
@@ -98,7 +122,7 @@ static int keep_time(void)
 	unlink(tmp);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	times[0] = times[1] = st.st_mtim;
-	if (fd < 0 || futimens(fd, times) != 0) {
+	if (fd < 0 || file_write(fd, word, len) != 0 || futimens(fd, times) != 0) {
 		msg_errno(mark_file, "cannot write");
 		rc = file_write_status(errno);
 	} else {
@@ -166,20 +190,29 @@ static int mark(void)
 	return rc == EX_OK ? keep_time() : rc;
 }
 
+static bool is_verb(char **words, int count, const char *verb, int wanted)
+{
+	return count == wanted && strcmp(words[0], verb) == 0;
+}
+
 static int act(char **words, int count)
 {
-	const char *verb = words[0];
 	int rc;
 
 	rc = config_load();
 	if (rc == EX_OK)
 		rc = setting_check();
 	if (rc != EX_OK)
-		return rc;
+		return shell_end(&form.shell, is_verb(words, count, "check", 1) ? STATE_UNKNOWN : rc);
 	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
 	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 || asprintf(&news_file, "%s/news", setting("state")) < 0)
 		abort();
-	rc = strcmp(verb, "show") == 0 ? show() : count == 2 ? set(words[1]) : mark();
+	if (is_verb(words, count, "show", 1))
+		rc = show();
+	else if (is_verb(words, count, "check", 1))
+		rc = check();
+	else
+		rc = count == 2 ? set(words[1]) : mark();
 	free(role_file);
 	free(role_lock);
 	free(mark_file);
@@ -188,21 +221,23 @@ static int act(char **words, int count)
 }
 
 static const struct option_row options[] = {
-	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "of show: the same as an assignment for a shell" }, { .name = NULL },
+	{ 0, "served", NULL, option_flag, &served, "of mark: somebody could enter something here" },
+	CHECK_OPTIONS(form, "host"),
 };
 static const struct command command = {
-	.usage = "show [--shell]\nset WORD\nmark",
+	.usage = "show [--shell]\ncheck [--json | --as ID | --shell]\nset WORD\nmark [--served]",
 	.about = "What this host is: primary, standby, or active, a standby that serves in place of\n"
-		 "the primary. set also keeps the time of the data of a host that becomes active;\n"
-		 "mark keeps that time alone.",
+		 "the primary. check: may it take over? set also keeps the time of the data of a host\n"
+		 "that becomes active; mark keeps that time alone.",
 	.options = options,
+	.after = "Exit status of check: 0 OK, 2 CRITICAL, 3 UNKNOWN.",
 };
 
 int main(int argc, char **argv)
 {
+	bool showing, checking;
 	int rc, count;
 	char **words;
-	bool showing;
 
 	msg_init(argv[0]);
 	stop_init();
@@ -211,14 +246,17 @@ int main(int argc, char **argv)
 		return rc;
 	words = argv + optind;
 	count = argc - optind;
-	showing = count == 1 && strcmp(words[0], "show") == 0;
-	if (!showing && !(count == 1 && strcmp(words[0], "mark") == 0) && !(count == 2 && strcmp(words[0], "set") == 0))
-		return cli_usage("one of show, set WORD and mark is needed");
+	showing = is_verb(words, count, "show", 1);
+	checking = is_verb(words, count, "check", 1);
+	if (!showing && !checking && !is_verb(words, count, "mark", 1) && !is_verb(words, count, "set", 2))
+		return cli_usage("one of show, check, set WORD and mark is needed");
 	if (count == 2 && role_of(words[1]) == NULL)
 		return cli_usage("%s: neither standby, active nor primary", words[1]);
-	if (shell_asked(&answer) && !showing)
-		return cli_usage("--shell is for show");
-	rc = shell_end(&answer, act(words, count));
+	if ((shell_asked(&form.shell) && !showing && !checking) || ((form.json || form.id != NULL) && !checking))
+		return cli_usage("--shell is for show and check, --json and --as are for check");
+	if (served && !is_verb(words, count, "mark", 1))
+		return cli_usage("--served is for mark");
+	rc = act(words, count);
 	setting_free();
 	config_free();
 	return cli_close(rc);
