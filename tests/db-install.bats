@@ -258,10 +258,12 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	app_dies
 	sqlite3 live 'PRAGMA journal_mode=DELETE' >/dev/null
 	chown 65534:65534 ./*
-	# root's idle descriptor is out of its sight
+	# root's idle descriptor is out of its sight, and not out of the kernel's
 	exec 9<live
-	run as_nobody db-install --json -v new live
+	run as_nobody db-install new live
 	exec 9<&-
+	expect 73 '^db-install: live: in use by a process that cannot be seen$'
+	run as_nobody db-install --json -v new live
 	expect 0 "live: other users' processes cannot be seen"
 	[ "$(jq -r .processes <<<"$(grep '^{' <<<"$output")")" = own ]
 	holds live 'new 300'

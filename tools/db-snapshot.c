@@ -129,7 +129,7 @@ static int look_at_source(struct snapshot *s)
 	} else if (n < (ssize_t)sizeof head || memcmp(head, "SQLite format 3", 16) != 0) {
 		msg_err(s->src, "not a SQLite database");
 		rc = EX_DATAERR;
-	} else if (s->st.st_size < (head[16] << 8 | head[17])) {
+	} else if (s->st.st_size < (head[16] == 0 ? 65536 : head[16] << 8)) {
 		/* what is missing SQLite would take for zeros */
 		msg_err(s->src, "not one page of it is whole");
 		rc = EX_DATAERR;
