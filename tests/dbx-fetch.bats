@@ -839,7 +839,9 @@ ROWS
 		run env DROPBOX_TOKEN_URL="${DROPBOX_TOKEN_URL/127.0.0.1/127.0.0.4}" dbx-fetch -o out2 /a.bin
 		expect 69
 		# plain http where TLS is spoken, and TLS where plain http is
-		run env DROPBOX_API_URL="${DROPBOX_API_URL/https/http}" dbx-fetch -o out2 /a.bin
+		# (the token's too: curl 8.14 sends a plain request by a TLS connection that it has kept to that port)
+		run env DROPBOX_API_URL="${DROPBOX_API_URL/https/http}" DROPBOX_TOKEN_URL="${DROPBOX_TOKEN_URL/https/http}" \
+			dbx-fetch -o out2 /a.bin
 		[ "$status" -ne 0 ]
 		[ ! -e out2 ]
 	)
