@@ -553,8 +553,11 @@ static struct way {
 
 /* ---- judges ---- */
 
-/* SQLite's verdict; on a writable copy, because it forgets CHECK constraints of a database it cannot write. */
-static bool sqlite_finds(const char *path, const char *pragma, char *why, size_t size)
+/*
+ * SQLite's verdict; on a writable copy, because it forgets CHECK constraints of a database it cannot write. Without
+ * modules it does not look into virtual tables, which SQLite's quick check does since 3.44 and ours leaves to the full one.
+ */
+static bool sqlite_finds(const char *path, const char *pragma, bool modules, char *why, size_t size)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *s = NULL;
@@ -562,6 +565,8 @@ static bool sqlite_finds(const char *path, const char *pragma, char *why, size_t
 	bool found = false;
 
 	snprintf(why, size, "ok");
+	if (rc == SQLITE_OK && !modules)
+		rc = sqlite3_drop_modules(db, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, pragma, -1, &s, NULL);
 	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -634,7 +639,7 @@ static bool try_case(uint64_t number, const char *dir, struct way *w, bool keep)
 	alarm(2 * LIMIT_MS / 1000);
 	judge(path, DBCHECK_FULL, (unsigned)(1 + number % 3), &full);
 	judge(path, DBCHECK_QUICK, 1, &quick);
-	theirs = sqlite_finds(path, "PRAGMA integrity_check(1)", why, sizeof why);
+	theirs = sqlite_finds(path, "PRAGMA integrity_check(1)", true, why, sizeof why);
 	w->cases++;
 	if (theirs && full.state == STATE_OK) {
 		printf("MISSED case %" PRIu64 " (%s): integrity_check: %s\n", number, w->name, why);
@@ -644,7 +649,7 @@ static bool try_case(uint64_t number, const char *dir, struct way *w, bool keep)
 		printf("MISSED case %" PRIu64 " (%s): full is OK, quick: %s\n", number, w->name, quick.text);
 		fine = false;
 	}
-	if (quick.state == STATE_OK && theirs && sqlite_finds(path, "PRAGMA quick_check(1)", why, sizeof why)) {
+	if (quick.state == STATE_OK && theirs && sqlite_finds(path, "PRAGMA quick_check(1)", false, why, sizeof why)) {
 		printf("MISSED case %" PRIu64 " (%s): quick_check: %s\n", number, w->name, why);
 		fine = false;
 	}
