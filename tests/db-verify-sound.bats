@@ -221,15 +221,21 @@ zero() {
 	for level in quick full; do verdict 2 'CRITICAL: t.db: index sqlite_autoindex_t_1: 1 malformed page' -l $level t.db; done
 }
 
-# A definition as a newer SQLite may have written it, of each type.
-@test "a definition that SQLite cannot read is named, and its pages are judged as they are" {
-	sqlite3 -bail sound.db "PRAGMA page_size = 512; CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT); CREATE INDEX ix ON t (a);
-		CREATE TABLE w (a TEXT PRIMARY KEY, b) WITHOUT ROWID; CREATE INDEX iw ON w (b); CREATE TABLE u (a UNIQUE);
-		CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END;
+# objects ENCODING: sound.db, with an object of each type
+objects() {
+	rm -f sound.db
+	sqlite3 -bail sound.db "PRAGMA page_size = 512; PRAGMA encoding = '$1'; CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT);
+		CREATE INDEX ix ON t (a); CREATE TABLE w (a TEXT PRIMARY KEY, b) WITHOUT ROWID; CREATE INDEX iw ON w (b);
+		CREATE TABLE u (a UNIQUE); CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END;
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO t SELECT i, 'a' || i, i FROM n;
-		INSERT INTO w SELECT a, b FROM t; INSERT INTO u SELECT a FROM t"
-	while IFS='|' read -r name old new; do
+		INSERT INTO w SELECT a, b FROM t; INSERT INTO u SELECT a FROM t; CREATE VIEW \"ä😀\" AS SELECT 1"
+}
+
+# As a newer SQLite may have written it.
+@test "a definition that SQLite cannot read is named, and its pages are judged as they are" {
+	while IFS='|' read -r encoding name old new; do
 		echo "# $name"
+		objects "$encoding"
 		cp sound.db t.db
 		schema t.db "UPDATE sqlite_schema SET sql = replace(sql, '$old', '$new') WHERE name = '$name'"
 		[ "$(sqlite3 t.db 'PRAGMA integrity_check' 2>&1)" != ok ]
@@ -248,12 +254,39 @@ zero() {
 			verdict 2 "CRITICAL: bad.db: (table|index) $damaged: 1 malformed page" bad.db
 		done
 	done <<-'ROWS'
-		t|b INT|b NEW ! TYPE
-		ix|(a)|(a) NEWLY (b)
-		w|b)|b) NEWLY,
-		u|UNIQUE|UNIQUE ON NEW MOON
-		v|a FROM|group_concat(a ORDER BY b ! c) FROM
-		tr|SELECT 1|SELECT NEW WORDS 1
+		UTF-8|t|b INT|b NEW ! TYPE
+		UTF-16le|ix|(a)|(a) NEWLY (b)
+		UTF-16be|w|b)|b) NEWLY,
+		UTF-8|u|UNIQUE|UNIQUE ON NEW MOON
+		UTF-16le|v|a FROM|group_concat(a ORDER BY b ! c) FROM
+		UTF-16be|ä😀|SELECT|SELECT ! NEW
+		UTF-8|tr|SELECT 1|SELECT NEW WORDS 1
+	ROWS
+}
+
+@test "a row of the schema that is no whole definition is damage" {
+	while IFS='|' read -r encoding change; do
+		objects "$encoding"
+		schema sound.db "$change"
+		for level in quick full; do
+			verdict 2 'CRITICAL: sound.db: (schema: [12] rows? that (is|are) no whole definitions? \(row [0-9]|table u: 1 reference to no page)' -l $level sound.db || { echo "$change"; false; }
+		done
+		verdict 2 CRITICAL -l header --table t sound.db || [[ $change == *rootpage* ]]
+	done <<-'ROWS'
+		UTF-8|UPDATE sqlite_schema SET sql = replace(sql, 'UNIQUE)', 'UNIQUE ! NEW') WHERE name = 'u'
+		UTF-16le|UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELECT ''a FROM t' WHERE name = 'v'
+		UTF-16be|UPDATE sqlite_schema SET sql = replace(sql, 'END', '') WHERE name = 'tr'
+		UTF-8|UPDATE sqlite_schema SET sql = replace(sql, 'CREATE', 'CRXATE') WHERE name = 'ix'
+		UTF-8|UPDATE sqlite_schema SET sql = replace(sql, 'a ', char(1) || ' ') WHERE name = 'v'
+		UTF-8|UPDATE sqlite_schema SET sql = NULL WHERE name = 'u'
+		UTF-16le|UPDATE sqlite_schema SET name = 'uu' WHERE name = 'u'
+		UTF-8|UPDATE sqlite_schema SET type = 'index' WHERE name = 'u'
+		UTF-8|UPDATE sqlite_schema SET tbl_name = 'w' WHERE name = 'ix'
+		UTF-8|UPDATE sqlite_schema SET rootpage = 99999 WHERE name = 'u'
+		UTF-8|UPDATE sqlite_schema SET rootpage = 5 WHERE name = 'v'; UPDATE sqlite_schema SET sql = 'CREATE VIEW' WHERE name = 'v'
+		UTF-16be|DELETE FROM sqlite_schema WHERE name = 't'
+		UTF-8|DELETE FROM sqlite_schema WHERE name = 'u'
+		UTF-8|INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE name = 'v'
 	ROWS
 }
 
