@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +171,66 @@ int config_find(const char *text, size_t len, const char *name, struct buf *out,
 	return found;
 }
 
+/* Behind a line that is no assignment: what systemd takes for its value, quotes and all, belongs to it. */
+static const char *skip_line(const char *p, const char *end)
+{
+	while (p < end && *p != '=' && !newline(*p))
+		p++;
+	if (p < end && *p == '=')
+		p = value(p + 1, end, NULL);
+	return p != NULL ? p : end;
+}
+
+void config_each(const char *text, size_t len, config_take *take)
+{
+	const char *nul = memchr(text, '\0', len), *end = nul != NULL ? nul : text + len;
+	struct item it = { .next = text };
+	unsigned line = 1;
+	int more;
+
+	for (const char *p = text; (more = next_item(p, end, &it)) != 0; p = it.next, it.value = NULL) {
+		while (p < it.begin)
+			line += *p++ == '\n';
+		if (more < 0 && it.value == NULL) {
+			take(NULL, "", line);
+			it.next = skip_line(it.begin, end);
+		} else {
+			struct buf out = BUF_INIT(len);
+			char *name = strndup(it.name, it.name_len);
+
+			if (name == NULL)
+				abort();
+			value(it.value, end, &out);
+			take(name, buf_text(&out), line);
+			free(name);
+			buf_free(&out);
+			it.next = more > 0 ? it.next : end;
+		}
+		while (p < it.next)
+			line += *p++ == '\n';
+	}
+	if (nul != NULL)
+		take(NULL, "", line);
+}
+
+/* Does our user belong to the file's group by the system's list, but not yet this process? Groups come with the login. Keeps errno. */
+static bool joined_since(const char *path)
+{
+	struct passwd *pw;
+	gid_t groups[256];
+	int n = sizeof groups / sizeof *groups, error = errno;
+	bool listed = false;
+	struct stat st;
+
+	pw = getpwuid(geteuid());
+	if (pw != NULL && stat(path, &st) == 0 && (st.st_mode & S_IRGRP) != 0 && !group_member(st.st_gid) &&
+	    getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) >= 0)
+		for (int i = 0; i < n && !listed; i++)
+			listed = groups[i] == st.st_gid;
+	errno = error;
+	return listed;
+}
+
 /* Reads the file behind path into out. EX_NOINPUT (silent) when there is none. */
 static int read_checked(const char *path, struct buf *out)
 {
@@ -179,6 +241,11 @@ static int read_checked(const char *path, struct buf *out)
 
 	if (fd < 0 && errno == ENOENT)
 		return EX_NOINPUT;
+	if (fd < 0 && errno == EACCES && joined_since(path)) {
+		msg_err(path, "cannot open: this session began before its user joined the group of that file");
+		msg_hint("log in again");
+		return EX_NOPERM;
+	}
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		msg_errno(path, "cannot open");
 		goto out;

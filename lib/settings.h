@@ -12,7 +12,7 @@
 
 /*
  * Reads the file if there is one, and the credentials. EX_OK, or EX_CONFIG (reported): unreadable, too open, not a
- * line, a credential that is no text.
+ * line, a credential that is no text. EX_NOPERM (reported): its group came to our user after his login.
  */
 int config_load(void);
 /* The value, or NULL. Valid until config_free. */
@@ -37,5 +37,12 @@ struct buf;
  * 1 found, 0 not, -1 with the number of the bad line in *line.
  */
 int config_find(const char *text, size_t len, const char *name, struct buf *out, unsigned *line);
+
+/*
+ * Every assignment of text in its order, as systemd takes them for a service: an open quote ends with the text, a line
+ * that is none is passed over, and from a NUL on all is. Then name is NULL. line is where the assignment, or that, begins.
+ */
+typedef void config_take(const char *name, const char *value, unsigned line);
+void config_each(const char *text, size_t len, config_take *take);
 
 #endif

@@ -292,9 +292,10 @@ int unit_look(struct unit *u, struct unit_look *l)
 
 void unit_program(struct unit *u, char out[PATH_MAX])
 {
-	static const char command[] = "sasbttttuii";	/* of org.freedesktop.systemd1(5): the path first */
+	static const char command[] = "sasbttttuii";	/* of org.freedesktop.systemd1(5): the path first, then argv */
 	sd_bus_message *m = NULL;
-	const char *path = "";
+	char **argv = NULL;
+	const char *path = "", *base;
 
 	*out = '\0';
 	bound_calls(u);
@@ -302,8 +303,18 @@ void unit_program(struct unit *u, char out[PATH_MAX])
 				"a(sasbttttuii)") >= 0 &&
 	    sd_bus_message_enter_container(m, 'a', "(sasbttttuii)") > 0 &&
 	    sd_bus_message_enter_container(m, 'r', command) > 0 && sd_bus_message_read(m, "s", &path) >= 0 &&
-	    *path == '/' && strlen(path) < PATH_MAX)
-		snprintf(out, PATH_MAX, "%s", path);
+	    sd_bus_message_read_strv(m, &argv) >= 0) {
+		/* env-exec FILE COMMAND becomes COMMAND */
+		base = strrchr(path, '/');
+		if (base != NULL && strcmp(base, "/env-exec") == 0 && access(path, F_OK) == 0 && argv != NULL &&
+		    argv[0] != NULL && argv[1] != NULL && argv[2] != NULL)
+			path = argv[2];
+		if (*path == '/' && strlen(path) < PATH_MAX)
+			snprintf(out, PATH_MAX, "%s", path);
+	}
+	for (char **arg = argv; arg != NULL && *arg != NULL; arg++)
+		free(*arg);
+	free(argv);
 	sd_bus_message_unref(m);
 }
 

@@ -42,8 +42,8 @@ void unit_close(struct unit *u);	/* NULL is fine */
 int unit_look(struct unit *u, struct unit_look *l);
 
 /*
- * What a service would start at first: an absolute path, or "" where systemd has none. For the start alone systemd
- * looks whether it is there. Silent when it cannot be asked.
+ * What a service would start at first: an absolute path, or "" where systemd has none; behind env-exec, which is there, the
+ * command that it becomes. For the start alone systemd looks whether it is there. Silent when it cannot be asked.
  */
 void unit_program(struct unit *u, char out[PATH_MAX]);
 

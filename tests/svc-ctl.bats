@@ -277,6 +277,14 @@ teardown() {
 	expect 3 '^hollow.service: inactive \(dead\), static, /opt/venv/bin/app is not there$'
 	run svc --json status hollow
 	expect 3 '"missing":"/opt/venv/bin/app"'
+	# env-exec becomes its command
+	printf '#!/bin/sh\n' | host sh -c 'cat >/tmp/env-exec && chmod 755 /tmp/env-exec'
+	printf '[Service]\nExecStart=/tmp/env-exec /opt/app/.env /opt/venv/bin/app -x\n' | unit hollow.service
+	run svc status hollow
+	expect 3 '/opt/venv/bin/app is not there$'
+	host rm /tmp/env-exec
+	run svc status hollow
+	expect 3 '/tmp/env-exec is not there$'
 	run svc status -- -.mount
 	expect 0 '^-.mount: active \(mounted\)'
 	printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' | unit sleeper.timer

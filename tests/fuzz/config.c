@@ -6,6 +6,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+static size_t taken;
+
+static void take(const char *name, const char *value, unsigned line)
+{
+	if (line == 0)
+		abort();
+	taken += (name != NULL ? strlen(name) : 0) + strlen(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const char *const names[] = { "A", "DROPBOX_APP_KEY", "" };
@@ -23,5 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	if (bad[0] != bad[2] || bad[1] != bad[2])
 		abort();
+	taken = 0;
+	config_each(text, len, take);
+	if (taken > len)
+		abort();	/* nothing is taken twice */
 	return 0;
 }

@@ -28,8 +28,36 @@ static const struct { const char *text, *value; unsigned line; } table[] = {
 	{ "A=\"open\n", NULL, 1 }, { "B=x\\\ny\nA='open", NULL, 3 }, { "=x\n", NULL, 1 }, { "\xc3\xa9=x\n", NULL, 1 },
 };
 
+/* What systemd passes over: `NAME=VALUE;` for each assignment, `-LINE;` for each line that is none (tried there too). */
+static const struct { const char *text, *all; size_t len; } every[] = {
+	{ .text = "A=1\nB = 'x y' \n#c\nA=2", .all = "A=1;B=x y;A=2;" }, { .text = "no\nA=1\n", .all = "-1;A=1;" },
+	{ .text = "export A=\"x\nB=y\"\nC=1\n", .all = "-1;C=1;" }, { .text = "A=\"open \nB=y\n", .all = "A=open \nB=y\n;" },
+	{ .text = "\n\n1A=x\\\nB=2\nC=3", .all = "-3;C=3;" }, { .text = "=x\nA=\n", .all = "-1;A=;" },
+	{ .text = "export A='open\nB=1\n", .all = "-1;" }, { .text = "A=1\nB=\0C=2\n", .all = "A=1;B=;-2;", .len = 12 },
+	{ .text = "  x\r\nA=1\r\n", .all = "-1;A=1;" }, { .text = "", .all = "" },
+};
+
+static struct buf seen = BUF_INIT(CONFIG_MAX);
+
+static void note(const char *name, const char *value, unsigned line)
+{
+	char text[64];
+
+	if (name != NULL)
+		snprintf(text, sizeof text, "%s=%s;", name, value);
+	else
+		snprintf(text, sizeof text, "-%u;", line);
+	buf_adds(&seen, text);
+}
+
 int main(void)
 {
+	for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
+		buf_clear(&seen);
+		config_each(every[i].text, every[i].len > 0 ? every[i].len : strlen(every[i].text), note);
+		check(strcmp(buf_text(&seen), every[i].all) == 0, "'%s': '%s'", every[i].text, buf_text(&seen));
+	}
+	buf_free(&seen);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		struct buf out = BUF_INIT(CONFIG_MAX);
 		unsigned line;
