@@ -3,7 +3,8 @@
 #
 # What always holds: a sandbox is that of the unit itself, as systemd has it now; what could not be looked at is
 # unknown, never OK; each finding names the object, the cause and a command; nothing is changed: one file is
-# made, renamed and removed where the database lives. As root nothing is run that the application's user could have written.
+# made, renamed and removed where the database lives. Root runs nothing that others could have written; what has to run of the
+# application does so as its owner or its user, away from our terminal.
 # shellcheck disable=SC2317  # what sees a layer is called by its name
 set -eu
 self=$(readlink -f "$0")
@@ -16,11 +17,11 @@ usage() {
 usage: ctv-doctor.sh [LAYER...]
 
 Looks at each layer that has broken in practice. As root: this host, then each
-job's layers as its own user in its unit's sandbox. As a member of ctvapps:
-what can be seen without. With LAYER: these only, as who runs it, from here.
+job's layers as its own user in its unit's sandbox. As an operator (a member of
+ctvsync): what can be seen without. With LAYER: these only, from here.
 
-  of the host      units timers port holders clock page
-  of the jobs      settings programs state log data database disk code token
+  of the host      units timers port holders clock page code trust
+  of the jobs      settings programs state log data database disk token
   of the watch     state round alerts
   of the program   data opening versions
 
@@ -31,8 +32,8 @@ Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 END
 }
 
-host_layers='units timers port holders clock page'
-job_layers='settings programs state log data database disk code token'
+host_layers='units timers port holders clock page code trust'
+job_layers='settings programs state log data database disk token'
 watch_layers='state round alerts'
 app_layers='data opening versions'
 
@@ -58,7 +59,7 @@ worst=0 layers=0 bad=
 
 # line MARK TEXT: of the layer
 line() {
-	printf '%s %-9s %s\n' "$1" "$layer" "$2"
+	printf '%s %-9s %s\n' "$1" "$layer" "$(plain "$2")"
 }
 
 # count_in RANK LAYER...: into the verdict
@@ -75,7 +76,7 @@ found() {
 	findings=yes
 	count_in "$1" "$layer"
 	line "$2" "$3"
-	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$4"
+	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$(plain "$4")"
 }
 
 critical() { found 3 "$cross" "$@"; }
@@ -104,7 +105,7 @@ verdict() {
 	esac
 	judged=yes
 	bad=${bad:- all is in order}
-	echo "DOCTOR $word:$bad | layers=$layers"
+	printf 'DOCTOR %s:%s | layers=%s\n' "$word" "$bad" "$layers"
 	exit "$code"
 }
 
@@ -173,12 +174,13 @@ in_sandbox() {
 		set -- "$@" -p "$setting"
 	done <"$scratch/sandbox"
 	[ $# -gt 0 ] || { critical "$of: not there" "make install ROLE=$kind"; return; }
-	# the application need not be able to read our settings
+	# the application can read neither our settings nor our state
+	[ "$of" != "$unit" ] || set -- "$@" -E "CTV_DOCTOR_ROLE=$role_is"
 	[ "$of" != "$unit" ] || set -- "$@" -E CTV_ENV_FILE=/nonexistent -E "DATABASE_PATH=$live" -E "CTV_APP_DIR=$app" \
 		-E "CTV_SERVICE=$unit" -E "CTV_STATE_DIR=$state" -E "CTV_NODE=$node"
 	# shellcheck disable=SC2086  # words
 	report=$(systemd-run --quiet --wait --pipe --collect --unit="$name" -E "LANG=${LANG-}" -E "LC_ALL=${LC_ALL-}" \
-		"$@" -- "$self" $inner 2>"$scratch/err") || :
+		"$@" -- "$self" $inner 2>&1 </dev/null) || :
 	tally=${report##*
 }
 	case $tally in
@@ -188,11 +190,11 @@ in_sandbox() {
 	"DOCTOR CRITICAL: "*) rank=3 ;;
 	*)
 		cause=$(journalctl -q -o cat -p err -u "$name" 2>/dev/null | sed "s/^$name.service: //; s,/run/systemd/unit-root,,; q")
-		critical "$of: cannot be entered: ${cause:-$(tail -n 1 "$scratch/err")}" "systemctl cat $of; systemd-tmpfiles --create"
+		critical "$of: cannot be entered: ${cause:-$tally}" "systemctl cat $of; systemd-tmpfiles --create"
 		return
 		;;
 	esac
-	printf '%s\n' "${report%?"$tally"}"
+	printf '%s\n' "${report%?"$tally"}" | LC_ALL=C tr -d '\000-\010\013-\037\177'
 	layers=$((layers + ${tally##*=}))
 	tally=${tally#*: }
 	# shellcheck disable=SC2086  # words
@@ -275,20 +277,16 @@ see_port() {
 
 see_holders() {
 	about "$unit" || return
-	held=$(holders "$live")
 	fact="nobody has $live open"
 	[ "$(id -u)" -eq 0 ] || unknown "whether others than $(id -un) have $live open is for root to see" "sudo $program"
-	# shellcheck disable=SC2086  # `pid (name)` pairs
-	set -- $held
-	while [ $# -gt 1 ]; do
+	for pid in $(holders_of "$live"); do
 		if [ -z "$serves" ]; then
-			critical "$live: in use by $1 $2, and would not be replaced" "systemctl status $1"
-		elif ! grep -qsxF "0::$group" "/proc/$1/cgroup"; then
-			warning "$live: in use by $1 $2, which is not of $unit" "systemctl status $1"
+			critical "$live: in use by $pid ($(name_of "$pid")), and would not be replaced" "systemctl status $pid"
+		elif ! grep -qsxF "0::$group" "/proc/$pid/cgroup"; then
+			warning "$live: in use by $pid ($(name_of "$pid")), which is not of $unit" "systemctl status $pid"
 		else
 			fact="$unit has $live open"
 		fi
-		shift 2
 	done
 }
 
@@ -326,15 +324,15 @@ see_page() {
 
 see_settings() {
 	file=${CTV_ENV_FILE:-/etc/ctv-db-sync.env}
-	[ -e "$file" ] || critical "$file: not there" "make install ROLE=$kind; dbx-auth login"
+	[ -e "$file" ] || [ -n "${CTV_DOCTOR_ROLE-}" ] || critical "$file: not there" "make install ROLE=$kind; dbx-auth login"
 	if ! try ctv-conf CTV_NODE ''; then
-		case " $(id -Gn) " in *" ctvapps "*) ;; *) hint=${hint:-"sudo $program"} ;; esac
-		critical "$why" "${hint:-chgrp ctvapps $file; chmod 640 $file}"
+		case " $(id -Gn) " in *" ctvsync "*) ;; *) hint=${hint:-"sudo $program"} ;; esac
+		critical "$why" "${hint:-chown root:ctvsync $file; chmod 640 $file}"
 		return
 	fi
 	try settings || { critical "$why" "$hint"; return; }
 	settings
-	role_is=$(role)
+	role_is=${CTV_DOCTOR_ROLE:-$(role)}
 	case $role_is in
 	standby) ;;
 	active | primary) serves=yes ;;
@@ -345,11 +343,16 @@ see_settings() {
 	fact="$file, $(rights "$file" 2>&1); $node, $kind"
 }
 
-tools='age-check alert-post backup-names ctv-conf db-install db-snapshot db-verify dbx-auth dbx-cp dbx-fetch dbx-ls
-	dbx-put dbx-rm holders-check http-probe installed-check job-run mirror-head mirror-role room-check
-	status-render svc-ctl'
-scripts='cli-db-sync.sh ctv-doctor.sh daily-download.sh daily-upload.sh failback-to-pi-ctv.sh failover-to-pi2.sh mirror-status.sh
-	settle.sh standby-check.sh unit-alert.sh code-check.sh update-code.sh cli_db_sync.py'
+# programs KIND: the names of those that belong here; install.sh lists what it has installed, a checkout is what it is
+programs() {
+	if [ -e "$here/programs" ]; then
+		sed -n "s/^$1 //p" "$here/programs"
+	elif [ "$1" = tool ]; then
+		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
+	else
+		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|oldlib\|clone\)\.sh$/d'
+	fi
+}
 
 # executable FILE
 executable() {
@@ -358,16 +361,17 @@ executable() {
 }
 
 see_programs() {
+	[ -n "$(programs tool 2>/dev/null)" ] || { unknown "$here/programs: not there, so what belongs here is not known" "make install ROLE=$kind"; return; }
 	bin=$(command -v ctv-conf)
 	bin=${bin%/*}
-	for each in $tools; do
+	for each in $(programs tool); do
 		executable "$bin/$each" || continue
 		first=$(command -v "$each")
 		[ "$first" = "$bin/$each" ] || warning "$first stands before $bin/$each" "rm $first"
 		is=$("$bin/$each" --version 2>&1) || :
 		[ "$is" = "$each $version" ] || critical "$bin/$each: not of version $version: $is" "make install ROLE=$kind"
 	done
-	for each in $scripts; do
+	for each in $(programs script); do
 		executable "$here/$each" || :
 	done
 	[ "$kind" = primary ] || for each in scripts/failover-to-pi2.sh scripts/failback-to-pi-ctv.sh bin/daily-download.sh; do
@@ -391,15 +395,27 @@ see_log() {
 }
 
 see_data() {
-	dir=${live%/*} probe=${live%/*}/.ctv-doctor.$$
-	if data_writable && why=$( (true >"$probe" && mv -f "$probe" "$probe.new" && rm -f "$probe.new") 2>&1); then
+	dir=${live%/*}
+	# under a name that nobody can have taken: others write there
+	if data_writable && why=$( (probe=$(mktemp "$dir/.ctv-doctor.XXXXXXXX") && mv -nT "$probe" "$probe.new" && rm -f "$probe.new") 2>&1); then
 		fact="$dir, $(rights "$dir"): a file was made, renamed and removed"
 		return
 	fi
 	case $(findmnt -no OPTIONS -T "$dir" 2>/dev/null) in
 	ro | ro,*) critical "$dir: read-only" "the unit's ReadWritePaths= must name it (systemctl cat); or, of a disk, $hint" ;;
-	*) critical "$dir, $(rights "$dir" 2>/dev/null): ${why##*: }" "install -d -o ctvapps -g ctvapps -m 2775 $dir" ;;
+	*) critical "$dir, $(rights "$dir" 2>/dev/null): ${why##*: }" "$(give "$dir" 2775)" ;;
 	esac
+}
+
+# give FILE MODE: the command by which the group of the application has it; as its owner, for a name in a directory where
+# others write may be another's tomorrow
+give() {
+	has=$(stat -c %U "$1" 2>/dev/null) || has=root
+	if [ "$has" = root ]; then
+		echo "chown -h ctvapps:ctvapps $1 && setpriv --reuid ctvapps --regid ctvapps --clear-groups chmod $2 $1"
+	else
+		echo "setpriv --reuid $has --regid ctvapps --clear-groups sh -c 'chgrp ctvapps $1; chmod $2 $1'"
+	fi
 }
 
 # what db-install leaves: the directory's group reads and writes it, whoever made the file
@@ -407,11 +423,11 @@ see_database() {
 	db_present || { critical "$why" "$hint"; return; }
 	[ "$kind" = primary ] || ! live_is_link || { critical "$why" "$hint"; return; }
 	if [ ! -r "$live" ]; then
-		critical "$live: cannot read, $(rights "$live")" "chgrp ctvapps $live; chmod 660 $live"
+		critical "$live: cannot read, $(rights "$live")" "$(give "$live" 660)"
 		return
 	fi
 	if [ "$kind" = primary ]; then :; elif [ "$(stat -Lc %g "$live")" != "$(stat -Lc %g "${live%/*}")" ] || [ $((0$(stat -Lc %a "$live") & 067)) -ne $((060)) ]; then
-		warning "$live is $(rights "$live"), and the next to replace it may not" "chgrp ctvapps $live; chmod 660 $live"
+		warning "$live is $(rights "$live"), and the next to replace it may not" "$(give "$live" 660)"
 	fi
 	verify "$live" header >/dev/null 2>&1 || critical "$why" "db-verify -l full $live"
 	[ "$role_is" != standby ] || db_fresh || critical "$age" "systemctl start $job.service"
@@ -435,6 +451,27 @@ see_code() {
 	2) critical "$fact" "$hint" ;;
 	*) unknown "$fact" ;;
 	esac
+}
+
+# who may write what others run or believe: trust-check.sh
+see_trust() {
+	try "$here/trust-check.sh" || :
+	case $status in
+	0) ;;
+	1)
+		text=
+		while IFS= read -r line; do
+			case $line in
+			TRUST* | '') ;;
+			hint:*) warning "$text" "${line#hint: }"; text= ;;
+			*) [ -z "$text" ] || warning "$text"; text=$line ;;
+			esac
+		done <"$out"
+		[ -z "$text" ] || warning "$text"
+		;;
+	*) unknown "$(sed -n '1s/^TRUST UNKNOWN: //p' "$out")" ;;
+	esac
+	fact=$(sed -n '1s/^TRUST OK: //; 1s/ | .*//p' "$out")
 }
 
 see_token() {
@@ -477,15 +514,14 @@ see_opening() {
 	for each in "$live" "$live-wal" "$live-shm"; do
 		[ -e "$each" ] || continue
 		{ [ -r "$each" ] && [ -w "$each" ]; } ||
-			critical "$each: cannot be opened to write, $(rights "$each")" "chgrp ctvapps $each; chmod 660 $each"
+			critical "$each: cannot be opened to write, $(rights "$each")" "$(give "$each" 660)"
 		fact="$live can be opened to write"
 	done
 }
 
 see_versions() {
-	try "$app/.venv/bin/python3" -c 'import sqlite3; print(sqlite3.sqlite_version)' ||
-		{ critical "the application's Python does not start: $why" "python3 -m venv $app/.venv, and its requirements"; return; }
-	sqlite=$(cat "$out")
+	sqlite=$(as_owner "$app/.venv/bin" "$app/.venv/bin/python3" -c 'import sqlite3; print(sqlite3.sqlite_version)' 2>&1) ||
+		{ critical "the application's Python does not start: $(printf '%s\n' "$sqlite" | tail -n 1)" "python3 -m venv $app/.venv, and its requirements"; return; }
 	fact="the application's SQLite $sqlite"
 	# https://sqlite.org/wal.html, "The WAL-reset bug": ours never checkpoint a live database, so they do not meet it
 	[ "$(printf '3.51.3\n%s\n' "$sqlite" | sort -V | head -n 1)" = 3.51.3 ] ||

@@ -174,7 +174,7 @@ check_content() {
 	elif [ -z "$dry$drill" ] && ask "   $cause. Download a fresh copy? [y/N]"; then
 		! download || ! verify "$live" quick || return 0
 	fi
-	problem "$refused" "$cause" "sudo db-install $live.prev $live puts back the one before"
+	problem "$refused" "$cause" "db-install $live.prev $live puts back the one before"
 }
 
 check_age() {
@@ -220,6 +220,17 @@ check_service() {
 	disk_free || problem "$status" "$why" "$hint"
 	data_writable || problem "$status" "$why" "$hint"
 	[ -z "$dry" ] || state_writable || problem "$status" "$why" "$hint"
+	[ -z "$dry" ] || look_at_trust
+}
+
+# what the application may write and should not is said, and stands in no failover's way
+look_at_trust() {
+	run "$here/trust-check.sh" || [ "$status" -eq 1 ] || return 0
+	sed 1d "$out" >"$scratch/trust"
+	[ ! -s "$scratch/trust" ] || [ "$step_result" != ok ] || step_result=warning
+	while IFS= read -r finding; do
+		more "$finding"
+	done <"$scratch/trust"
 }
 
 # the application gives the database a new time, but no newer data
@@ -246,7 +257,7 @@ take_role() {
 	if [ -n "$drill" ]; then
 		# the copy gets back its time, by which its age is told: only its owner and root can do that
 		[ "$(id -u)" -eq 0 ] || [ -O "$live" ] || die 77 "$live: is not $(id -un)'s, so a drill could not put it back" \
-			"sudo $0 --drill"
+			"sudo $here/$program --drill"
 		# a nightly job must not find the database open
 		exec 7<>"$state/lock"
 		flock -n 7 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")" "a drill can wait"

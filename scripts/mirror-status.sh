@@ -118,7 +118,7 @@ look_at_copy() {
 
 # quiet_replace FILE: in /run, where nothing has to outlive a crash
 quiet_replace() {
-	cat >"$1.tmp" && mv -fT "$1.tmp" "$1"
+	beside=$(mktemp "$1.XXXXXX") && cat >"$beside" && chmod 660 "$beside" && mv -fT "$beside" "$1"
 }
 
 # condition NAME FUNCTION [warning]: one of the readiness; with `warning` it stands in no failover's way

@@ -61,16 +61,27 @@ seconds_of() {
 log_file=
 dry=
 
+# plain TEXT: prints it; what others wrote (a name, a role, a server's word) drives no terminal and forges no line: control
+# characters and what turns the direction of writing become ?
+plain() {
+	case $1 in
+	*[!\ -~]*) printf '%s\n' "$1" | tr '\n' ' ' | LC_ALL=C sed 's/ $//
+		s/[\x01-\x1f\x7f]/?/g; s/\xc2[\x80-\x9f]/?/g; s/\xd8\x9c/?/g; s/\xe2\x80[\x8e\x8f\xa8-\xae]/?/g; s/\xe2\x81[\xa6-\xa9]/?/g
+		s/\(^\|[\x01-\x7f]\)[\x80-\xbf]\+/\1?/g'; echo ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
 # log TEXT: one line of the log file, nothing else
 log() {
 	[ -n "$log_file" ] || return 0
 	utc
-	printf '%s %s[%s]: %s\n' "$utc" "${program%.sh}" $$ "$*" >>"$log_file" || log_file=
+	printf '%s %s[%s]: %s\n' "$utc" "${program%.sh}" $$ "$(plain "$*")" >>"$log_file" || log_file=
 }
 
 # say TEXT: for the person and for the log
 say() {
-	printf '%s\n' "$*"
+	plain "$*"
 	log "$*"
 }
 
@@ -78,10 +89,10 @@ say() {
 die() {
 	message=$2
 	[ -z "${step-}" ] || step_end failed
-	printf '%s: %s\n' "$program" "$2" >&2
+	printf '%s: %s\n' "$program" "$(plain "$2")" >&2
 	log "error: $2"
 	if [ -n "${3-}" ]; then
-		printf 'hint: %s\n' "$3" >&2
+		printf 'hint: %s\n' "$(plain "$3")" >&2
 		log "hint: $3"
 	fi
 	exit "$1"
@@ -89,7 +100,7 @@ die() {
 
 # usage_error TEXT
 usage_error() {
-	printf '%s: %s\n' "$program" "$1" >&2
+	printf '%s: %s\n' "$program" "$(plain "$1")" >&2
 	printf 'hint: %s --help\n' "$program" >&2
 	exit 64
 }
@@ -111,7 +122,7 @@ ask() {
 		say "$1 no (not a terminal)"
 		return 1
 	fi
-	printf '%s ' "$1" >&2
+	printf '%s ' "$(plain "$1")" >&2
 	read -r answer || answer=
 	log "$1 $answer"
 	case $answer in
@@ -183,7 +194,7 @@ warn() {
 
 # more TEXT: a line to stand below that of the step
 more() {
-	step_more="$step_more   $1
+	step_more="$step_more   $(plain "$1")
 "
 }
 
@@ -198,7 +209,7 @@ step_end() {
 	*) mark=$cross ;;
 	esac
 	[ -z "$screen" ] || printf '\r\033[K'
-	printf '%s %s/%s %-9s %6s s  %s\n' "$mark" "$step_number" "$steps" "$step" "$seconds" "$step_note"
+	printf '%s %s/%s %-9s %6s s  %s\n' "$mark" "$step_number" "$steps" "$step" "$seconds" "$(plain "$step_note")"
 	printf %s "$step_more"
 	log "step $step_number/$steps $step: $1, $seconds s${step_note:+: $step_note}"
 	steps_json=$steps_json${steps_json:+,}$(printf '{"name":"%s","result":"%s","seconds":%s}' "$step" "$1" "$seconds")
@@ -351,7 +362,7 @@ role() {
 	if [ -f "$state/role" ] && [ -r "$state/role" ]; then
 		read -r word <"$state/role" || :
 	fi
-	echo "$word"
+	printf '%s\n' "$word"
 }
 
 # unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
@@ -370,13 +381,24 @@ unit_state() {
 	fi
 }
 
-# holders DB: `pid (name)` of every process that has the database or a side file open, as far as we may look
-holders() {
+# holders_of DB: the pid of every process that has the database or a side file open, as far as we may look, one a line
+holders_of() {
 	for held in "$1" "$1-wal" "$1-shm" "$1-journal"; do
 		# find would wait at a FIFO
 		[ ! -f "$held" ] || find -L /proc/[0-9]*/fd -maxdepth 1 -samefile "$held" 2>/dev/null || :
-	done | cut -d / -f 3 | sort -un | while read -r pid; do
-		printf '%s (%s) ' "$pid" "$(cat "/proc/$pid/comm" 2>/dev/null)"
+	done | cut -d / -f 3 | sort -un
+}
+
+# name_of PID: a process chooses its name itself
+name_of() {
+	name=$(tr -d '\000' 2>/dev/null <"/proc/$1/comm") || name=
+	plain "${name:-gone}"
+}
+
+# holders DB: `pid (name)` of each, for people
+holders() {
+	for pid in $(holders_of "$1"); do
+		printf '%s (%s) ' "$pid" "$(name_of "$pid")"
 	done
 }
 
@@ -601,7 +623,7 @@ data_writable() {
 
 state_writable() {
 	fact=$state
-	[ -w "$state" ] || { unmet 77 "$state: cannot write" "usermod -aG ctvapps $(id -un)"; return; }
+	[ -w "$state" ] || { unmet 77 "$state: cannot write" "usermod -aG ctvapps,ctvsync $(id -un), and log in again"; return; }
 	room_in "$state"
 	[ "$room" -ge 1024 ] || unmet 74 "$state: $room KiB free: the role could not be written" "make room"
 }
@@ -652,6 +674,20 @@ given_up() {
 	pick exit "$state/last-$1.json"
 	refused=$value
 	case $refused in 65 | 70 | 77 | 78) of_tonight "$1" finished_at ;; *) false ;; esac
+}
+
+# as_owner FILE COMMAND...: what others can have written is run as its owner, in a session of its own that has nothing of ours
+# but the pipe; to be called in $(...). What is root's is run as nobody, for root runs nothing there.
+as_owner() {
+	uid=$(stat -c %u "$1" 2>/dev/null) || return 66
+	shift
+	if [ "$(id -u)" -ne 0 ]; then
+		setsid -w "$@" </dev/null
+		return
+	fi
+	[ "$uid" -ne 0 ] || uid=65534
+	setsid -w setpriv --reuid "$uid" --regid "$(id -g "$uid" 2>/dev/null || echo 65534)" --clear-groups \
+		env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/nonexistent LC_ALL=C.UTF-8 "$@" </dev/null
 }
 
 # ---- a run ----------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ card() {
 	until [ "$(pi2 systemctl is-failed ctv-alert@ctv-pi2-download.service.service)" = failed ]; do sleep 0.2; done
 	[ "$(pi2 systemctl list-units --all --plain --no-legend 'ctv-alert@ctv-alert*' | wc -l)" -eq 0 ]
 	pi2 sh -c "rm $R/answer; : >$R/log"
-	pi2 setpriv --reuid ctvapps --regid ctvapps --init-groups alert-post --flush
+	pi2 setpriv --reuid ctvsync --regid ctvsync --init-groups alert-post --flush
 	arrives failed
 	pi2 journalctl -t alert-post -o cat -p warning | grep -q '^ctv-pi2-download.service warning: .*not told yet: teams: it answered 503'
 	run ! pi2 sh -c "journalctl | grep -q s3cr3t || grep -rq s3cr3t $STATE/alerts"

@@ -32,7 +32,9 @@ exposure() {
 			echo "$role: $unit: $level"
 			[ -n "$level" ]
 			awk -v level="$level" 'BEGIN { exit !(level <= 1.5) }'
-			grep -qxE 'User=ctvapps|DynamicUser=yes' "$D/etc/systemd/system/$unit" || [ "$unit" = ctv-code.service ]
+			user=ctvsync
+			[ "$unit" != flaskapp.service ] || user=ctvapps
+			grep -qxE "User=$user|DynamicUser=yes" "$D/etc/systemd/system/$unit" || [ "$unit" = ctv-code.service ]
 		done
 	done
 }
@@ -56,7 +58,7 @@ exposure() {
 		'Pi-CTV API Endpoint, Pi-CTV System Health, Pi2 Control Station, Pi2 Database Sync' ]
 	# each setting is one that the rounds read
 	for setting in $(jq -r '.[].setting | values' "$lib/kuma.json"); do
-		grep -q "$setting ''" "$lib/mirror-status.sh"
+		grep -q "\"$setting\"" "$ROOT/lib/settingtable.c"
 	done
 	grep -q '^usage: kuma-import.js' <(sed -n 's/^const usage = `//p' "$lib/kuma-import.js")
 	rm -r "$D"
@@ -73,7 +75,7 @@ exposure() {
 			grep -qx 'OnFailure=ctv-alert@%n.service' "$D/etc/systemd/system/$unit.d/alert.conf"
 			grep -qx 'Wants=ctv-resolve@%N.service' "$D/etc/systemd/system/$unit.d/alert.conf"
 			# one that is started again without a limit never counts as failed
-			if grep -qx StartLimitIntervalSec=0 "$D/etc/systemd/system/$unit"; then
+			if grep -qx StartLimitIntervalSec=0 "$D/etc/systemd/system/$unit" && grep -q '^Restart=' "$D/etc/systemd/system/$unit"; then
 				grep -qx 'ExecStopPost=-/usr/local/lib/ctv-mirror/unit-alert.sh %n' "$D/etc/systemd/system/$unit"
 			fi
 		done
@@ -198,6 +200,11 @@ elapses() {
 	[ -e "$D/usr/local/share/man/man1/age-check.1" ]
 	grep -q '/usr/local/bin/cli-db-sync' "$D/usr/local/lib/ctv-mirror/cli_db_sync.py"
 	[ ! -e "$D/etc/systemd/system/ctv-db-sync.timer" ]
+	# the list that the doctor goes by
+	sed -n 's/^tool //p' "$D/usr/local/lib/ctv-mirror/programs" | sort |
+		diff <(cd "$D/usr/local/bin" && find . -type f | sed 's,^./,,' | sort) -
+	sed -n 's/^script //p' "$D/usr/local/lib/ctv-mirror/programs" | sort |
+		diff <(cd "$D/usr/local/lib/ctv-mirror" && ls ./*.sh ./*.py | sed 's,^./,,' | grep -vx host-setup.sh | sort) -
 	# nothing of the build's own, no path left open
 	[ ! -e "$D/usr/local/lib/ctv-mirror/deps.sh" ]
 	run grep -rIl '@[A-Z]*@' "$D/etc" "$D/usr/local/lib"
@@ -212,12 +219,12 @@ elapses() {
 	done
 	[ ! -e "$D/etc/polkit-1/rules.d/60-ctv-mirror.rules" ]
 	[ ! -e "$D/opt/apps/ctv-bookedbiz-db/scripts/failover-to-pi2.sh" ]
-	[ "$(sed -n 's/^f .*role 0664 ctvapps ctvapps - //p' "$D/etc/tmpfiles.d/ctv-mirror.conf")" = primary ]
+	[ "$(sed -n 's/^f .*role 0660 ctvsync ctvsync - //p' "$D/etc/tmpfiles.d/ctv-mirror.conf")" = primary ]
 }
 
 @test "another PREFIX and another APP are in every path" {
 	make -s -C "$ROOT" install DESTDIR="$D" PREFIX=/opt/ctv APP=/srv/app
-	grep -x 'ExecStart=/srv/app/bin/daily-download.sh' "$D/etc/systemd/system/ctv-pi2-download.service"
+	grep -x 'ExecStart=/opt/ctv/lib/ctv-mirror/daily-download.sh' "$D/etc/systemd/system/ctv-pi2-download.service"
 	grep -x 'ExecStart=/opt/ctv/lib/ctv-mirror/settle.sh' "$D/etc/systemd/system/ctv-settle.service"
 	[ -x "$D/opt/ctv/bin/age-check" ]
 	# shellcheck disable=SC2016  # as it stands there
@@ -253,7 +260,7 @@ elapses() {
 	expect 2 'needs root, or DESTDIR|Permission denied'
 }
 
-@test "the polkit rule opens start, stop and restart of this one unit to ctvapps, and nothing else" {
+@test "the polkit rule opens start, stop and restart of this one unit to ctvsync, and nothing else" {
 	installed standby
 	cat >"$BATS_TEST_TMPDIR/before.js" <<-'END'
 		var rule, polkit = { addRule: function (f) { rule = f }, Result: { YES: "yes" } };
@@ -264,14 +271,15 @@ elapses() {
 				{ isInGroup: function (g) { return g === group } });
 		}
 		var manage = "org.freedesktop.systemd1.manage-units";
-		[[manage, "flaskapp.service", "start", "ctvapps"], [manage, "flaskapp.service", "stop", "ctvapps"],
-			[manage, "flaskapp.service", "restart", "ctvapps"]].forEach(function (q) {
+		[[manage, "flaskapp.service", "start", "ctvsync"], [manage, "flaskapp.service", "stop", "ctvsync"],
+			[manage, "flaskapp.service", "restart", "ctvsync"]].forEach(function (q) {
 			if (ask.apply(null, q) !== "yes") throw new Error("refused " + q);
 		});
-		[[manage, "flaskapp.service", "kill", "ctvapps"], [manage, "ssh.service", "stop", "ctvapps"],
-			[manage, "flaskapp.service", "start", "users"], [manage, undefined, undefined, "ctvapps"],
-			["org.freedesktop.systemd1.manage-unit-files", "flaskapp.service", "start", "ctvapps"],
-			["org.freedesktop.login1.reboot", undefined, undefined, "ctvapps"]].forEach(function (q) {
+		[[manage, "flaskapp.service", "kill", "ctvsync"], [manage, "ssh.service", "stop", "ctvsync"],
+			[manage, "flaskapp.service", "start", "ctvapps"],
+			[manage, "flaskapp.service", "start", "users"], [manage, undefined, undefined, "ctvsync"],
+			["org.freedesktop.systemd1.manage-unit-files", "flaskapp.service", "start", "ctvsync"],
+			["org.freedesktop.login1.reboot", undefined, undefined, "ctvsync"]].forEach(function (q) {
 			if (ask.apply(null, q) === "yes") throw new Error("granted " + q);
 		});
 		print("asked");
@@ -284,7 +292,7 @@ elapses() {
 @test "logrotate accepts the configuration" {
 	installed standby
 	# nobody here is ctvapps
-	sed "s/ctvapps ctvapps/$(id -un) $(id -gn)/" "$D/etc/logrotate.d/ctv-mirror" >"$BATS_TEST_TMPDIR/conf"
+	sed "s/ctvsync ctvsync/$(id -un) $(id -gn)/" "$D/etc/logrotate.d/ctv-mirror" >"$BATS_TEST_TMPDIR/conf"
 	run logrotate -s "$BATS_TEST_TMPDIR/state" -d "$BATS_TEST_TMPDIR/conf"
 	expect 0
 	run grep -i '^error' <<<"$output"

@@ -1,0 +1,183 @@
+#!/bin/sh
+# trust-check.sh [--writes] - may the application's user write what others run or believe?
+#
+# Whoever takes the application over has its user. Where that user may write the code that an operator runs, or a file that
+# systemd reads as root, he has theirs too. This looks at rights only: it opens nothing that he could have put there, runs
+# nothing of it, and needs no root. What stands between the users is in ctv-mirror(7), "WHO MAY WRITE WHAT".
+set -eu
+PATH=$PATH:/usr/local/bin:/usr/bin:/bin
+program=${0##*/}
+
+usage() {
+	cat <<'END'
+usage: trust-check.sh [--writes]
+
+Tells what the application's user may write that others run or believe, each
+with the command that mends it. Exit status 0, 1 with findings, 3 not known.
+
+      --writes     print the directories of the application that its user owns
+                   or may write
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+writes=
+case ${1-} in
+'') ;;
+--writes) writes=yes; shift ;;
+-h | --help) usage; exit 0 ;;
+-V | --version) echo "$program 0.1.0"; exit 0 ;;
+esac
+[ $# -eq 0 ] || { printf '%s: %s: not taken\nhint: %s --help\n' "$program" "$1" "$program" >&2; exit 3; }
+
+# unknown TEXT: the end
+unknown() {
+	printf 'TRUST UNKNOWN: %s\n' "$1"
+	exit 3
+}
+
+# ---- what a user may write ------------------------------------------------------------------
+
+# rights_of USER: sets $may and $may_read, the words by which find knows what he owns or may write, and may read
+rights_of() {
+	may="-user $1 -o -perm -o=w" may_read="-user $1 -perm -u=r -o -perm -o=r"
+	for group in $(id -G "$1"); do
+		may="$may -o -perm -g=w -group $group" may_read="$may_read -o -perm -g=r -group $group"
+	done
+}
+
+# written PATH: may he write just that? A directory with the sticky bit keeps what is another's
+# shellcheck disable=SC2086  # words
+written() {
+	[ -n "$(find "$1" -maxdepth 0 ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print 2>/dev/null)" ]
+}
+
+# way_in PATH: prints the first of it and the directories above that he may write
+way_in() {
+	at=$1
+	while [ -n "$at" ]; do
+		if written "$at"; then
+			printf '%s\n' "$at"
+			return
+		fi
+		at=${at%/*}
+	done
+	return 1
+}
+
+# directories: of the application; nothing below one that is his needs to be named
+# shellcheck disable=SC2086
+directories() {
+	find "$app" -maxdepth 0 \( $may \) -print
+	find "$app" -xdev -mindepth 1 -type d \( $may \) -prune -print 2>/dev/null || :
+}
+
+# ---- findings -------------------------------------------------------------------------------
+
+# found TEXT [HINT]
+found() {
+	count=$((count + 1))
+	findings="$findings$1
+${2:+hint: $2
+}"
+}
+
+# how PATH: what takes it from him
+how() {
+	owner=$(stat -c %U "$1")
+	if [ "$owner" = "$user" ]; then
+		echo "clone it anew as an operator, ctv-mirror(7), and take $app/data along"
+	else
+		echo "as $owner: find $1 -path $app/data -prune -o -user $owner ! -type l -exec chmod go-w {} +"
+	fi
+}
+
+look_at_code() {
+	for place in "$app" "$app/.git" "$app/.git/config" "$app/.git/hooks" "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
+		[ -e "$place" ] || continue
+		open=$(way_in "$(readlink -f "$place")") || continue
+		case $seen in *" $open "*) continue ;; esac
+		seen="$seen$open "
+		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
+	done
+}
+
+# what systemd reads as root before it makes a sandbox
+look_at_units() {
+	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code control-station; do
+		systemctl show -P EnvironmentFiles "$each" 2>/dev/null | sed -n 's/ (ignore_errors=[a-z]*)$//p' >"$scratch"
+		while read -r file; do
+			! open=$(way_in "$file") || found "${each%.service}.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
+				"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart="
+		done <"$scratch"
+	done
+}
+
+look_at_settings() {
+	file=$app/.env
+	if [ -h "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+		found "$file: not a regular file, so the application does not start" "put the settings into a file there"
+	elif [ -e "$file" ] && ! readable "$file"; then
+		found "$file: the application's user $user cannot read it" "as $(stat -c %U "$file"): chgrp $(id -gn "$user") $file; chmod 640 $file"
+	fi
+	file=${CTV_ENV_FILE:-/etc/ctv-db-sync.env}
+	[ ! -f "$file" ] || ! readable "$file" ||
+		found "$file: the application's user $user can read the token" "chown root:ctvsync $file; chmod 640 $file"
+}
+
+# readable FILE
+# shellcheck disable=SC2086
+readable() {
+	[ -n "$(find "$1" -maxdepth 0 \( $may_read \) -print 2>/dev/null)" ]
+}
+
+# What he may write by his rights and not by the sandbox he could write before there was one
+look_at_sandbox() {
+	[ "$(systemctl show -P ProtectSystem "$unit" 2>/dev/null)" = strict ] || return 0
+	open_to_it=$(systemctl show -P ReadWritePaths "$unit")
+	directories >"$scratch"
+	while read -r dir; do
+		covered=
+		for path in $open_to_it; do
+			path=${path#[-+]}
+			case $dir/ in "${path#+}"/*) covered=yes ;; esac
+		done
+		[ -n "$covered" ] || found "$unit cannot write $dir, which its user $user may" \
+			"$(dirname "$(readlink -f "$0")")/host-setup.sh standby install"
+	done <"$scratch"
+}
+
+# ---- main -----------------------------------------------------------------------------------
+
+app=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db 2>/dev/null) || app=/opt/apps/ctv-bookedbiz-db
+unit=$(ctv-conf CTV_SERVICE flaskapp.service 2>/dev/null) || unit=flaskapp.service
+user=$(systemctl show -P User "$unit" 2>/dev/null) || user=
+case $user in '' | *[!A-Za-z0-9_.-]*) user=ctvapps ;; esac
+id "$user" >/dev/null 2>&1 || unknown "$unit: its user $user is not there"
+[ -d "$app" ] || unknown "$app: no such directory"
+[ "$(id -u "$user")" -ne 0 ] || unknown "$unit runs as root: whoever takes it over has this host"
+rights_of "$user"
+if [ -n "$writes" ]; then
+	directories
+	exit 0
+fi
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+count=0 findings='' seen=' '
+look_at_code
+look_at_units
+look_at_settings
+look_at_sandbox
+if [ $count -eq 0 ]; then
+	echo "TRUST OK: the application's user $user may write nothing that others run or believe | findings=0"
+	exit 0
+fi
+# names are the application's to choose
+{
+	echo "TRUST WARNING: the application's user $user may do more than it should | findings=$count"
+	printf %s "$findings"
+} | LC_ALL=C sed 's/[^ -~]/?/g'
+exit 1
