@@ -201,6 +201,20 @@ static uint32_t next_char(const unsigned char *p, uint32_t len, uint32_t *at, ui
 	return c;
 }
 
+static uint32_t utf8_length(const unsigned char *p, uint32_t len, uint32_t encoding)
+{
+	uint32_t n = 0;
+
+	if (encoding <= 1)
+		return len;
+	for (uint32_t at = 0; at < len;) {
+		uint32_t c = next_char(p, len, &at, encoding);
+
+		n += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	}
+	return n;
+}
+
 /* BINARY compares the bytes as stored; the other two were written for UTF-8, and UTF-16 is converted. */
 static int compare_text(const unsigned char *a, uint32_t na, const unsigned char *b, uint32_t nb,
 			enum collation collation, uint32_t encoding)
@@ -225,7 +239,7 @@ static int compare_text(const unsigned char *a, uint32_t na, const unsigned char
 			d = lower(d);
 			/* SQLite's loop ends at a NUL; what is behind it counts only by its length */
 			if (c == 0 && d == 0)
-				break;
+				return sign(utf8_length(a, na, encoding), utf8_length(b, nb, encoding));
 		}
 		if (c != d)
 			return c < d ? -1 : 1;

@@ -147,6 +147,9 @@ static const struct {
 	{ COLLATE_BINARY, 2, TEXT("\x01\x02"), TEXT("\x02\x01"), -1 },
 	{ COLLATE_NOCASE, 2, TEXT("\x01\x02"), TEXT("\x02\x01"), 1 },
 	{ COLLATE_NOCASE, 2, TEXT("A\0"), TEXT("a\0"), 0 },
+	/* behind a NUL the length counts, in UTF-8 */
+	{ COLLATE_NOCASE, 2, TEXT("\0\0\0\x06"), TEXT("\0\0\0\0"), 1 },
+	{ COLLATE_NOCASE, 2, TEXT("\0\0\0\x06"), TEXT("\0\0\x01\x06"), 0 },
 	{ COLLATE_NOCASE, 3, TEXT("\0A"), TEXT("\0a"), 0 },
 	{ COLLATE_NOCASE, 2, TEXT("\x41\x01"), TEXT("\x61\x01"), -1 },
 	{ COLLATE_RTRIM, 2, TEXT("a\0 \0"), TEXT("a\0"), 0 },
