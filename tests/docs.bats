@@ -75,3 +75,24 @@ options_of() {
 		done
 	done
 }
+
+@test "lib/README.md has a line for each module, in the room where it is, and names none that is not there" {
+	for room in lib lib/dropbox lib/sqlite lib/watch; do
+		heading='The common ground'
+		[ "$room" = lib ] || heading=${room#lib/}
+		sed -n "/^## $heading/,/^## /s/^| \([a-z0-9_, ]*\) |.*/\1/p" "$ROOT/lib/README.md" | grep -vx module | tr -d ' ' | tr , '\n' |
+			sort >"$BATS_TEST_TMPDIR/named"
+		(cd "$ROOT/$room" && ls ./*.c ./*.h) | sed 's,^\./,,; s/\.[ch]$//' | sort -u | diff "$BATS_TEST_TMPDIR/named" - ||
+			{ echo "$room" >&2; return 1; }
+	done
+}
+
+@test "a room of lib includes the common ground and itself" {
+	cd "$ROOT"
+	run grep -nE '^#include "(lib/(dropbox|sqlite|watch)|tools)/' lib/*.[ch]
+	expect 1
+	for room in dropbox sqlite watch; do
+		run bash -c "grep -nE '^#include \"(lib/[a-z]+|tools)/' lib/$room/*.[ch] | grep -v '\"lib/$room/'"
+		expect 1
+	done
+}
