@@ -69,7 +69,7 @@ CTV_ENV_FILE=writable~PROGRAM: writable: holds secrets, but others can write it
 CTV_ENV_FILE=line~PROGRAM: line: line 1 is not NAME=VALUE
 CTV_ENV_FILE=quote~PROGRAM: quote: line 1 is not NAME=VALUE
 CTV_ENV_FILE=nul~PROGRAM: nul: line 1 is not NAME=VALUE
-CTV_ENV_FILE=bom~PROGRAM: bom: line 1 is not NAME=VALUE
+CTV_ENV_FILE=bom~PROGRAM: bom: begins with a byte order mark, which makes the first line no NAME=VALUE
 CTV_ENV_FILE=huge~PROGRAM: huge: larger than 65536 bytes
 CREDENTIALS_DIRECTORY=credentials~PROGRAM: credentials/CTV_NODE: not a regular file
 TABLE
