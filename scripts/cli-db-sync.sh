@@ -4,8 +4,10 @@
 # Reads Dropbox and this host; what changes a database goes through the same guards as the nightly jobs.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+live='' remote='' state='' min_size='' max_age='' warn_age='' snapshot_at='' size=''
+installed_epoch='' installed_seq='' installed_rev='' installed_snapshot_at='' installed_file_mtime=''
 
 usage() {
 	cat <<'END'
@@ -27,14 +29,13 @@ usage: cli-db-sync [-n] [-y] COMMAND
 END
 }
 
+dry='' yes=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	-n | --dry-run) dry=yes ;;
 	-y | --yes) yes=yes ;;
-	-h | --help) usage; exit 0 ;;
-	-V | --version) echo "$program $version"; exit 0 ;;
 	--) shift; break ;;
-	-*) usage_error "$1: unknown option" ;;
+	-*) common_option "$1" ;;
 	*) break ;;
 	esac
 	shift
@@ -49,24 +50,10 @@ list | backup) most=1 ;;
 esac
 [ $# -le $most ] || usage_error "$command: too many operands"
 
-settings
-backups=/backups
-logs=${log_dir:-/var/log/ctv-db-sync}
-
-# in_backups: the names there; a folder that is not there yet holds none
-in_backups() {
-	dbx-ls "$backups" || [ $? -eq 66 ]
-}
-
-do_test() {
-	dbx-auth whoami
-	echo
-	dbx-ls -l /
-}
-
-do_info() {
+# what is told of what is here
+info_here() {
 	echo "here: $live"
-	! live_is_link || printf '  %s: nothing can be installed there\n  hint: %s\n' "${why#"$live: "}" "$hint"
+	! live_is_link || printf '  %s: nothing can be installed there\n  hint: %s\n' "${link_text#"$live: "}" "$link_hint"
 	if [ -e "$live" ]; then
 		age-check -w "$warn_age" -c "$max_age" "$live" || :
 		db-verify -l header --min-size "$min_size" "$live" || :
@@ -75,9 +62,13 @@ do_info() {
 		echo "  none"
 	fi
 	if [ -f "$state/installed.json" ]; then
-		echo "installed: number $(field epoch <"$state/installed.json").$(field seq <"$state/installed.json")," \
-			"rev $(field rev <"$state/installed.json"), data of $(field snapshot_at <"$state/installed.json")"
+		get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+		echo "installed: number $installed_epoch.$installed_seq, rev $installed_rev, data of $installed_snapshot_at"
 	fi
+}
+
+info() {
+	info_here
 	echo
 	echo "in Dropbox: $remote"
 	dbx-ls -l "$remote"
@@ -86,79 +77,92 @@ do_info() {
 	mirror-head show || [ $? -eq 66 ]
 }
 
-do_backup() {
-	name=${1-}
-	case $name in
-	*/* | . | .. | -*) die 64 "$name: a plain name is wanted" ;;
-	esac
-	begin backup 3 "$logs/backup.log"
-	[ -f "$live" ] || die 66 "$live: no such file" "DATABASE_PATH names the application's database"
-	if [ -n "$dry" ]; then
-		finish ok "ready: a snapshot of $live would go to $backups/${name:-database_backup_(its time).db}"
-	fi
-	snapshot=$state/backup.db
-	step snapshot
-	must db-snapshot --json "$live" "$snapshot"
-	taken=$(field snapshot_at <"$out")
-	# a copy as it was installed holds what the primary had then: restore-latest takes the newest by its name
-	! as_installed || taken=$written_at
-	touch -d "$taken" "$snapshot"
-	note "taken $taken"
-	step verify
-	verify "$snapshot" full || { rm -f "$snapshot"; die "$status" "$why"; }
-	step put
-	backup=$backups/$name
-	{ if [ -n "$name" ]; then run dbx-put -c --json "$snapshot" "$backup"; else put_backup "$snapshot" database "$taken" --json; fi; } || {
-		rm -f "$snapshot"
-		# no backup is overwritten from here
-		[ "$status" -ne 73 ] || [ -z "$name" ] || hint="cli-db-sync backup ANOTHER-NAME.db"
-		die "$(ended "$status")" "$why" "$hint"
-	}
-	note "$(field size <"$out") bytes"
-	rm -f "$snapshot"
-	finish ok "saved: $backup, data of $taken"
+# in_backups: the names there; a folder that is not there yet holds none
+in_backups() {
+	dbx-ls /backups || [ $? -eq 66 ]
 }
 
-do_restore() {
-	# what a wrong clock has named is not the newest: it is listed, and can be fetched
-	names=$(in_backups)
-	printf '%s\n' "$names" | backup-names --beyond 0 >"$choice"
-	[ -s "$choice" ] || die 66 "$backups: no backup there"
-	for each in database failover; do
-		newest=$(grep -m 1 " $each " "$choice") || newest="- none"
-		echo "newest $each backup: ${newest##* }"
-	done
-	read -r time kind name <"$choice"
-	if [ -z "$dry" ] && ! ask "Replace $live by $backups/$name ($kind, $time)? [y/N]"; then
-		echo "nothing was changed"
-		return 0
-	fi
-	"$here/daily-download.sh" --from "$backups/$name" ${dry:+--dry-run}
-}
-
-case $command in
-test) do_test ;;
-info) do_info ;;
-list) dbx-ls -l "${1:-/}" ;;
-list-backups)
+list_backups() {
 	names=$(in_backups)
 	printf '%s\n' "$names" | backup-names | while read -r _ kind name; do
 		stamp=${name#*_backup_}
-		printf '%s UTC  %-8s  %s/%s\n' "${stamp%.db}" "$kind" "$backups" "$name"
+		printf '%s UTC  %-8s  /backups/%s\n' "${stamp%.db}" "$kind" "$name"
 	done
-	;;
-upload)
-	if [ -z "$dry" ] && ! ask "Publish $live as $remote? [y/N]"; then
-		say "nothing was changed"
-		exit 0
+}
+
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+drop_snapshot() {
+	rm -f "$snapshot"
+}
+
+backup() {
+	name=${1-} snapshot=$state/backup.db
+	[ -f "$live" ] || fail 66 "$live: no such file" "DATABASE_PATH names the application's database"
+	[ -z "$dry" ] ||
+		finish ok "ready: a snapshot of $live would go to /backups/${name:-database_backup_(its time).db}"
+
+	step snapshot
+	undo=drop_snapshot
+	get db-snapshot --shell "$live" "$snapshot"
+	# a copy as it was installed holds what the primary had then: restore-latest takes the newest by its name
+	! get installed-check --shell=installed_ --record "$state/installed.json" "$live" || snapshot_at=$installed_file_mtime
+	touch -d "$snapshot_at" "$snapshot" || fail 74
+	note "taken $snapshot_at"
+
+	step verify
+	verify full "$snapshot"
+
+	step put
+	if [ -z "$name" ]; then
+		put_backup "$snapshot" database "$snapshot_at" || exit
+	else
+		backup=/backups/$name put=0
+		dbx-put -c "$snapshot" "$backup" || put=$?
+		# no backup is overwritten from here
+		[ "$put" -ne 73 ] || fail 73 '' "cli-db-sync backup ANOTHER-NAME.db"
+		[ "$put" -eq 0 ] || exit "$put"
 	fi
+	note "$size bytes"
+	drop_snapshot
+	finish ok "saved: $backup, data of $snapshot_at"
+}
+
+restore_latest() {
+	# what a wrong clock has named is not the newest: it is listed, and can be fetched
+	names=$(in_backups)
+	choice=$(printf '%s\n' "$names" | backup-names --beyond 0)
+	[ -n "$choice" ] || fail 66 "/backups: no backup there"
+	for each in database failover; do
+		newest=$(printf '%s\n' "$choice" | grep -m 1 " $each ") || newest="- none"
+		echo "newest $each backup: ${newest##* }"
+	done
+	read -r time kind name <<-END
+		$choice
+	END
+	if [ -z "$dry" ] && ! ask "Replace $live by /backups/$name ($kind, $time)? [y/N]"; then
+		finish unchanged "nothing was changed"
+	fi
+	exec "$here/daily-download.sh" --from "/backups/$name" ${dry:+--dry-run}
+}
+
+if [ "$command" = backup ]; then
+	case ${1-} in
+	*/* | . | .. | -*) usage_error "$1: a plain name is wanted" ;;
+	esac
+	steps=3 log=/var/log/ctv-db-sync/backup.log
+	run_as_job backup lock ${dry:+--dry-run} -- backup "$@"
+fi
+get ctv-conf --shell
+case $command in
+test) dbx-auth whoami && echo && dbx-ls -l / ;;
+info) info ;;
+list) dbx-ls -l "${1:-/}" ;;
+list-backups) list_backups ;;
+upload)
+	[ -n "$dry" ] || ask "Publish $live as $remote? [y/N]" || finish unchanged "nothing was changed"
 	exec "$here/daily-upload.sh" ${dry:+--dry-run}
 	;;
 download) exec "$here/daily-download.sh" ${dry:+--dry-run} ;;
-backup) do_backup "$@" ;;
-restore-latest)
-	choice=$(mktemp)
-	trap 'rm -f "$choice"' EXIT
-	do_restore
-	;;
+backup) backup "$@" ;;
+restore-latest) restore_latest ;;
 esac

@@ -154,6 +154,35 @@ put_backup() {
 	return "$put_status"
 }
 
+# verify LEVEL FILE: FILE meets this host's demands, which is noted, or the run ends. One that asks for hours of processor
+# time is not waited for without end.
+verify() {
+	verify_file=$2 verify_code=0
+	set -- -l "$1"
+	for table in $tables; do
+		set -- "$@" --table "$table"
+	done
+	get db-verify --shell=verify_ --timeout 2h --min-size "$min_size" "$@" "$verify_file" || verify_code=$?
+	case $verify_code/$verify_text in
+	[01]/*) note "${verify_text#"$verify_file: "}" ;;
+	2/*) fail 65 "db-verify: $verify_text" ;;
+	3/*' within the time allowed') fail 75 "db-verify: $verify_text" ;;
+	3/?*) fail 74 "db-verify: $verify_text" ;;
+	# without a verdict it did not like how it was called: CTV_REQUIRE_TABLES
+	3/) fail 78 ;;
+	*) exit "$verify_code" ;;
+	esac
+}
+
+# live_is_link: nothing is installed through a link, for the rename at the end would put a file in its place. Sets
+# $link_text and $link_hint.
+live_is_link() {
+	[ -h "$live" ] || return 1
+	link_to=$(readlink -m "$live")
+	link_text="$live: a symbolic link to $link_to"
+	link_hint="DATABASE_PATH=$link_to in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${link_to%/*} by systemctl edit ctv-pi2-download.service $unit"
+}
+
 # ---- the command line --------------------------------------------------------------------------
 
 # usage_error TEXT

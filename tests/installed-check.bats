@@ -23,6 +23,19 @@ record() {
 		"verify ok true full 2026-11-24T02:31:00Z 2026-11-24T02:05:00Z" ]
 }
 
+@test "what is installed, and what was about to be, as the record says it" {
+	echo '{"epoch":3,"seq":17,"rev":"016","size":8192,"content_hash":"ab","snapshot_at":"2026-11-24T02:05:00Z","next_content_hash":"cd"}' >record
+	eval "$(installed-check --record record --shell live.db)"
+	# shellcheck disable=SC2154  # what it prints
+	[ "$epoch.$seq $rev $content_hash $next_content_hash $snapshot_at" = '3.17 016 ab cd 2026-11-24T02:05:00Z' ]
+	# the same without a database
+	eval "$(installed-check --record record --shell none.db)"
+	[ "$epoch.$seq $verdict" = '3.17 unknown' ]
+	echo '{"epoch":null,"seq":"17","rev":5,"snapshot_at":"2026-11-24T02:05:00Z"}' >record
+	eval "$(installed-check --record record --shell live.db)"
+	[ "$epoch.$seq.$rev" = .. ]
+}
+
 @test "each trace of a write since then is seen" {
 	touch live.db
 	run installed-check --record record live.db

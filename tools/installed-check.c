@@ -27,7 +27,13 @@
 #define RECORD_MAX ((size_t)64 << 10)
 
 static const char *record_path;
-static const char *const names[] = { CHECK_NAMES, "unchanged", "level", "installed_at", "file_mtime", NULL };
+/* what the record says, as it says it */
+static const char *const numbers[] = { "epoch", "seq", NULL };
+static const char *const texts[] = { "rev", "content_hash", "next_content_hash", "snapshot_at", NULL };
+static const char *const names[] = {
+	CHECK_NAMES, "unchanged", "level", "installed_at", "file_mtime",
+	"epoch", "seq", "rev", "content_hash", "next_content_hash", "snapshot_at", NULL,
+};
 static struct check_form form = { .shell.names = names };
 
 /* Does something wait beside it, to be played into it at the next opening? */
@@ -59,10 +65,16 @@ static int judge(const char *db, const json *record)
 	const char *why;
 	struct check c;
 	struct stat st;
+	int64_t number;
 
 	check_init(&c, "INSTALLED", db, &form);
 	check_text(&c, "level", json_str(record, "verified_by"));
 	check_text(&c, "installed_at", json_str(record, "installed_at"));
+	for (const char *const *name = numbers; *name != NULL; name++)
+		if (json_int(record, *name, 0, (int64_t)1 << 53, &number))
+			check_int(&c, *name, number);
+	for (const char *const *name = texts; *name != NULL; name++)
+		check_text(&c, *name, json_str(record, *name));
 	/* by its real name, beside which SQLite has its -wal */
 	if (realpath(db, real) == NULL || stat(real, &st) != 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
