@@ -44,7 +44,7 @@ LIBA  := $(B)/libctv.a
 # With --as-needed a binary is linked to what it uses and to nothing else.
 LIBS = -lcurl -lsqlite3 -lcjson -lcrypto -lsystemd -lzstd -lxxhash -lm
 
-all: $(BINS) $(B)/dropboxd
+all: $(BINS) $(B)/dropboxd $(B)/completions/ctv-mirror.bash
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -59,6 +59,12 @@ $(BINS): $(B)/%: $(B)/tools/%.o $(LIBA)
 $(UNITS): $(B)/unit/%: $(B)/tests/unit/%.o $(LIBA)
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $< $(LIBA) $(LIBS)
+
+# the scripts that people call; the others are read by them, or of this tree alone
+CALLED = $(filter-out $(patsubst %,scripts/%.sh,lib oldlib clone deps demo completion),$(wildcard scripts/*.sh))
+$(B)/completions/ctv-mirror.bash: scripts/completion.sh $(BINS) $(CALLED)
+	@mkdir -p $(@D)
+	$(Q)sh scripts/completion.sh $(BINS) $(CALLED) >$@.new && mv $@.new $@
 
 DROPBOXD := $(patsubst %.c,$(B)/%.o,$(wildcard tests/dropboxd/*.c))
 $(B)/dropboxd: $(DROPBOXD) $(LIBA)

@@ -13,6 +13,7 @@ APP=${APP:-/opt/apps/ctv-bookedbiz-db}
 units=${UNITS:-/etc/systemd/system} sysusers=${SYSUSERS:-/etc/sysusers.d} tmpfiles=${TMPFILES:-/etc/tmpfiles.d}
 polkit=${POLKIT:-/etc/polkit-1/rules.d}
 bin=$PREFIX/bin lib=$PREFIX/lib/ctv-mirror man=$PREFIX/share/man
+completions=$PREFIX/share/bash-completion/completions
 
 die() {
 	echo "install.sh: $2" >&2
@@ -34,7 +35,7 @@ esac
 owner=$(stat -c %U "$DESTDIR$APP/.git" 2>/dev/null) || owner=ctvapps
 own="$own ctv-alert@.service ctv-resolve@.service"
 tools=$(for tool in tools/*.c; do [ ! -e "$tool" ] || basename "$tool" .c; done)
-scripts=$(cd scripts && for script in *.sh; do case $script in deps.sh | demo.sh) ;; *) echo "$script" ;; esac; done)
+scripts=$(cd scripts && for script in *.sh; do case $script in deps.sh | demo.sh | completion.sh) ;; *) echo "$script" ;; esac; done)
 pages=$(cd man && echo *.[1-8])
 
 # put MODE FROM TO: with the paths of this installation in it
@@ -97,6 +98,11 @@ install_files() {
 	for page in $pages; do
 		install -D -m 644 "man/$page" "$DESTDIR$man/man${page##*.}/$page"
 	done
+	install -D -m 644 "$B/completions/ctv-mirror.bash" "$DESTDIR$completions/ctv-mirror"
+	# bash loads it by the name of what is typed
+	for name in $(sed -n 's/^complete -F _ctv_mirror //p' "$B/completions/ctv-mirror.bash"); do
+		ln -sfn ctv-mirror "$DESTDIR$completions/$name"
+	done
 	config_files | while read -r from to; do
 		if ! ours "$DESTDIR$to"; then
 			echo "install.sh: $to: kept as it is"
@@ -119,6 +125,8 @@ uninstall() {
 		rm -f "$DESTDIR$bin/$tool"
 	done
 	rm -rf "${DESTDIR:-}$lib"
+	[ ! -d "$DESTDIR$completions" ] || find "$DESTDIR$completions" -lname ctv-mirror -delete
+	rm -f "$DESTDIR$completions/ctv-mirror"
 	for page in $pages; do
 		rm -f "$DESTDIR$man/man${page##*.}/$page"
 	done
