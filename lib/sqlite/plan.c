@@ -309,35 +309,38 @@ int plan_plain(struct plan *p, struct table *t, struct index *i)
 }
 
 /*
- * The result columns for an index whose entries SQLite must compute. A condition is asked for as one, in CASE: as a value
- * SQLite computes all of it, and what stands behind `json_valid(x) AND` may be an error for the other rows.
+ * The result columns for an index whose entries SQLite must compute. Beside those of others (all) a condition is a column
+ * too, in CASE: as a value SQLite computes all of it, and what stands behind `json_valid(x) AND` may be an error for the
+ * other rows, as an expression of the index may. By itself it is a WHERE clause.
  */
-static int plan_select(struct draft *d, struct index *i, const int *cids, const char *sql, sqlite3_str *out)
+static int plan_select(struct draft *d, struct index *i, const int *cids, const char *sql, bool all, sqlite3_str *out)
 {
 	struct sqltext where = { NULL, 0 }, e;
 
-	if (i->partial) {
-		if (!sqltext_index_where(sql, &where))
-			return SQLITE_INTERNAL;
+	if (i->partial && !sqltext_index_where(sql, &where))
+		return SQLITE_INTERNAL;
+	if (i->partial && all)
 		sqlite3_str_appendf(out, ",CASE WHEN (\n%.*s\n) THEN 1 END", (int)where.len, where.p);
-	}
 	for (uint32_t c = 0; c < i->columns; c++) {
 		int cid = cids[c];
 
-		if (cid >= 0 && cid != d->alias) {
-			sqlite3_str_appendf(out, ",\"%w\"", d->columns[cid].name);
-		} else if (cid >= -1) {
-			sqlite3_str_appendf(out, ",%s", d->table->rowid);
-		} else if (!sqltext_index_column(sql, c, &e)) {
+		sqlite3_str_appendall(out, c > 0 || all ? "," : "SELECT ");
+		if (cid >= 0 && cid != d->alias)
+			sqlite3_str_appendf(out, "\"%w\"", d->columns[cid].name);
+		else if (cid >= -1)
+			sqlite3_str_appendf(out, "%s", d->table->rowid);
+		else if (!sqltext_index_column(sql, c, &e))
 			return SQLITE_INTERNAL;
-		} else if (i->partial) {
-			/* outside of its condition an expression may be an error */
-			sqlite3_str_appendf(out, ",CASE WHEN (\n%.*s\n) THEN (\n%.*s\n) END", (int)where.len, where.p,
-					    (int)e.len, e.p);
-		} else {
-			sqlite3_str_appendf(out, ",(\n%.*s\n)", (int)e.len, e.p);
-		}
+		else if (i->partial && all)
+			sqlite3_str_appendf(out, "CASE WHEN (\n%.*s\n) THEN (\n%.*s\n) END", (int)where.len, where.p, (int)e.len,
+					    e.p);
+		else
+			sqlite3_str_appendf(out, "(\n%.*s\n)", (int)e.len, e.p);
 	}
+	if (!all)
+		sqlite3_str_appendf(out, " FROM %s", d->table->from);
+	if (!all && i->partial)
+		sqlite3_str_appendf(out, " WHERE (\n%.*s\n)", (int)where.len, where.p);
 	return SQLITE_OK;
 }
 
@@ -360,7 +363,7 @@ static int plan_computed(struct draft *d, struct index *i, const int *cids, cons
 			 sqlite3_str *all)
 {
 	sqlite3_str *own;
-	char *sql = NULL, *columns;
+	char *sql = NULL, *text;
 	int rc;
 
 	/* without a name for it the rowid cannot be asked for */
@@ -371,19 +374,16 @@ static int plan_computed(struct draft *d, struct index *i, const int *cids, cons
 	own = sqlite3_str_new(d->db);
 	rc = row != NULL ? schema_statement(d->db, row, &sql) : SQLITE_CORRUPT;
 	if (rc == SQLITE_OK)
-		rc = plan_select(d, i, cids, sql, own);
+		rc = plan_select(d, i, cids, sql, true, all);
+	if (rc == SQLITE_OK)
+		rc = plan_select(d, i, cids, sql, false, own);
 	if (rc == SQLITE_OK)
 		rc = plan_rounds(d, i, cids);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_str_errcode(own);
 	free(sql);
-	columns = sqlite3_str_finish(own);
-	if (rc == SQLITE_OK) {
-		sqlite3_str_appendall(all, columns);
-		i->sql = format(d->plan, "SELECT %s FROM %s", columns + 1, d->table->from);
-		rc = i->sql != NULL ? SQLITE_OK : SQLITE_NOMEM;
-	}
-	sqlite3_free(columns);
+	text = sqlite3_str_finish(own);
+	if (rc == SQLITE_OK && (text == NULL || (i->sql = copy(d->plan, text, strlen(text))) == NULL))
+		rc = SQLITE_NOMEM;
+	sqlite3_free(text);
 	return rc;
 }
 

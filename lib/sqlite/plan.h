@@ -64,7 +64,7 @@ struct index {
 	int *places;			/* one a column */
 	int *slots;			/* one a column, when we derive the entries from the rows ourselves */
 	bool computed;			/* otherwise SQLite computes them, */
-	bool partial;			/* beginning with the condition, */
+	bool partial;			/* where a condition is true, */
 	const char *sql;		/* by this statement, */
 	bool *rounds;			/* which reads these columns rounded: REAL with a default, where a larger number may
 					 * stand as it was written; NULL for none */

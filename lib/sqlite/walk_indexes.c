@@ -80,23 +80,17 @@ struct taking {
 	uint32_t demand;	/* of a statement for one demand */
 };
 
-/* The columns of one index, from *column on; they may say that the row has no entry. */
-static void take_entry(struct taking *taking, const struct index *i, sqlite3_stmt *s, int *column)
+/* The columns of one index, from `column` on. */
+static void take_entry(struct taking *taking, const struct index *i, sqlite3_stmt *s, int column)
 {
 	const struct plan *plan = taking->k->w->o->plan;
+	struct sum *sum = &taking->k->sums[i->number];
 	uint64_t hash = hash_start(&plan->secret);
-	bool in = true;
 
-	/* as in a WHERE clause: any number but zero is true */
-	if (i->partial)
-		in = sqlite3_column_double(s, (*column)++) != 0.0;
-	for (uint32_t j = 0; j < i->columns; j++, (*column)++)
-		if (in)
-			hash = hash_column(&plan->secret, hash, plan_hash(plan, s, *column));
-	if (in) {
-		taking->k->sums[i->number].count++;
-		taking->k->sums[i->number].sum += hash;
-	}
+	for (uint32_t j = 0; j < i->columns; j++)
+		hash = hash_column(&plan->secret, hash, plan_hash(plan, s, column + (int)j));
+	sum->count++;
+	sum->sum += hash;
 }
 
 static void take_all(void *ctx, sqlite3_stmt *s)
@@ -106,17 +100,20 @@ static void take_all(void *ctx, sqlite3_stmt *s)
 
 	for (uint32_t i = 0; i < taking->t->demand_count; i++)
 		taking->failing[i] += sqlite3_column_int(s, (int)i) == 1;
-	for (const struct index *i = taking->t->indexes; i != NULL; i = i->next)
-		if (i->sql != NULL)
-			take_entry(taking, i, s, &column);
+	for (const struct index *i = taking->t->indexes; i != NULL; i = i->next) {
+		if (i->sql == NULL)
+			continue;
+		if (!i->partial || sqlite3_column_int(s, column) == 1)
+			take_entry(taking, i, s, column + i->partial);
+		column += (int)i->columns + i->partial;
+	}
 }
 
 static void take_one_index(void *ctx, sqlite3_stmt *s)
 {
 	struct taking *taking = ctx;
-	int column = 0;
 
-	take_entry(taking, taking->i, s, &column);
+	take_entry(taking, taking->i, s, 0);
 }
 
 /* The value as it stands: NULL is no failure, and zero is one (https://www.sqlite.org/lang_createtable.html). */
@@ -388,13 +385,10 @@ static void sift_computed(void *ctx, sqlite3_stmt *row)
 	struct sift *s = taking->k->w->sift;
 	const struct index *i = s->index;
 	uint64_t hash = hash_start(&plan->secret);
-	int column = i->partial;
 
-	if (i->partial && sqlite3_column_double(row, 0) == 0.0)
-		return;
-	for (uint32_t j = 0; j < i->columns; j++, column++)
-		hash = hash_column(&plan->secret, hash, plan_hash(plan, row, column));
-	sieve_add(s->sieve, hash, i->has_rowid ? sqlite3_column_int64(row, column - 1) : 0, 1);
+	for (uint32_t j = 0; j < i->columns; j++)
+		hash = hash_column(&plan->secret, hash, plan_hash(plan, row, (int)j));
+	sieve_add(s->sieve, hash, i->has_rowid ? sqlite3_column_int64(row, (int)i->columns - 1) : 0, 1);
 }
 
 /* ---- the verdict on one index ---- */
