@@ -189,5 +189,6 @@ elif put_backup "$copy" failover "$at" && rm -f "$wanted"; then
 else
 	warn "$name will be uploaded when Dropbox answers"
 fi
+step_done
 farewell
 finish ok "FAILBACK COMPLETE: $primary serves at $primary_url"

@@ -27,7 +27,7 @@ word() {
 		return
 	fi
 	case $1 in
-	step) printf '%s: %s ...\n' "$program" "$2" ;;
+	step) [ -z "$2" ] || printf '%s: %s ...\n' "$program" "$2" ;;
 	skip) printf '%s: %s: %s\n' "$program" "$2" "$3" ;;
 	say) printf '%s\n' "$2" ;;
 	note | more) printf '   %s\n' "$2" ;;
@@ -40,6 +40,8 @@ word() {
 
 # step NAME: the step before is done, this one begins
 step() { word step "$1"; }
+# step_done: the step is done, and what follows belongs to none
+step_done() { word step ''; }
 # skip NAME REASON: a step that this run does not need
 skip() { word skip "$1" "$2"; }
 # note TEXT: what the step found

@@ -51,6 +51,8 @@ more "and a line"
 skip two "not needed"
 step three
 warn "too old"
+step_done
+say "after it"
 fact size:int 42
 fact rev:text 'a"b'
 fact published:bool yes
@@ -63,15 +65,16 @@ END
 	[ "${lines[1]}" = '   and a line' ]
 	[[ ${lines[2]} == ' - 2/3 two          0.0 s  not needed' ]]
 	[[ ${lines[3]} == ' ! 3/3 three        0.0 s  too old' ]]
-	[[ ${lines[4]} == 'all is well (0.'?' s)' ]]
-	[ "${#lines[@]}" -eq 5 ]
+	[ "${lines[4]}" = 'after it' ]
+	[[ ${lines[5]} == 'all is well (0.'?' s)' ]]
+	[ "${#lines[@]}" -eq 6 ]
 	record '.schema == 1 and .task == "test" and .result == "ok" and .exit == 0 and .step == "three" and .message == "all is well"
 		and .hint == "" and .finished_at == .last_ok_at and .runs_ok == 1 and .runs_failed == 0 and .size == 42
 		and .rev == "a\"b" and .published == true and .none == null
 		and [.steps[] | .name + " " + .result] == ["one ok", "two skipped", "three warning"]'
 	[ "$(wc -l <state/last-test.json)" -eq 1 ]
 	sed 's/^[^ ]* job\[[0-9]*\]: //; s/0\.[0-9] s/T/' log/test.log | diff - <(printf '%s\n' begins 'step 1/3 one: ok, T: it is there' \
-		'and a line' 'step 2/3 two: skipped, T: not needed' 'step 3/3 three: warning, T: too old' 'all is well (T)')
+		'and a line' 'step 2/3 two: skipped, T: not needed' 'step 3/3 three: warning, T: too old' 'after it' 'all is well (T)')
 	LC_ALL=C run ./job.sh
 	[[ ${lines[0]} == 'ok 1/3 one '* ]]
 }

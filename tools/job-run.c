@@ -310,6 +310,8 @@ static void begin_step(const char *name)
 
 	end_step(NULL);
 	release(held_count);
+	if (*name == '\0')
+		return;
 	step = (struct step){ .open = true, .began_ms = clock_ms() };
 	snprintf(step.name, sizeof step.name, "%s", name);
 	while (at < name_count && strcmp(names[at], step.name) != 0)
