@@ -161,6 +161,19 @@ as_before() {
 	done
 }
 
+@test "who of the application has the database open cannot be seen by the jobs, and it is not replaced all the same" {
+	pi2 systemd-run -q --unit=other -p User=ctvapps -p StandardInput=file:$LIVE sleep infinity
+	pi2 chown ctvapps $LIVE
+	enter $PRIMARY more
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	run pi2 systemctl start ctv-pi2-download.service
+	expect 1
+	pi2 grep -E "production.db: .*(in use|open)" /var/log/ctv-pi2-download/download.log
+	pi2 systemctl stop other
+	pi2 systemctl start ctv-pi2-download.service
+	notes pi2 | grep -qx more
+}
+
 @test "a database behind a link to another disk is named once, and the units may write there" {
 	pi2 sh -c "mkdir -p /srv/disk && chown ctvapps:ctvapps /srv/disk && chmod 2775 /srv/disk && mv $LIVE /srv/disk/ && ln -s /srv/disk/production.db $LIVE &&
 		chown -h ctvapps $LIVE"
