@@ -9,6 +9,10 @@
 
 enum progress_when { PROGRESS_TERMINAL, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+/* The options --progress and --no-progress, as option.h wants them; to is an enum progress_when *. */
+const char *progress_always(const char *text, void *to);
+const char *progress_never(const char *text, void *to);
+
 struct progress;
 
 /* total in bytes, 0 when unknown. NULL when there is nothing to show (or no memory): all of this takes NULL. */

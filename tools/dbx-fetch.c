@@ -7,11 +7,11 @@
  * when length and content_hash are the remote's. A run that was killed goes on where it was. Without -o
  * the bytes go to standard output in order; then the exit status alone says whether they were right.
  */
+#include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/std.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,26 +23,6 @@
 #include "lib/stop.h"
 
 #define LOOKS_MOST 3	/* how often REMOTE may change before its bytes are asked for */
-
-static const char help[] =
-"usage: dbx-fetch [options] REMOTE\n"
-"Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
-"REMOTE is a path, rev:REVISION or id:ID.\n"
-"\n"
-"  -o, --output FILE    write FILE: parallel, resumable, verified before the name appears\n"
-"  -c, --compare FILE   do nothing when FILE already has that content\n"
-"      --rev REV        download this revision of REMOTE\n"
-"  -j, --jobs N         connections with -o (1 to 16, default 4)\n"
-"      --min-size S     refuse a remote file smaller than S\n"
-"      --limit-rate R   at most R bytes a second in all\n"
-"      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
-"      --json           print one object that says what was fetched (with -o)\n"
-"      --shell[=PREFIX] the same as assignments for a shell\n"
-"      --progress       show progress even without a terminal\n"
-"      --no-progress    never show progress\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static const char *output;		/* NULL: standard output */
 static const char *compare;
@@ -200,46 +180,38 @@ static const char *command_line_fault(const char *remote)
 	return NULL;
 }
 
+static const struct option_row options[] = {
+	{ 'o', "output", "FILE", option_text, &output, "write FILE: parallel, resumable, verified before the name appears" },
+	{ 'c', "compare", "FILE", option_text, &compare, "do nothing when FILE already has that content" },
+	{ 0, "rev", "REV", option_text, &rev, "download this revision of REMOTE" },
+	{ 'j', "jobs", "N", option_number, &(struct option_range){ &jobs, 1, DOWNLOAD_JOBS_MOST },
+	  "connections with -o (1 to 16, default 4)" },
+	{ 0, "min-size", "SIZE", option_size, &min_size, "refuse a remote file that is smaller" },
+	{ 0, "limit-rate", "SIZE", option_size, &limit_rate, "at most so many bytes a second in all" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this (default: never, but a stall of 1m ends)" },
+	{ 0, "json", NULL, option_flag, &as_json, "print one object that says what was fetched (with -o)" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "the same as assignments for a shell" },
+	{ 0, "progress", NULL, progress_always, &progress, "show progress even without a terminal" },
+	{ 0, "no-progress", NULL, progress_never, &progress, "never show progress" },
+	{ .name = NULL },
+};
+
+static const struct command command = {
+	.usage = "[options] REMOTE",
+	.about = "Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
+		 "REMOTE is a path, rev:REVISION or id:ID.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { REV = 256, MIN_SIZE, LIMIT_RATE, TIMEOUT, JSON, SHELL, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-		{ "output", required_argument, NULL, 'o' }, { "compare", required_argument, NULL, 'c' },
-		{ "rev", required_argument, NULL, REV }, { "jobs", required_argument, NULL, 'j' },
-		{ "min-size", required_argument, NULL, MIN_SIZE },
-		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
-		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
-		{ "shell", optional_argument, NULL, SHELL },
-		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const char *why = NULL;
-	int opt;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":o:c:j:vhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'o': output = optarg; break;
-		case 'c': compare = optarg; break;
-		case REV: rev = optarg; break;
-		case 'j': why = num_u64(optarg, 1, DOWNLOAD_JOBS_MOST, &jobs); break;
-		case MIN_SIZE: why = num_size(optarg, &min_size); break;
-		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case JSON: as_json = true; break;
-		case SHELL: why = shell_ask(&answer, optarg); break;
-		case PROGRESS: progress = PROGRESS_ALWAYS; break;
-		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind != 1)
 		return cli_usage("one REMOTE is needed");
 	why = command_line_fault(argv[optind]);

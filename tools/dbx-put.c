@@ -5,39 +5,20 @@
  * REMOTE changes in one step, to bytes whose content_hash Dropbox confirmed, or not at all. Without -f or
  * --if-rev nothing that exists is ever overwritten; --if-rev overwrites that one revision only.
  */
+#include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/std.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/settings.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/dropbox/uploadpieces.h"
 #include "lib/stop.h"
 #include "lib/dropbox/upload.h"
-
-static const char help[] =
-"usage: dbx-put [options] LOCAL REMOTE\n"
-"Upload the file LOCAL, or standard input for -, to the path REMOTE in Dropbox.\n"
-"\n"
-"  -f, --force          overwrite what is there (default: never overwrite)\n"
-"      --if-rev REV     overwrite only if REMOTE still is this revision\n"
-"  -c, --compare        do nothing when REMOTE already has the content of LOCAL\n"
-"  -j, --jobs N         connections for a file (1 to 16, default 4)\n"
-"      --limit-rate R   at most R bytes a second in all\n"
-"      --timeout D      give up after D (default: never, but a stall of 1m ends)\n"
-"      --json           print one object that says what is there now\n"
-"      --shell[=PREFIX] the same as assignments for a shell\n"
-"      --progress       show progress even without a terminal\n"
-"      --no-progress    never show progress\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
 
 static bool force;
 static const char *if_rev;
@@ -180,44 +161,36 @@ static const char *command_line_fault(const char *local)
 	return NULL;
 }
 
+static const struct option_row options[] = {
+	{ 'f', "force", NULL, option_flag, &force, "overwrite what is there (default: never overwrite)" },
+	{ 0, "if-rev", "REV", option_text, &if_rev, "overwrite only if REMOTE still is this revision" },
+	{ 'c', "compare", NULL, option_flag, &compare, "do nothing when REMOTE already has the content of LOCAL" },
+	{ 'j', "jobs", "N", option_number, &(struct option_range){ &jobs, 1, UPLOAD_JOBS_MOST },
+	  "connections for a file (1 to 16, default 4)" },
+	{ 0, "limit-rate", "SIZE", option_size, &limit_rate, "at most so many bytes a second in all" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this (default: never, but a stall of 1m ends)" },
+	{ 0, "json", NULL, option_flag, &as_json, "print one object that says what is there now" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "the same as assignments for a shell" },
+	{ 0, "progress", NULL, progress_always, &progress, "show progress even without a terminal" },
+	{ 0, "no-progress", NULL, progress_never, &progress, "never show progress" },
+	{ .name = NULL },
+};
+
+static const struct command command = {
+	.usage = "[options] LOCAL REMOTE",
+	.about = "Upload the file LOCAL, or standard input for -, to the path REMOTE in Dropbox.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { IF_REV = 256, LIMIT_RATE, TIMEOUT, JSON, SHELL, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-		{ "force", no_argument, NULL, 'f' }, { "if-rev", required_argument, NULL, IF_REV },
-		{ "compare", no_argument, NULL, 'c' }, { "jobs", required_argument, NULL, 'j' },
-		{ "limit-rate", required_argument, NULL, LIMIT_RATE },
-		{ "timeout", required_argument, NULL, TIMEOUT }, { "json", no_argument, NULL, JSON },
-		{ "shell", optional_argument, NULL, SHELL },
-		{ "progress", no_argument, NULL, PROGRESS }, { "no-progress", no_argument, NULL, NO_PROGRESS },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const char *why = NULL;
-	int opt;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":fcj:vhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'f': force = true; break;
-		case IF_REV: if_rev = optarg; break;
-		case 'c': compare = true; break;
-		case 'j': why = num_u64(optarg, 1, UPLOAD_JOBS_MOST, &jobs); break;
-		case LIMIT_RATE: why = num_size(optarg, &limit_rate); break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case JSON: as_json = true; break;
-		case SHELL: why = shell_ask(&answer, optarg); break;
-		case PROGRESS: progress = PROGRESS_ALWAYS; break;
-		case NO_PROGRESS: progress = PROGRESS_NEVER; break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind != 2)
 		return cli_usage("LOCAL and REMOTE are needed");
 	why = dropbox_path_fault(argv[optind + 1], false);
