@@ -411,11 +411,18 @@ replace() (
 		sync "$1.tmp" && mv -fT "$1.tmp" "$1" && sync "${1%/*}"
 )
 
+# appendable FILE: it is not there, or a regular file of this one name: a link would lead anywhere, and a pipe would wait. (The
+# directories of the state and the logs are the jobs' own, so nobody puts another one in its place.)
+appendable() {
+	[ ! -h "$1" ] && { [ ! -e "$1" ] || { [ -f "$1" ] && [ "$(stat -c %h "$1" 2>/dev/null)" = 1 ]; }; }
+}
+
 # lock [NAME]: one nightly job (lock), one operator (operator.lock) at a time on a host. The lock dies with
 # its last process, so there are no stale ones; who holds it stands in the file.
 lock() {
 	lock_file=$state/${1:-lock}
 	[ -d "$state" ] || mkdir -p "$state" 2>/dev/null || die 73 "$state: cannot create"
+	appendable "$lock_file" || die 73 "$lock_file: cannot open: not a regular file"
 	cause=$( (: >>"$lock_file") 2>&1) || die 73 "$lock_file: cannot open: ${cause##*: }"
 	exec 9<>"$lock_file"
 	if ! flock -n 9; then
@@ -768,7 +775,7 @@ begin() {
 		say "$program: a dry run; nothing is changed"
 		return 0
 	fi
-	if { [ -d "${3%/*}" ] || mkdir -p "${3%/*}" 2>/dev/null; } && (: >>"$3") 2>/dev/null; then
+	if { [ -d "${3%/*}" ] || mkdir -p "${3%/*}" 2>/dev/null; } && appendable "$3" && (: >>"$3") 2>/dev/null; then
 		log_file=$3
 	else
 		say "$3: cannot be written, so this run has no log"
