@@ -236,37 +236,41 @@ static char *wrong_addresses(const char *set __attribute__((unused)))
 
 /* ---- the table ------------------------------------------------------------------------------------- */
 
-/* name: NULL for a field that only follows from others. */
+/*
+ * name: NULL for a field that only follows from others. of_page: only the status page needs it, so a wrong one is told and
+ * empty, and keeps no failover and no night from beginning.
+ */
 static struct {
 	const char *field, *name;
 	const char *(*wrong)(const char *);
 	const char *fallback;
 	char *(*make)(const char *set);
 	char *value;	/* what make made */
+	bool of_page;
 } table[] = {
-	{ "env_file", NULL, NULL, NULL, settings_file, NULL },
-	{ "node", "CTV_NODE", name, NULL, NULL, NULL },
-	{ "primary", "CTV_PRIMARY_NODE", name, "pi-ctv", NULL, NULL },
-	{ "standby", NULL, NULL, NULL, standby_name, NULL },
-	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL },
-	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL },
-	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL },
-	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL },
-	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL },
-	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL },
-	{ "log_dir", "CTV_LOG_DIR", path, NULL, NULL, NULL },
-	{ "run_dir", "CTV_RUN_DIR", path, "/run/ctv-mirror", NULL, NULL },
-	{ "primary_url", "CTV_PRIMARY_URL", url, "http://100.81.73.46:8000", NULL, NULL },
-	{ "standby_url", "CTV_STANDBY_URL", url, "http://100.96.96.109:8000", NULL, NULL },
-	{ "station_url", "CTV_STATION_URL", url, NULL, station_at_standby, NULL },
-	{ "kuma_page_url", NULL, NULL, NULL, kuma_at_standby, NULL },
-	{ "api_url", "DROPBOX_API_URL", url, "https://api.dropboxapi.com", NULL, NULL },
-	{ "max_age", "CTV_MAX_AGE", duration, TEXT(DATA_OLD_H) "h", NULL, NULL },
-	{ "warn_age", NULL, NULL, NULL, age_to_warn, NULL },
-	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL },
-	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL },
-	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL },
-	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL },
+	{ "env_file", NULL, NULL, NULL, settings_file, NULL, false },
+	{ "node", "CTV_NODE", name, NULL, NULL, NULL, false },
+	{ "primary", "CTV_PRIMARY_NODE", name, "pi-ctv", NULL, NULL, false },
+	{ "standby", NULL, NULL, NULL, standby_name, NULL, false },
+	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL, false },
+	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL, false },
+	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL, false },
+	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL, false },
+	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL, false },
+	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL, false },
+	{ "log_dir", "CTV_LOG_DIR", path, NULL, NULL, NULL, false },
+	{ "run_dir", "CTV_RUN_DIR", path, "/run/ctv-mirror", NULL, NULL, true },
+	{ "primary_url", "CTV_PRIMARY_URL", url, "http://100.81.73.46:8000", NULL, NULL, false },
+	{ "standby_url", "CTV_STANDBY_URL", url, "http://100.96.96.109:8000", NULL, NULL, false },
+	{ "station_url", "CTV_STATION_URL", url, NULL, station_at_standby, NULL, true },
+	{ "kuma_page_url", NULL, NULL, NULL, kuma_at_standby, NULL, false },
+	{ "api_url", "DROPBOX_API_URL", url, "https://api.dropboxapi.com", NULL, NULL, false },
+	{ "max_age", "CTV_MAX_AGE", duration, TEXT(DATA_OLD_H) "h", NULL, NULL, false },
+	{ "warn_age", NULL, NULL, NULL, age_to_warn, NULL, false },
+	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL, false },
+	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL, false },
+	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL, false },
+	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, false },
 };
 
 #define ROWS (sizeof table / sizeof *table)
@@ -289,6 +293,8 @@ const char *setting(const char *field)
 		return config_get(secrets[i - ROWS].name) != NULL ? "yes" : NULL;
 	if (table[i].name != NULL)
 		value = config_get(table[i].name);
+	if (table[i].of_page && value != NULL && table[i].wrong(value) != NULL)
+		return NULL;
 	if (table[i].make == NULL)
 		return value != NULL ? value : table[i].fallback;
 	if (table[i].value == NULL)
@@ -320,7 +326,8 @@ int setting_check(void)
 		hint = config_hint(value);
 		if (hint != NULL)
 			msg_hint("%s", hint);
-		return EX_CONFIG;
+		if (!table[i].of_page)
+			return EX_CONFIG;
 	}
 	return EX_OK;
 }

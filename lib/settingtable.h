@@ -22,7 +22,10 @@ const char *setting_field(size_t i);
 const char *setting(const char *field);
 void setting_free(void);
 
-/* Is each value of its kind? EX_OK, or EX_CONFIG (reported with the name of the first that is not). */
+/*
+ * Is each value of its kind? EX_OK, or EX_CONFIG (reported with the name of the first that is not). A wrong one that only
+ * the status page needs is reported, and is NULL; it ends nothing.
+ */
 int setting_check(void);
 
 #endif

@@ -36,6 +36,8 @@ while [ $# -gt 0 ]; do
 done
 
 settings
+# which of the two, and why, ctv-conf has said
+[ -n "$run_dir" ] && [ -n "$station" ] || die 78 "no page without CTV_RUN_DIR and CTV_STATION_URL"
 kuma=$kuma_url_set kuma_sync=$kuma_sync_url_set switch=$healthchecks_url_set
 www=$run_dir/www
 # every message links to it
