@@ -78,7 +78,7 @@ all_three() {
 }
 
 @test "a clone that is shared by the group" {
-	pi2 sh -c "cd $APP && git config -f .git/config core.sharedRepository group &&
+	pi2 sh -c "cd $APP && setpriv --reuid daseme --regid daseme --init-groups git config -f .git/config core.sharedRepository group &&
 		find . -path ./data -prune -o ! -type l -exec chgrp ctvapps {} + -exec chmod g+w {} + &&
 		find . -path ./data -prune -o -type d -exec chmod g+s {} + &&
 		make -s -C /usr/src/ctv-mirror install ROLE=standby"
