@@ -40,7 +40,7 @@ done
 
 steps=5 log=/var/log/ctv-pi2-download/failback.log
 # settle.sh holds the lock for moments
-run_as_job failback operator.lock:20s "$@"
+run_as_job failback operator.lock:20s:settle.sh "$@"
 get ctv-conf --shell
 node=${node:-$standby} unnamed=$live_dir/.failover_backup.db copy='' upload=
 

@@ -210,7 +210,7 @@ common_option() {
 undo=
 
 # run_as_job TASK LOCKS ARGUMENTS: this script, with these arguments, as a job of that name, under these locks, each
-# NAME[:WAIT]. It returns in the run; $steps is how many steps there will be, $log where its log is by default, and with
+# NAME[:WAIT[:HOLDER]]. It returns in the run; $steps is how many steps there will be, $log where its log is by default, and with
 # $dry nothing is written.
 run_as_job() {
 	if [ -z "$job" ]; then

@@ -331,6 +331,16 @@ END
 	: >let_go
 	wait $!
 	grep -q '^fine ' out
+	# of two runs of a kind one is told at once, whatever it would wait for another
+	sed -i 's/second.lock:20s/second.lock:1h:somebody.sh/' job.sh
+	mkfifo stay
+	flock state/second.lock cat stay 3>&- &
+	eventually held second.lock
+	echo 'job.sh, pid 1' >state/second.lock
+	run ./job.sh
+	expect 73 'second.lock: held by job.sh, pid 1'
+	: >stay
+	wait $!
 }
 
 @test "a lock that is needed no more is free for others, while the run goes on" {
@@ -733,8 +743,9 @@ END
 send ./job.sh &\n
 expect Really
 send \n
-expect Stopped
+expect Stopped +\./job\.sh
 send fg\n
+expect \./job\.sh
 send y\n
 expect fine
 send exit\n' env PS1='$ ' bash --norc --noprofile -i

@@ -1,5 +1,5 @@
 /*
- * job-run TASK [-n] [--lock NAME[:WAIT]]... [--log FILE] [--steps N] -- SCRIPT [ARG...] - one run of a script, supervised
+ * job-run TASK [-n] [--lock NAME[:WAIT[:HOLDER]]]... [--log FILE] [--steps N] -- SCRIPT [ARG...] - one run of a script, supervised
  *
  * What always holds: of the runs that want a lock one has it, and a run that was killed holds it as long as one of its
  * tools is at work; script and tools speak on one pipe, in order, so that a complaint stands in the step in which it
@@ -44,22 +44,25 @@
 #define GRACE_MS 10000		/* for what a script left behind, between SIGTERM and SIGKILL */
 
 static const char help[] =
-"usage: job-run TASK [-n] [--lock NAME[:WAIT]]... [--log FILE] [--steps N] -- SCRIPT [ARG...]\n"
+"usage: job-run TASK [-n] [--lock NAME[:WAIT[:HOLDER]]]... [--log FILE]\n"
+"               [--steps N] -- SCRIPT [ARG...]\n"
 "Run SCRIPT as a job: under its locks, with a log, with its steps on the screen,\n"
 "and with a record of how it went, last-TASK.json in the state directory.\n"
 "\n"
-"      --lock NAME[:WAIT]  hold this lock; wait so long for it, 1s by default\n"
-"      --log FILE          the log; CTV_LOG_DIR takes the place of its directory\n"
-"      --steps N           how many steps there will be\n"
-"  -n, --dry-run           no lock, no log, no record: just the steps\n"
-"  -h, --help              this text\n"
-"  -V, --version           the version\n";
+"      --lock NAME[:WAIT[:HOLDER]]  hold this lock; wait so long for it, 1s by\n"
+"                     default, and so long only for HOLDER, if that is given\n"
+"      --log FILE     the log; CTV_LOG_DIR takes the place of its directory\n"
+"      --steps N      how many steps there will be\n"
+"  -n, --dry-run      no lock, no log, no record: just the steps\n"
+"  -h, --help         this text\n"
+"  -V, --version      the version\n";
 
 /* --- what was asked for --- */
 
 struct lock {
 	char name[64];
 	int64_t wait_ms;
+	const char *brief;	/* who holds it for moments: only for this one wait_ms counts; NULL for everybody */
 	int fd;
 };
 
@@ -577,9 +580,11 @@ static int take_lock(const char *state, struct lock *l)
 	if (flock(l->fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EWOULDBLOCK)
 			return refuse(EX_CANTCREAT, "%s: cannot lock: %s", path, strerror(errno));
+		holder_of(l->fd, holder, sizeof holder);
+		if (l->brief != NULL && (strncmp(holder, l->brief, strlen(l->brief)) != 0 || holder[strlen(l->brief)] != ','))
+			l->wait_ms = LOCK_WAIT_MS;
 		if (l->wait_ms > LOCK_WAIT_MS) {
-			snprintf(line, sizeof line, "   waiting for %s: held by %s", path,
-				 holder_of(l->fd, holder, sizeof holder));
+			snprintf(line, sizeof line, "   waiting for %s: held by %s", path, holder);
 			show_line(line);
 		}
 		if (!file_lock_wait(l->fd, l->wait_ms))
@@ -881,18 +886,18 @@ static bool is_name(const char *s)
 	return *s != '\0' && *s != '.' && *s != '-' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0';
 }
 
-static int add_lock(const char *arg)
+static int add_lock(char *arg)
 {
-	const char *colon = strchr(arg, ':'), *why = NULL;
-	struct lock l = { .wait_ms = LOCK_WAIT_MS, .fd = -1 };
+	const char *name = strsep(&arg, ":"), *wait = strsep(&arg, ":"), *why = NULL;
+	struct lock l = { .wait_ms = LOCK_WAIT_MS, .brief = arg, .fd = -1 };
 
-	snprintf(l.name, sizeof l.name, "%.*s", colon != NULL ? (int)(colon - arg) : (int)strlen(arg), arg);
-	if (colon != NULL)
-		why = num_duration(colon + 1, &l.wait_ms);
+	snprintf(l.name, sizeof l.name, "%s", name);
+	if (wait != NULL)
+		why = num_duration(wait, &l.wait_ms);
 	if (why != NULL)
-		return cli_usage("--lock: %s: %s", colon + 1, why);
+		return cli_usage("--lock: %s: %s", wait, why);
 	if (!is_name(l.name))
-		return cli_usage("--lock: %s: not the name of a lock", arg);
+		return cli_usage("--lock: %s: not the name of a lock", name);
 	if (lock_count == LOCKS)
 		return cli_usage("--lock: at most %d", LOCKS);
 	locks[lock_count++] = l;
