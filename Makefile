@@ -7,6 +7,7 @@
 #   make test-kuma  the runbook's monitors in a real Uptime Kuma, which npm installs first
 #   make lab        two hosts with real systemd, and a shell on the standby
 #   make screenshots    the status page in every state, into build/screenshots
+#   make deb        the Debian packages, into build/deb
 #   make lint asan fuzz fuzzers bench install uninstall clean
 
 VERSION = 0.1.0
@@ -44,7 +45,10 @@ LIBA  := $(B)/libctv.a
 # With --as-needed a binary is linked to what it uses and to nothing else.
 LIBS = -lcurl -lsqlite3 -lcjson -lcrypto -lsystemd -lzstd -lxxhash -lm
 
-all: $(BINS) $(B)/dropboxd $(B)/completions/ctv-mirror.bash
+all: programs $(B)/dropboxd
+
+# what is installed
+programs: $(BINS) $(B)/completions/ctv-mirror.bash
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -147,7 +151,7 @@ asan:
 	FILE_LIMIT=7200 B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
 
 # Both compilers without a warning, the analyzers, the scripts, the pages.
-SCRIPTS = scripts/*.sh tests/*.sh tests/bench/*.sh .ci/run
+SCRIPTS = scripts/*.sh systemd/*.sh tests/*.sh tests/bench/*.sh .ci/run debian/*.preinst debian/*.postinst debian/*.prerm debian/*.postrm debian/tests/main-job
 lint:
 	$(MAKE) -s B=$(B)/lint-gcc CFLAGS="-O2 -Werror" all units
 	$(MAKE) -s B=$(B)/lint-clang CC=clang CFLAGS="-O2 -Werror -Wno-unknown-warning-option" \
@@ -161,16 +165,24 @@ lint:
 
 # ROLE=standby or primary; with DESTDIR just the files, else users, timers and the role of this host too
 APP = /opt/apps/ctv-bookedbiz-db
-install: all
+install: programs
 	ROLE='$(ROLE)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' APP='$(APP)' B='$(B)' sh systemd/install.sh install
 
 uninstall:
 	ROLE='$(ROLE)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' APP='$(APP)' B='$(B)' sh systemd/install.sh uninstall
+
+# The Debian packages, into build/deb: made of a copy of what git knows, with no rights
+deb:
+	rm -rf $(B)/deb
+	mkdir -p $(B)/deb/tree
+	git ls-files -z | tar -c --null -T - | tar -x -C $(B)/deb/tree
+	cd $(B)/deb/tree && env -u MAKEFLAGS -u MFLAGS dpkg-buildpackage -us -uc -b
+	rm -rf $(B)/deb/tree
 
 clean:
 	rm -rf $(B)
 
 -include $(wildcard $(B)/lib/*.d $(B)/lib/*/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
-.PHONY: all units deps demo test test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
+.PHONY: all programs units deb deps demo test test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:

@@ -39,6 +39,9 @@ primary/install | primary/remove)
 	;;
 *) die 64 "usage: host-setup.sh standby|primary install|remove" ;;
 esac
+# a system that is made, in a chroot, has nothing to start
+running=yes
+[ -d /run/systemd/system ] || running=
 jobs='ctv-pi2-download.timer ctv-db-sync.timer ctv-status.timer ctv-status.path ctv-settle.path
 	ctv-pi2-download.service ctv-db-sync.service ctv-status.service ctv-settle.service'
 
@@ -357,9 +360,9 @@ install)
 	find_live
 	share_data
 	write_places
-	systemctl daemon-reload
+	[ -z "$running" ] || systemctl daemon-reload
 	for unit in $armed; do
-		systemctl enable --quiet --now "$unit"
+		systemctl enable --quiet ${running:+--now} "$unit"
 	done
 	[ "$role" = primary ] || [ -x /usr/sbin/lighttpd ] ||
 		say "lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"
@@ -374,7 +377,10 @@ remove)
 	[ "$(role_here)" != active ] || die 73 "this host serves in place of the primary: fail back first"
 	for unit in ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-db-sync.timer ctv-status.timer \
 		ctv-status.path control-station.service; do
-		! systemctl cat "$unit" >/dev/null 2>&1 || systemctl disable --quiet --now "$unit"
+		case $(systemctl is-enabled "$unit" 2>/dev/null) in
+		'' | not-found) ;;
+		*) systemctl disable --quiet ${running:+--now} "$unit" ;;
+		esac
 	done
 	remove_links
 	rm -f $units/*.service.d/place.conf

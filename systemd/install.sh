@@ -4,13 +4,13 @@
 # Brings the files to their places, and then host-setup.sh, which is one of them, does what is to be done on the host;
 # with DESTDIR nothing but files is made. Never touched: the configuration once it is there, the database, the state, the logs.
 #
-# Environment: ROLE, DESTDIR, APP, B (where the binaries are), and the places: PREFIX, UNITS, SYSUSERS, TMPFILES, POLKIT.
+# Environment: ROLE, DESTDIR, APP, B (where the binaries are), and the places: PREFIX, UNITDIR, SYSUSERS, TMPFILES, POLKIT.
 set -eu
 cd "$(dirname "$0")/.."
 
 ROLE=${ROLE:-standby} PREFIX=${PREFIX:-/usr/local} DESTDIR=${DESTDIR:-} B=${B:-build}
 APP=${APP:-/opt/apps/ctv-bookedbiz-db}
-units=${UNITS:-/etc/systemd/system} sysusers=${SYSUSERS:-/etc/sysusers.d} tmpfiles=${TMPFILES:-/etc/tmpfiles.d}
+units=${UNITDIR:-/etc/systemd/system} sysusers=${SYSUSERS:-/etc/sysusers.d} tmpfiles=${TMPFILES:-/etc/tmpfiles.d}
 polkit=${POLKIT:-/etc/polkit-1/rules.d}
 bin=$PREFIX/bin lib=$PREFIX/lib/ctv-mirror man=$PREFIX/share/man
 completions=$PREFIX/share/bash-completion/completions
@@ -100,6 +100,7 @@ install_files() {
 	done
 	install -D -m 644 "$B/completions/ctv-mirror.bash" "$DESTDIR$completions/ctv-mirror"
 	# bash loads it by the name of what is typed
+	# shellcheck disable=SC2013  # words
 	for name in $(sed -n 's/^complete -F _ctv_mirror //p' "$B/completions/ctv-mirror.bash"); do
 		ln -sfn ctv-mirror "$DESTDIR$completions/$name"
 	done
