@@ -647,7 +647,7 @@ static struct jobstream stream;
 static sigset_t ours, before;	/* signals that are read by signalfd or held back here; what was blocked before */
 static pid_t child;		/* the script, and its process group */
 static int child_status;
-static bool child_gone;
+static bool child_gone, child_stopped;
 static int tty = -1;		/* the terminal that the script gets while it is ours, -1 without one */
 
 static void watch_signals(int *fd)
@@ -726,9 +726,8 @@ static void reap(void)
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
 		if (pid != child)
 			continue;
-		if (WIFSTOPPED(status)) {
-			stop_too();
-		} else {
+		child_stopped = WIFSTOPPED(status);
+		if (!child_stopped) {
 			child_status = status;
 			child_gone = true;
 		}
@@ -786,6 +785,12 @@ static void supervise(int out, int signals)
 		if (fds[1].revents != 0)
 			open = listen_to(out, false);
 		take_signals(signals);
+		if (child_stopped) {
+			child_stopped = false;
+			/* it may have asked something before */
+			open = listen_to(out, false);
+			stop_too();
+		}
 		if (child_gone && until == 0) {
 			until = clock_ms() + GRACE_MS;
 			kill(-child, SIGTERM);
