@@ -7,8 +7,13 @@
 # running it again.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+live='' live_dir='' node='' primary='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
+record_epoch='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
+record_verified='' record_owner='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
+installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_next_content_hash=''
+installed_file_mtime='' last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'
@@ -29,173 +34,146 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-force='' wait='' from=
-while [ $# -gt 0 ]; do
-	case $1 in
+dry='' force='' wait='' from='' expected=
+for option; do
+	case $expected$option in
+	wait:*) wait=$option expected='' ;;
+	from:?*) from=$option expected='' ;;
 	-n | --dry-run) dry=yes ;;
 	-f | --force) force=yes ;;
 	--no-code) ;;
-	--wait) [ $# -gt 1 ] || usage_error "--wait: a duration is missing"; wait=$2; shift ;;
-	--wait=*) wait=${1#*=} ;;
-	--from) [ -n "${2-}" ] || usage_error "--from: a path is missing"; from=$2; shift ;;
-	--from=?*) from=${1#*=} ;;
-	--from=) usage_error "--from: a path is missing" ;;
-	-h | --help) usage; exit 0 ;;
-	-V | --version) echo "$program $version"; exit 0 ;;
-	--) shift; break ;;
-	-*) usage_error "$1: unknown option" ;;
-	*) break ;;
+	--wait) expected=wait: ;;
+	--wait=*) wait=${option#*=} ;;
+	--from=?*) from=${option#*=} ;;
+	--from | --from=) expected=from: ;;
+	from:) break ;;
+	*) common_option "$option" ;;
 	esac
-	shift
 done
-[ $# -eq 0 ] || usage_error "$1: no operand is taken"
+[ "$expected" != wait: ] || usage_error "--wait: a duration is missing"
+[ "$expected" != from: ] || usage_error "--from: a path is missing"
+case $wait in *[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;; esac
 
-# wait_seconds: --wait in seconds
-case $wait in
-'') wait_seconds=0 ;;
-*[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;;
-*) seconds_of "$wait"; wait_seconds=$seconds ;;
-esac
-
-settings
-candidate=${live%/*}/.${live##*/}.new
-
-# installed NAME: a member of installed.json, empty when there is none
-installed() {
-	[ ! -f "$state/installed.json" ] || field "$1" <"$state/installed.json"
+# look_at_installed: the record of the last installation, and whether $live is as it was then
+look_at_installed() {
+	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
 }
 
-# in_head NAME: a member of the head record that `mirror-head show` printed
-in_head() {
-	sed -n "s/^$1=//p" "$scratch/head"
-}
-
-# wait_for_news: until the record's place is another than the installed one; whatever fails here is seen again
-# by the steps that follow
+# whatever fails here is seen again by the steps that follow
 wait_for_news() {
-	tries=$(((wait_seconds + 59) / 60))
-	while [ "$tries" -gt 0 ]; do
-		place=$(mirror-head show 2>/dev/null | sed -n 's/^epoch=//p; s/^seq=//p' | tr '\n' ' ') || place=
-		if [ -n "$place" ] && [ "$place" != "$(installed epoch) $(installed seq) " ]; then
-			return 0
-		fi
-		say "waiting for a newer copy ($tries min at most)"
-		sleep 60
-		tries=$((tries - 1))
-	done
+	look_at_installed || :
+	say "waiting for a newer copy ($wait at most)"
+	mirror-head wait --newer "${installed_epoch:-0}.${installed_seq:-0}" --timeout "$wait" >/dev/null 2>&1 || :
 }
 
-# A timer's start ends here when there is nothing new, or while the copy on record is the one that was refused
+# A timer's start ends here when there is nothing new, or while the copy on record is the one that was refused: what only
+# a person can mend is not tried again before the next night. Whoever starts the job himself always gets a run.
 timer_ends() {
 	said=0
-	record=$(mirror-head show --timeout 30s 2>/dev/null) || said=$?
+	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
 	case $said in
-	0) record=$(printf '%s\n' "$record" | sed -n 's/^rev=//p') ;;
-	66) record=$(dbx-ls --json "$remote" 2>/dev/null | field rev) || return 0 ;;
-	65) record= ;;
+	0 | 65) ;;
+	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
 	*) return 0 ;;
 	esac
-	pick rev "$state/last-download.json"
-	tried=$value
-	if given_up download && { [ "$tried" = "$record" ] || [ "$refused" -ne 65 ]; }; then
-		printf '%s: %s\n' "$program" "$(text message <"$state/last-download.json")" >&2
-		printf 'hint: not tried again before the next night; systemctl start ctv-pi2-download.service tries it now\n' >&2
-		exit "$refused"
+	get job-run --last=last_ download
+	case $last_ended_tonight/$last_exit/$last_rev in
+	yes/65/"$record_rev" | yes/70/* | yes/77/* | yes/78/*)
+		fail "$last_exit" "$last_message" \
+			"not tried again before the next night; systemctl start ctv-pi2-download.service tries it now"
+		;;
+	esac
+	if [ "$last_exit$last_ok_tonight" = 0yes ] && look_at_installed && [ "$installed_rev" = "$record_rev" ]; then
+		finish unchanged "nothing is new since this night's download"
 	fi
-	pick exit "$state/last-download.json"
-	if [ "$value" = 0 ] && of_tonight download last_ok_at && [ "$(installed rev)" = "$record" ] && as_installed; then
-		say "nothing is new since this night's download"
-		exit 0
-	fi
+}
+
+# condition: what any write to the live database would change
+condition() {
+	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
 }
 
 # a database that serves is not replaced: by the role, by the unit, and by who has it open
 gate() {
-	step role
 	as_found=$(condition)
-	role=$(role)
-	case $role in
-	standby) ;;
-	'') note "no role file, taken as standby" ;;
-	active) die 73 "$state/role: this host is serving in place of the primary; its database stays" \
+	role=$(mirror-role show)
+	case $role/$node in
+	active/*) fail 73 "$state/role: this host is serving in place of the primary; its database stays" \
 		"failback-to-pi-ctv.sh ends that" ;;
-	primary) [ -n "$from" ] || die 77 "$state/role: this is the primary; it uploads, it does not download" ;;
-	*) die 78 "$state/role: $role: neither standby nor active" ;;
+	primary/*) [ -n "$from" ] || fail 77 "$state/role: this is the primary; it uploads, it does not download" ;;
+	standby/"$primary") fail 78 "CTV_NODE: $primary is the primary's name, and this host is the standby" \
+		"CTV_NODE=pi2, or another name of its own, in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ;;
+	/*) role="no role file, taken as standby" ;;
 	esac
 	unit_is=$(unit_state "$unit")
 	case $unit_is in
-	inactive | failed | none) ;;
-	unknown) die 69 "$unit: its state cannot be told, so the database stays" ;;
-	*) die 73 "$unit: is $unit_is; its database stays" "systemctl stop $unit, if nobody needs it" ;;
+	inactive | failed) role="$role, $unit is $unit_is" ;;
+	none) ;;
+	unknown) fail 69 "$unit: its state cannot be told, so the database stays" ;;
+	*) fail 73 "$unit: is $unit_is; its database stays" "systemctl stop $unit, if nobody needs it" ;;
 	esac
-	held_by=$(holders "$live")
-	[ -z "$held_by" ] || die 73 "$live: in use by $held_by" "end these processes, then run it again"
-	[ -d "${live%/*}" ] || die 73 "${live%/*}: no such directory"
-	! live_is_link || die 73 "$why" "$hint"
-	[ ! -e "$live" ] || [ -f "$live" ] || die 73 "$live: not a regular file"
-	[ "$unit_is" = none ] || step_note="${step_note:-standby}, $unit is $unit_is"
-	note "${step_note:-standby}, nobody has the database open"
+	[ -d "$live_dir" ] || fail 73 "$live_dir: no such directory"
+	! live_is_link || fail 73 "$link_text" "$link_hint"
+	[ ! -e "$live" ] || [ -f "$live" ] || fail 73 "$live: not a regular file"
+	[ ! -e "$live" ] || get holders-check --shell=seen_ "$live" || [ $? -eq 3 ] ||
+		fail 73 "$live: in use by $seen_holders" "end these processes, then run it again"
+	note "$role, nobody has the database open"
 }
 
-# whole OBJECT: everything that is needed of it was there
-whole() {
-	case "/$rev/$hash/$taken/" in
-	*//*) die 76 "$1: no file with a rev, a content_hash and a time" ;;
-	esac
-}
-
-# of_file PATH: rev, hash, size and taken of a file in Dropbox as it is
+# of_file PATH: what is to be installed is that file in Dropbox as it is
 of_file() {
-	must dbx-ls --json "$1"
-	rev=$(field rev <"$out") hash=$(field content_hash <"$out")
-	size=$(field size <"$out") taken=$(field client_modified <"$out")
-	whole "$1"
+	get dbx-ls --shell=file_ "$1" || exit
+	rev=$file_rev hash=$file_content_hash size=$file_size size_text=$file_size_text taken=$file_client_modified
+	case /$rev/$hash/$taken/ in *//*) fail 76 "$1: no file with a rev, a content_hash and a time" ;; esac
 }
 
 # what is to be installed: epoch, seq, rev, hash, size, taken, verified
 read_record() {
-	step record
-	epoch='' seq='' verified=''
+	epoch='' seq='' verified='' said=0
 	if [ -n "$from" ]; then
 		of_file "$from"
-		note "$from, $(mib "$size"), of $taken"
-		return 0
+		note "$from, $size_text, of $taken"
+		return
 	fi
-	run mirror-head show ${dry:+--dry-run} || :
-	# a person who forces it takes what is there, whatever the record is worth
-	[ "$status" -ne 65 ] || [ -z "$force" ] || { say "   $why"; status=66; }
-	# a record that was claimed before anything was published names no copy
-	[ "$status" -ne 0 ] || grep -q '^rev=.' "$out" || status=66
-	case $status in
-	0)
-		cp "$out" "$scratch/head" || die 74 "$scratch/head: cannot write"
-		epoch=$(in_head epoch) seq=$(in_head seq) rev=$(in_head rev) hash=$(in_head content_hash)
-		size=$(in_head size) taken=$(in_head snapshot_at) verified=$(in_head verified)
-		note "number $epoch.$seq, $(mib "$size"), taken $taken by $(in_head owner)"
+	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
+	case $said/$record_rev/$force in
+	0/?*/*)
+		epoch=$record_epoch seq=$record_seq rev=$record_rev hash=$record_content_hash verified=$record_verified
+		size=$record_size size_text=$record_size_text taken=$record_snapshot_at
+		note "number $epoch.$seq, $size_text, taken $taken by $record_owner"
 		;;
-	66)
-		# none, or one without a copy: only the old uploader is at work
+	# none, or one that was claimed before anything was published: only the old uploader is at work. A person who
+	# forces it takes what is there, whatever the record is worth.
+	0/* | 66/* | 65/*/yes)
 		of_file "$remote"
-		note "no copy on record: $remote is taken as it is, $(mib "$size"), of $taken"
+		note "no copy on record: $remote is taken as it is, $size_text, of $taken"
 		;;
-	*) die "$(ended "$status")" "$why" "$hint" ;;
+	*) exit "$said" ;;
 	esac
-	[ -z "$epoch" ] || whole "head record"
-
-	had_epoch=$(installed epoch) had_seq=$(installed seq)
-	[ -n "$had_epoch$had_seq" ] && [ -z "$force" ] || return 0
-	case /$had_epoch/$had_seq/ in
-	*[!0-9/]* | *//*) die 65 "$state/installed.json: damaged: which copy is installed is not known" "--force installs the newest all the same" ;;
-	esac
-	[ -n "$epoch" ] || die 65 "$remote: no copy is on record any more, but number $had_epoch.$had_seq is installed" \
-		"--force takes $remote as it is"
-	if [ "$epoch" -lt "$had_epoch" ] || { [ "$epoch" -eq "$had_epoch" ] && [ "$seq" -lt "$had_seq" ]; }; then
-		die 65 "$remote: number $epoch.$seq is older than the installed $had_epoch.$had_seq" \
-			"--force installs it all the same"
-	fi
 }
 
-# is the live file, with nothing beside it that would change it, the one of the record?
+# nothing older than what is installed takes its place
+is_newer() {
+	look_at_installed || :
+	[ -z "$from$force" ] || return 0
+	case $installed_epoch/$installed_seq in
+	/) return ;;
+	/* | */) fail 65 "$state/installed.json: damaged: which copy is installed is not known" \
+		"--force installs the newest all the same" ;;
+	esac
+	[ -n "$epoch" ] || fail 65 "$remote: no copy is on record any more, but number $installed_epoch.$installed_seq is installed" \
+		"--force takes $remote as it is"
+	[ "$epoch" -gt "$installed_epoch" ] || { [ "$epoch" -eq "$installed_epoch" ] && [ "$seq" -ge "$installed_seq" ]; } ||
+		fail 65 "$remote: number $epoch.$seq is older than the installed $installed_epoch.$installed_seq" \
+			"--force installs it all the same"
+}
+
+# has_content FILE HASH: is this file's content_hash HASH?
+has_content() {
+	[ -f "$1" ] && [ -n "$2" ] && get db-verify --shell=content_ -l header --timeout 2h --hash "$2" "$1"
+}
+
+# live_is HASH: the live file has this content, and nothing beside it would change it
 live_is() {
 	[ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] && has_content "$live" "$1"
 }
@@ -207,41 +185,32 @@ is_ours() {
 
 # leaves the content of the record in the candidate, unless the live copy has it already
 fetch() {
-	step fetch
-	unchanged=
 	if live_is "$hash"; then
 		unchanged=yes
 		note "the installed copy is this one"
-		return 0
-	fi
-	if is_ours "$candidate" && has_content "$candidate" "$hash"; then
+	elif is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was fetched by an earlier run"
-		return 0
-	fi
-	if [ -n "$dry" ]; then
+	elif [ -n "$dry" ]; then
 		note "would fetch rev $rev"
-		return 0
+	else
+		rm -f "$candidate" || fail 74
+		get dbx-fetch --shell=file_ -o "$candidate" "rev:$rev" || exit
+		[ "$file_content_hash" = "$hash" ] || fail 65 "$remote: rev $rev is not what the record says"
+		note "$file_size_text, content_hash as published"
 	fi
-	rm -f "$candidate" || die 74 "$candidate: cannot remove"
-	must dbx-fetch --json -o "$candidate" "rev:$rev"
-	[ "$(field content_hash <"$out")" = "$hash" ] || die 65 "$remote: rev $rev is not what the record says"
-	note "$(mib "$size"), content_hash as published"
 }
 
 # what the record cannot prove is verified here; the hash ties this file to the one that was verified there
 verify_candidate() {
-	level=full verified_by=
-	[ "$verified" != full ] || level=quick
-	if [ -n "$unchanged" ] && [ "$(installed content_hash)" = "$hash" ]; then
+	verified_by=full file=$candidate
+	[ "$verified" != full ] || verified_by=quick
+	[ -z "$unchanged" ] || file=$live
+	if [ -n "$unchanged" ] && [ "$installed_content_hash" = "$hash" ]; then
 		skip verify "was verified when it was installed, and is the same to the last byte"
-	elif [ -n "$unchanged" ]; then
+		verified_by=
+	elif [ -f "$file" ]; then
 		step verify
-		verify "$live" "$level" || die "$status" "$why"
-		verified_by=$level
-	elif [ -f "$candidate" ]; then
-		step verify
-		verify "$candidate" "$level" || die "$status" "$why"
-		verified_by=$level
+		verify "$verified_by" "$file"
 	else
 		skip verify "nothing was fetched"
 	fi
@@ -251,10 +220,7 @@ verify_candidate() {
 copy() {
 	# a killed run's may be another user's
 	rm -f "$2.tmp"
-	if ! run cp -p "$1" "$2.tmp" || ! run sync "$2.tmp" || ! run mv -T "$2.tmp" "$2" || ! run sync "${2%/*}"; then
-		rm -f "$2.tmp"
-		die 74 "$why"
-	fi
+	{ cp -p "$1" "$2.tmp" && sync "$2.tmp" && mv -T "$2.tmp" "$2" && sync "${2%/*}"; } || { rm -f "$2.tmp"; fail 74; }
 }
 
 # is_kept: $kept is what a run that was interrupted has kept, and not another write of the same second
@@ -267,15 +233,13 @@ is_kept() {
 
 # what was written here since the last download (a failover, a drill) is kept, and so is a copy of unknown origin
 keep_local() {
-	[ -e "$live" ] || return 0
-	for known in "$(installed content_hash)" "$(installed next_content_hash)"; do
-		! live_is "$known" || return 0
-	done
+	if [ ! -e "$live" ] || live_is "$installed_content_hash" || live_is "$installed_next_content_hash"; then
+		return 0
+	fi
 	# the later of the two; without a WAL there is just the one
-	last_write=$(stat -c %Y "$live" "$live-wal" 2>/dev/null | sort -n | tail -n 1)
-	name=$live.kept-$(date -u -d "@$last_write" +%Y%m%d_%H%M%S)
+	written=$(stat -c %Y "$live" "$live-wal" 2>/dev/null | sort -n | tail -n 1)
+	name=$live.kept-$(date -u -d "@$written" +%Y%m%d_%H%M%S) n=1
 	kept=$name
-	n=1
 	while [ -e "$kept" ] && ! is_kept; do
 		n=$((n + 1))
 		kept=$name.$n
@@ -286,130 +250,95 @@ keep_local() {
 		done
 		copy "$live" "$kept"
 	fi
-	say "   what was written here since the last download is kept: $kept"
+	more "what was written here since the last download is kept: $kept"
 }
 
-# installed_record [NEXT_HASH]: with NEXT_HASH, what is about to be installed, and what was there stays on record
-installed_record() {
-	if [ -n "${1-}" ]; then
-		was=$(installed content_hash)
-		printf '{"schema":1,"epoch":%s,"seq":%s,"rev":"%s","size":%s,"content_hash":%s,"snapshot_at":"%s",' \
-			"$(or_null "$(installed epoch)")" "$(or_null "$(installed seq)")" "$(installed rev)" \
-			"$(or_null "$(installed size)")" "${was:+\"}${was:-null}${was:+\"}" "$(installed snapshot_at)"
-		printf '"next_content_hash":"%s","path":%s}\n' "$1" "$(json_text "$live")"
-	else
-		printf '{"schema":1,"epoch":%s,"seq":%s,"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s",' \
-			"$(or_null "$epoch")" "$(or_null "$seq")" "$rev" "$(or_null "$size")" "$hash" "$taken"
-		# the same content was verified when it came
-		[ -n "$verified_by" ] || verified_by=$(installed verified_by)
-		printf '"installed_at":"%s","verified_by":"%s","path":%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
-			"${verified_by:-unknown}" "$(json_text "$live")"
-	fi >"$scratch/installed"
-	replace "$state/installed.json" <"$scratch/installed" || die 74 "$state/installed.json: cannot write"
+# install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover
+# has, db-install sees under the lock of the role.
+install_as() {
+	[ "$(condition)" = "$as_found" ] || fail 75 "$live: was written to meanwhile" "run it again: what was written is kept"
+	db-install --state "$state" --rev "$rev" --content-hash "$hash" ${epoch:+--epoch "$epoch" --seq "$seq"} \
+		${verified_by:+--verified "$verified_by"} --as-of "$taken" "$@" "$live"
 }
 
-or_null() {
-	printf '%s' "${1:-null}"
-}
-
-# still_standby: takes the role lock. Minutes have passed since the gate: a failover may have begun, and even ended.
-still_standby() {
-	role_lock
-	case $(role) in
-	active) die 73 "$state/role: this host has begun to serve; its database stays" ;;
-	esac
-	[ "$(condition)" = "$as_found" ] || die 75 "$live: was written to meanwhile" "run it again: what was written is kept"
-}
-
-# condition: what any write to the live database would change
-condition() {
-	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
-}
-
-# The same content may have been confirmed by a later snapshot: its age is that one's.
-in_time() {
-	[ "$(date -d "$taken" +%s)" -eq "$(stat -c %Y "$live")" ]
-}
-
-# what another member of the group may not give its time is installed once more, as any other copy is
-renew() {
-	[ -n "$unchanged" ] && ! in_time && ! is_ours "$live" || return 0
-	copy "$live" "$candidate"
-	[ -n "$verified_by" ] || verified_by=$(installed verified_by)
-	unchanged=
-}
-
-install_candidate() {
-	if [ -n "$dry" ]; then
-		if [ -n "$unchanged" ]; then
-			skip install "nothing to do"
-		else
-			skip install "would install it as $live"
-		fi
-		return 0
+# The same content may have been confirmed by a later snapshot: its age is that one's. What another member of the group may
+# not give its time is installed once more, as any other copy is.
+install() {
+	if [ -n "$unchanged" ] && [ "$installed_file_mtime" != "$taken" ] && ! is_ours "$live"; then
+		copy "$live" "$candidate"
+		unchanged=
 	fi
 	if [ -n "$unchanged" ]; then
 		skip install "nothing to do"
-		still_standby
-		in_time || touch -d "$taken" "$live" || die 74 "$live: cannot set its time"
-	else
-		step install
-		keep_local
-		still_standby
-		installed_record "$hash"
-		# a damaged old copy is no obstacle: it was kept, and goes aside as it is
-		set -- --quarantine --as-of "$taken"
-		# every operator of the group may have to replace it one day
-		set -- "$@" --mode "$(printf '0%o' "$((0$(stat -L -c %a "$live" 2>/dev/null || echo 600) & 0777 | 060))")"
-		[ -e "$live" ] || [ "$(id -u)" -eq 0 ] || set -- "$@" --owner "$(id -u):$(stat -c %g "${live%/*}")"
-		must db-install "$@" "$candidate" "$live"
-		note "as $live"
-		[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
+		install_as "$live" || exit
+		return 0
 	fi
-	installed_record
-	rm -f "$state/data-of" || die 74 "$state/data-of: cannot remove"
-	# what an interrupted upload was to publish is of the database before
-	[ -z "$from" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || die 74 "$state/upload.db: cannot remove"
-	role_unlock
+	step install
+	keep_local
+	# a damaged old copy is no obstacle: it was kept, and goes aside as it is. Every operator of the group may have to
+	# replace the new one one day.
+	rights=$(stat -c %a "$live" 2>/dev/null) || rights=600
+	set -- --quarantine --mode "$(printf '0%o' "$((0$rights & 0777 | 060))")"
+	[ -e "$live" ] || [ "$(id -u)" -eq 0 ] || set -- "$@" --owner "$(id -u):$(stat -c %g "$live_dir")"
+	install_as "$@" "$candidate" || exit
+	note "as $live"
+	[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 }
 
 # a copy that is too old is a failure of last night, however well this run went
 check_age() {
-	late=
-	if [ ! -e "$live" ]; then
-		skip age "nothing is installed yet"
-		return 0
-	fi
-	step age
-	run age-check -w "$warn_age" -c "$max_age" "$live" || :
-	age=$(sed 's/ *|.*//; q' "$out")
-	note "${age#*"$live is "}"
-	case $status in
-	0) ;;
-	1) step_end warning ;;
-	2) late=$age; step_end warning ;;
-	*) die 74 "${age:-$why}" ;;
+	old=0
+	get age-check --shell=age_ -w "$warn_age" -c "$max_age" "$live" || old=$?
+	case $old in
+	0) note "${age_text#"$live is "}" ;;
+	1 | 2) warn "${age_text#"$live is "}" ;;
+	*) fail 74 "$age_text" ;;
 	esac
 }
 
-[ "$wait_seconds" -eq 0 ] || [ -n "$dry" ] || wait_for_news
-[ -n "$dry$from$force" ] || ! by_timer || timer_ends
-begin download 6 "${log_dir:-/var/log/ctv-pi2-download}/download.log"
+get ctv-conf --shell
+if [ -z "$job$dry" ]; then
+	case $wait in *[1-9]*) wait_for_news ;; esac
+	case ${TRIGGER_UNIT-}/$from$force in *.timer/) timer_ends ;; esac
+fi
+steps=6 log=/var/log/ctv-pi2-download/download.log
+run_as_job download lock "$@"
+candidate=$live_dir/.${live##*/}.new unchanged='' old=0
+
+step role
 gate
+step record
 read_record
-outcome=$(printf '"rev":"%s"' "$rev")
+is_newer
+fact rev:text "$rev"
+step fetch
 fetch
 verify_candidate
-[ -n "$dry" ] || renew
-install_candidate
-outcome=$(printf '"rev":"%s","size":%s,"content_hash":"%s","snapshot_at":"%s","epoch":%s,"seq":%s' \
-	"$rev" "$(or_null "$size")" "$hash" "$taken" "$(or_null "$epoch")" "$(or_null "$seq")")
-check_age
-[ -z "$late" ] || [ -n "$from" ] || die 75 "$late" "the copy is the newest in Dropbox: look at the primary's upload"
-if [ -n "$dry" ] && [ -z "$unchanged" ]; then
-	finish ok "ready: a run would install rev $rev, data of $taken"
+if [ -z "$dry" ]; then
+	install
 elif [ -n "$unchanged" ]; then
-	finish unchanged "already the newest copy: $live, data of $taken"
+	skip install "nothing to do"
 else
-	finish ok "the newest copy is installed: $live, data of $taken"
+	skip install "would install it as $live"
 fi
+# what an interrupted upload was to publish is of the database before
+[ -z "$from" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
+fact size:int "$size"
+fact content_hash:text "$hash"
+fact snapshot_at:text "$taken"
+fact epoch:int "$epoch"
+fact seq:int "$seq"
+if [ -e "$live" ]; then
+	step age
+	check_age
+else
+	skip age "nothing is installed yet"
+fi
+[ "$old" -ne 2 ] || [ -n "$from" ] ||
+	fail 75 "AGE CRITICAL: $age_text" "the copy is the newest in Dropbox: look at the primary's upload"
+if [ -n "$unchanged" ]; then
+	finish unchanged "already the newest copy: $live, data of $taken"
+elif [ -n "$dry" ]; then
+	finish ok "ready: a run would install rev $rev, data of $taken"
+fi
+finish ok "the newest copy is installed: $live, data of $taken"

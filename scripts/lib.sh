@@ -159,7 +159,7 @@ put_backup() {
 # verify LEVEL FILE: FILE meets this host's demands, which is noted, or the run ends. One that asks for hours of processor
 # time is not waited for without end.
 verify() {
-	verify_file=$2 verify_code=0
+	verify_file=$2 verify_code=0 verify_text=
 	set -- -l "$1"
 	for table in $tables; do
 		set -- "$@" --table "$table"

@@ -187,7 +187,7 @@ confirmed_at() {
 	expect 77 'this is the primary'
 	echo activ >pi2/state/role
 	run download
-	expect 78 'activ: neither standby nor active'
+	expect 78 'activ: neither standby, active nor primary'
 	: >pi2/state/role
 	untouched
 	rm pi2/state/role
@@ -206,7 +206,7 @@ confirmed_at() {
 	writer=$!
 	eventually [ -e in ]
 	run download
-	expect 73 'in use by [0-9]+ \(sqlite3\)'
+	expect 73 'in use by sqlite3 \(pid [0-9]+\)'
 	untouched
 	: >hold
 	wait "$writer"
@@ -565,7 +565,7 @@ kill -KILL $PPID
 END
 	run download
 	[ "$status" -ne 0 ]
-	[ "$(last pi2 download .result)" = running ]
+	[ "$(last pi2 download .result)" = failed ]
 	rm stubs/db-install
 	hash -r
 	run download
@@ -702,11 +702,13 @@ END
 	publish
 	run download --wait 1h
 	expect 0 'is installed'
-	# the same record: it waits, and the stub of sleep brings the news
+	# the same record: it waits, and the stub brings the news
 	enter later
-	stub sleep <<END
-[ -e slept ] && exit
-: >slept
+	stub mirror-head <<END
+case \$1 in wait) ;; *) exec "\$real" "\$@" ;; esac
+echo "\$*" >>waits
+[ ! -e waited ] || exit 75
+: >waited
 export DATABASE_PATH=$live CTV_NODE=pi-ctv CTV_STATE_DIR=$PWD/pi-ctv/state CTV_LOG_DIR=$PWD/pi-ctv/log
 exec daily-upload.sh
 END
@@ -716,6 +718,8 @@ END
 	# no news: it goes on when the time is over
 	run download --wait=90s
 	expect 0 'already the newest copy'
+	[ "$(cat waits)" = 'wait --newer 1.1 --timeout 2m
+wait --newer 1.2 --timeout 90s' ]
 }
 
 @test "bad command lines and settings end with a code and the cause" {

@@ -924,3 +924,35 @@ TABLE
 	run db-install -V
 	expect 0 '^db-install [0-9]+\.[0-9]+\.[0-9]+$'
 }
+
+@test "--state keeps a record of it in both phases, and a host that serves keeps its database" {
+	mkdir state
+	rm -f live.db* new.db*
+	sqlite3 live.db 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
+	sqlite3 new.db 'CREATE TABLE t (x); INSERT INTO t VALUES (2)'
+	cp new.db again.db
+	echo '{"schema":1,"epoch":1,"seq":1,"content_hash":"aa","verified_by":"full"}' >state/installed.json
+	echo x >state/data-of
+	set -- --state state --rev 016 --content-hash bb --epoch 1 --seq 2 --as-of 2026-11-23T02:05:00Z
+	echo active >state/role
+	run db-install "$@" new.db live.db
+	expect 73 'state/role: this host has begun to serve'
+	[ "$(sqlite3 live.db 'SELECT x FROM t')" = 1 ]
+	[ "$(jq -r '.content_hash, .next_content_hash' state/installed.json | tr '\n' ' ')" = 'aa null ' ]
+	echo standby >state/role
+	exec 5<live.db
+	run db-install "$@" new.db live.db
+	expect 73 'in use by'
+	exec 5<&-
+	[ -e state/data-of ]
+	db-install "$@" --verified quick new.db live.db
+	[ "$(sqlite3 live.db 'SELECT x FROM t')" = 2 ]
+	[ "$(jq -r '[.epoch, .seq, .rev, .content_hash, .snapshot_at, .verified_by, .next_content_hash] | join(" ")' state/installed.json)" = \
+		'1 2 016 bb 2026-11-23T02:05:00Z quick ' ]
+	[ ! -e state/data-of ]
+	# the same content, known as it was verified
+	db-install "$@" live.db live.db
+	[ "$(jq -r .verified_by state/installed.json)" = quick ]
+	run db-install --state state new.db live.db
+	expect 64 '--rev and --content-hash'
+}

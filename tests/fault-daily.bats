@@ -17,7 +17,7 @@ echo "$name" >>"$dir/names"
 [ ! -e "$dir/turn" ] || read -r way k <"$dir/turn"
 if [ "$(wc -l <"$dir/names")" -eq "$k" ]; then
 	mv "$dir/turn" "$dir/hit"
-	[ "$way" != KILL ] || kill -KILL 0
+	[ "$way" != KILL ] || { pkill -KILL -s 0; sleep 60; }
 	echo "$name: No space left on device" >&2
 	exit 74
 fi
@@ -34,7 +34,7 @@ teardown() {
 	dropbox_stop
 }
 
-# takes_turns HOST TASK: with the stand-ins, in a process group of its own
+# takes_turns HOST TASK: with the stand-ins, in a session of its own
 takes_turns() {
 	rm -f "$TURNS/names" "$TURNS/hit" "$BATS_TEST_TMPDIR/$1/state/last-$2.json"
 	status=0
@@ -143,7 +143,7 @@ matrix() {
 	mended() {
 		replaced
 		[ "$(cd pi2/data && echo .[!.]*)" = '.[!.]*' ]
-		[ "$(cd pi2/state && echo * .[!.]*)" = 'installed.json last-download.json lock news role role.lock .[!.]*' ]
+		[ "$(cd pi2/state && echo * .[!.]*)" = 'installed.json last-download.json lock news role role.lock .head-seen.json' ]
 	}
 	matrix pi2 download
 }

@@ -24,6 +24,7 @@ installed-check --record none none
 holders-check dir
 mirror-role show
 mirror-role check
+mirror-head show
 TABLE
 }
 

@@ -2,6 +2,7 @@
  * db-install - make a database the live one
  *
  *	db-install [--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n] [--quarantine] [--json] CANDIDATE LIVE
+ *	db-install --state DIR --rev REV --content-hash HASH [--epoch N --seq N] [--verified LEVEL] ... CANDIDATE LIVE
  *
  * LIVE is at every instant a complete database, the old one or the new one, and never beside another's -wal
  * or -journal. Nobody has it open while it changes. What a crashed application had committed is recovered
@@ -25,6 +26,7 @@
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/sqlite/holders.h"
+#include "lib/installed.h"
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
@@ -34,12 +36,14 @@
 #include "lib/stop.h"
 
 #define NAME_ROOM (PATH_MAX + 64)
+#define NUMBER_MOST (UINT64_C(1) << 53)	/* what JSON's readers take exactly */
 
 static uid_t owner = RIGHTS_UID_KEEP;
 static gid_t group = RIGHTS_GID_KEEP;
 static mode_t mode = (mode_t)-1;	/* not given */
 static int64_t as_of = INT64_MIN;	/* seconds since the epoch; INT64_MIN: the candidate's own time */
 static bool keep, dry, quarantine, json_wanted;
+static struct installed on_record = { .epoch = -1, .seq = -1, .lock = -1 };
 static const char *const shell_names[] = {
 	"path", "dry_run", "unchanged", "size", "size_text", "data_at", "previous", "quarantine", "processes", NULL,
 };
@@ -479,6 +483,11 @@ static int exchange(struct install *in)
 	return rc;
 }
 
+static int64_t data_at(const struct install *in)
+{
+	return as_of != INT64_MIN ? as_of : (int64_t)in->st.st_mtim.tv_sec;
+}
+
 /* It is there already: only owner, rights and time are set, and the candidate goes as it would have. */
 static int already_there(struct install *in, bool copy)
 {
@@ -489,6 +498,9 @@ static int already_there(struct install *in, bool copy)
 		msg_errno(in->live, "cannot open");
 	else if (fstat(fd, &st) != 0 || !same_file(&st, &in->old))
 		msg_err(in->live, "was replaced meanwhile");
+	/* another member of the group, who may set nothing of it: there is nothing to set */
+	else if (same_file(&in->st, &in->old) && geteuid() != 0 && st.st_uid != geteuid() && st.st_mtim.tv_sec == data_at(in))
+		rc = EX_OK;
 	else
 		rc = dress(in, fd);
 	if (fd >= 0)
@@ -501,10 +513,9 @@ static int already_there(struct install *in, bool copy)
 static void answer(const struct install *in)
 {
 	char at[CLOCK_TEXT], size[NUM_TEXT];
-	int64_t data_at = as_of != INT64_MIN ? as_of : (int64_t)in->st.st_mtim.tv_sec;
 	json *j;
 
-	clock_text(at, data_at);
+	clock_text(at, data_at(in));
 	num_size_text(size, (uint64_t)in->st.st_size);
 	if (in->put_aside && in->have_old)
 		msg_err(in->aside, "the old database was put aside here");
@@ -554,6 +565,11 @@ static int install(struct install *in)
 	in->alike = is_alike(in);
 	/* only its owner can set a file's mode and time: for another user it is replaced all the same */
 	in->same = in->alike && (geteuid() == 0 || in->old.st_uid == geteuid() || same_file(&in->st, &in->old));
+	if (!dry) {
+		rc = installed_begin(&on_record);
+		if (rc != EX_OK)
+			return rc;
+	}
 	if (in->same)
 		return dry ? EX_OK : already_there(in, copy);
 	rc = nobody_has_it(in);
@@ -571,6 +587,8 @@ static int install(struct install *in)
 	if (rc == EX_OK)
 		rc = dress(in, in->fd);
 	if (rc == EX_OK)
+		rc = installed_next(&on_record);
+	if (rc == EX_OK)
 		rc = put_old_away(in);
 	return rc == EX_OK ? exchange(in) : rc;
 }
@@ -587,6 +605,12 @@ static const char help[] =
 	"  -k, --keep                copy CANDIDATE instead of moving it\n"
 	"  -n, --dry-run             check everything, change nothing\n"
 	"      --quarantine          put a damaged old database aside with all its files\n"
+	"      --state DIR           keep the record of it there, installed.json, and refuse when\n"
+	"                            the role there is active\n"
+	"      --rev REV             of what is installed, for that record,\n"
+	"      --content-hash HASH   this,\n"
+	"      --epoch N, --seq N    its number, if it has one,\n"
+	"      --verified LEVEL      and how it was verified\n"
 	"      --json                print what was done as a JSON object\n"
 	"      --shell[=PREFIX]      the same as assignments for a shell\n"
 	"  -v, --verbose             narrate on standard error\n"
@@ -602,6 +626,12 @@ int main(int argc, char **argv)
 		{ "keep", no_argument, NULL, 'k' },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "quarantine", no_argument, NULL, 'q' },
+		{ "state", required_argument, NULL, 's' },
+		{ "rev", required_argument, NULL, 'r' },
+		{ "content-hash", required_argument, NULL, 'c' },
+		{ "epoch", required_argument, NULL, 'E' },
+		{ "seq", required_argument, NULL, 'N' },
+		{ "verified", required_argument, NULL, 'L' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -610,6 +640,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct install in = { .lock = -1, .fd = -1, .lease = -1, .all_seen = true };
+	uint64_t number = 0;
 	const char *why;
 	int c, rc;
 
@@ -637,6 +668,26 @@ int main(int argc, char **argv)
 		case 'q':
 			quarantine = true;
 			break;
+		case 's':
+			on_record.state = optarg;
+			break;
+		case 'r':
+			on_record.rev = optarg;
+			break;
+		case 'c':
+			on_record.content_hash = optarg;
+			break;
+		case 'E':
+			why = num_u64(optarg, 0, NUMBER_MOST, &number);
+			on_record.epoch = (int64_t)number;
+			break;
+		case 'N':
+			why = num_u64(optarg, 0, NUMBER_MOST, &number);
+			on_record.seq = (int64_t)number;
+			break;
+		case 'L':
+			on_record.verified = optarg;
+			break;
 		case 'j':
 			json_wanted = true;
 			break;
@@ -654,13 +705,19 @@ int main(int argc, char **argv)
 			return cli_bad_option(c, argv);
 		}
 		if (why != NULL)
-			return cli_usage("--%s %s: %s", c == 'o' ? "owner" : c == 'm' ? "mode" : c == 'S' ? "shell" : "as-of", optarg, why);
+			return cli_usage("--%s %s: %s", c == 'o' ? "owner" : c == 'm' ? "mode" : c == 'S' ? "shell" :
+					 c == 'E' ? "epoch" : c == 'N' ? "seq" : "as-of", optarg, why);
 	}
+	if (on_record.state != NULL && (on_record.rev == NULL || on_record.content_hash == NULL))
+		return cli_usage("--state: --rev and --content-hash say what is installed");
 	if (argc - optind != 2 || *argv[optind] == '\0')
 		return cli_usage("needs CANDIDATE and LIVE");
 	in.source = in.candidate = argv[optind];
 	in.live = argv[optind + 1];
 	rc = install(&in);
+	if (rc == EX_OK && !dry)
+		rc = installed_done(&on_record, in.live, (uint64_t)in.st.st_size, data_at(&in));
+	installed_end(&on_record);
 	if (rc == EX_OK)
 		answer(&in);
 	end_lease(&in);

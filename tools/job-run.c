@@ -6,6 +6,8 @@
  * was made; of a run that fails the cause is told once, the same on the screen, in the log and in the record; the record
  * says how the run ended only when nothing of it runs any more; a log that cannot be written ends nothing.
  *
+ * job-run --last[=PREFIX] TASK - how the last run of it went, for a script that may not want another one
+ *
  * The shell's part of it is scripts/lib.sh.
  */
 #include "lib/std.h"
@@ -22,8 +24,10 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/exits.h"
@@ -34,6 +38,7 @@
 #include "lib/num.h"
 #include "lib/settings.h"
 #include "lib/settingtable.h"
+#include "lib/shell.h"
 
 #define TEXT 4096		/* of one line; msg.h's have 1024 */
 #define LOCKS 4
@@ -46,6 +51,7 @@
 static const char help[] =
 "usage: job-run TASK [-n] [--lock NAME[:WAIT[:HOLDER]]]... [--log FILE]\n"
 "               [--steps N] -- SCRIPT [ARG...]\n"
+"       job-run --last[=PREFIX] TASK\n"
 "Run SCRIPT as a job: under its locks, with a log, with its steps on the screen,\n"
 "and with a record of how it went, last-TASK.json in the state directory.\n"
 "\n"
@@ -53,6 +59,8 @@ static const char help[] =
 "                     default, and so long only for HOLDER, if that is given\n"
 "      --log FILE     the log; CTV_LOG_DIR takes the place of its directory\n"
 "      --steps N      how many steps there will be\n"
+"      --last[=PREFIX]  run nothing: how the last run went, as assignments for a\n"
+"                     shell\n"
 "  -n, --dry-run      no lock, no log, no record: just the steps\n"
 "  -h, --help         this text\n"
 "  -V, --version      the version\n";
@@ -934,12 +942,62 @@ static void look_around(void)
 	tty = isatty(STDERR_FILENO) ? STDERR_FILENO : outer[0] != '\0' && isatty(STDIN_FILENO) ? STDIN_FILENO : -1;
 }
 
+/* --- the last run --- */
+
+static const char *const last_names[] = {
+	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "ended_tonight", "ok_tonight", NULL,
+};
+static struct shell last = { .names = last_names };
+
+/*
+ * The night that a time belongs to, as a number: it begins with the timers' first try, at 02:05. By the words of the local
+ * clock, for on some nights this moment does not exist, or does twice.
+ */
+static int64_t night_of(int64_t at)
+{
+	time_t t = (time_t)at;
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	if (tm.tm_hour * 60 + tm.tm_min < 2 * 60 + 5)
+		tm.tm_mday--;
+	tm.tm_hour = 12, tm.tm_min = 0, tm.tm_sec = 0, tm.tm_isdst = -1;
+	mktime(&tm);
+	return (int64_t)tm.tm_year * 366 + tm.tm_yday;
+}
+
+static bool is_tonight(const char *at)
+{
+	int64_t when;
+
+	return at != NULL && clock_parse(at, &when) == NULL && night_of(when) == night_of(clock_wall());
+}
+
+/* A record that is not there, or damaged, says nothing: every name is empty then. */
+static int tell_last(const char *record)
+{
+	struct buf text = BUF_INIT((size_t)256 << 10);
+	json *j = NULL, *answer = json_object();
+
+	if (access(record, F_OK) == 0 && file_slurp(record, &text) == EX_OK)
+		j = json_parse(buf_text(&text), text.len);
+	for (const char *const *name = last_names; *name != NULL; name++)
+		if (json_get(j, *name) != NULL)
+			json_put(answer, *name, json_copy(json_get(j, *name)));
+	json_put_bool(answer, "ended_tonight", is_tonight(json_str(j, "finished_at")));
+	json_put_bool(answer, "ok_tonight", is_tonight(json_str(j, "last_ok_at")));
+	json_answer(answer, false, &last);
+	json_free(j);
+	buf_free(&text);
+	return EX_OK;
+}
+
 int main(int argc, char **argv)
 {
-	enum { LOCK = 256, LOG, STEPS_IN_ALL };
+	enum { LOCK = 256, LOG, STEPS_IN_ALL, LAST };
 	static const struct option options[] = {
 		{ "lock", required_argument, NULL, LOCK }, { "log", required_argument, NULL, LOG },
-		{ "steps", required_argument, NULL, STEPS_IN_ALL }, { "dry-run", no_argument, NULL, 'n' },
+		{ "steps", required_argument, NULL, STEPS_IN_ALL }, { "last", optional_argument, NULL, LAST }, { "dry-run", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
 	};
 	char started[CLOCK_TEXT], record[TEXT];
@@ -963,6 +1021,11 @@ int main(int argc, char **argv)
 			if (why != NULL)
 				rc = cli_usage("--steps: %s: %s", optarg, why);
 			break;
+		case LAST:
+			why = shell_ask(&last, optarg);
+			if (why != NULL)
+				rc = cli_usage("--last: %s: %s", optarg, why);
+			break;
 		case 'n':
 			dry = true;
 			break;
@@ -971,16 +1034,18 @@ int main(int argc, char **argv)
 		default: return cli_bad_option(opt, argv);
 		}
 	}
-	if (rc == EX_OK && argc - optind < 2)
-		rc = cli_usage("TASK and SCRIPT are needed");
+	if (rc == EX_OK && (shell_asked(&last) ? argc - optind != 1 : argc - optind < 2))
+		rc = cli_usage(shell_asked(&last) ? "--last: one TASK is needed" : "TASK and SCRIPT are needed");
 	else if (rc == EX_OK && !is_name(argv[optind]))
 		rc = cli_usage("%s: not the name of a task", argv[optind]);
 	if (rc != EX_OK)
 		return rc;
 	task = argv[optind++];
-	slash = strrchr(argv[optind], '/');
-	script = slash != NULL ? slash + 1 : argv[optind];
-	msg_init(script);
+	if (!shell_asked(&last)) {
+		slash = strrchr(argv[optind], '/');
+		script = slash != NULL ? slash + 1 : argv[optind];
+		msg_init(script);
+	}
 	rc = config_load();
 	/* all of them: a script that finds one of them wrong is no run yet */
 	if (rc == EX_OK)
@@ -992,12 +1057,16 @@ int main(int argc, char **argv)
 	job.task = task;
 	job.node = node != NULL ? node : setting("standby");
 	snprintf(record, sizeof record, "%s/last-%s.json", state, task);
-	look_around();
-	rc = begin(state, record);
-	if (rc == EX_OK)
-		rc = run(argv + optind);
-	if (rc == EX_OK)
-		rc = finish(state);
+	if (shell_asked(&last)) {
+		rc = shell_end(&last, cli_close(tell_last(record)));
+	} else {
+		look_around();
+		rc = begin(state, record);
+		if (rc == EX_OK)
+			rc = run(argv + optind);
+		if (rc == EX_OK)
+			rc = finish(state);
+	}
 	jobrecord_free(&job);
 	setting_free();
 	config_free();

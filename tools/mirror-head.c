@@ -1,7 +1,7 @@
 /*
  * mirror-head - the record in Dropbox that says who may publish and what the newest snapshot is
  *
- *	mirror-head show [-n] [-f FIELD] [--json] [--timeout D]
+ *	mirror-head show [-n] [-f FIELD] [--json | --shell] [--timeout D]
  *	mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES
  *	mirror-head claim --owner NAME [--json] [--timeout D]
  *	mirror-head settle --owner NAME [--from NAME] [--timeout D]
@@ -26,6 +26,7 @@
 #include "lib/dropbox/headseen.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/shell.h"
 #include "lib/stop.h"
 
 #define INPUT_MAX ((size_t)256 << 10)
@@ -37,6 +38,7 @@ static const char *field;	/* of show, NULL for all */
 static int64_t newer_epoch = -1, newer_seq;	/* of wait; -1 for not given */
 static int64_t every_ms = 60000;
 static bool as_json, yes, dry;
+static struct shell shell;	/* of show */
 static int64_t timeout_ms;	/* 0 for none */
 
 struct link {
@@ -282,8 +284,9 @@ out:
 /* --- show --- */
 
 static const char *const fields[] = { "epoch", "owner", "seq", "nonce", "path", "rev", "size", "content_hash",
-				      "snapshot_at", "page_size", "page_count", "verified", "not_judged" };
-#define FIELDS (sizeof fields / sizeof *fields)
+				      "snapshot_at", "page_size", "page_count", "verified", "not_judged",
+				      /* of --shell alone */ "size_text", NULL };
+#define FIELDS (sizeof fields / sizeof *fields - 2)
 
 static const char *value(const struct head *h, size_t i, char *buf, size_t size)
 {
@@ -318,10 +321,14 @@ static int show(const struct link *l)
 	}
 	if (as_json)
 		return print_record(&now.head);
+	if (shell_asked(&shell) && now.head.path[0] != '\0')
+		shell_size(&shell, "size_text", (uint64_t)now.head.size);
 	for (size_t i = 0; i < FIELDS; i++) {
 		const char *text = value(&now.head, i, buf, sizeof buf);
 
-		if (field == NULL) {
+		if (shell_asked(&shell)) {
+			shell_set(&shell, fields[i], text);
+		} else if (field == NULL) {
 			printf("%s=%s\n", fields[i], text);
 		} else if (strcmp(field, fields[i]) == 0) {
 			if (*text == '\0') {
@@ -337,7 +344,7 @@ static int show(const struct link *l)
 /* --- the command line --- */
 
 static const char help[] =
-	"usage: mirror-head show [-n] [-f FIELD] [--json] [--timeout D]\n"
+	"usage: mirror-head show [-n] [-f FIELD] [--json | --shell] [--timeout D]\n"
 	"       mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES\n"
 	"       mirror-head claim --owner NAME [--json] [--timeout D]\n"
 	"       mirror-head settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
@@ -353,6 +360,7 @@ static const char help[] =
 	"      --newer E.S    wait until epoch and seq are greater than these\n"
 	"      --every D      look so often (default 60s)\n"
 	"      --json         the record itself, on one line\n"
+	"      --shell[=PREFIX]  of show: assignments for a shell\n"
 	"      --timeout D    give up after this time (ms, s, m, h, d)\n"
 	"  -v, --verbose      narrate on standard error\n"
 	"  -h, --help         this text\n"
@@ -419,8 +427,10 @@ static const char *command_line_fault(const struct verb *v)
 		return "takes no --yes";
 	if (v->newer != (newer_epoch >= 0))
 		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
-	if (field != NULL && as_json)
-		return "--field or --json, not both";
+	if ((field != NULL) + as_json + shell_asked(&shell) > 1)
+		return "--field, --json or --shell, not two of them";
+	if (shell_asked(&shell) && !v->field)
+		return "--shell is for show";
 	for (size_t i = 0; i < FIELDS && !known; i++)
 		known = strcmp(field, fields[i]) == 0;
 	if (!known)
@@ -454,11 +464,12 @@ static int run(const struct verb *v)
 
 int main(int argc, char **argv)
 {
-	enum { OWNER = 256, FROM, NEWER, EVERY, JSON, TIMEOUT };
+	enum { OWNER = 256, SHELL, FROM, NEWER, EVERY, JSON, TIMEOUT };
 	static const struct option options[] = {
 		{ "dry-run", no_argument, NULL, 'n' }, { "field", required_argument, NULL, 'f' }, { "owner", required_argument, NULL, OWNER },
 		{ "from", required_argument, NULL, FROM }, { "yes", no_argument, NULL, 'y' },
 		{ "newer", required_argument, NULL, NEWER }, { "every", required_argument, NULL, EVERY },
+		{ "shell", optional_argument, NULL, SHELL },
 		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
 		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
@@ -468,6 +479,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	msg_init(argv[0]);
+	shell.names = fields;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":nf:yvhV", options, NULL)) != -1) {
 		switch (opt) {
@@ -478,6 +490,7 @@ int main(int argc, char **argv)
 		case FROM: from = optarg; break;
 		case NEWER: why = read_place(optarg); break;
 		case EVERY: why = num_duration(optarg, &every_ms); break;
+		case SHELL: why = shell_ask(&shell, optarg); break;
 		case JSON: as_json = true; break;
 		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
 		case 'v': msg_verbose = true; break;
@@ -486,7 +499,7 @@ int main(int argc, char **argv)
 		default: return cli_bad_option(opt, argv);
 		}
 		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
+			return cli_usage("%s: %s", optarg != NULL ? optarg : "", why);
 	}
 	if (argc - optind != 1)
 		return cli_usage("one of show, publish, claim, settle, anew and wait is needed");
@@ -495,5 +508,5 @@ int main(int argc, char **argv)
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind], why);
 	stop_init();
-	return cli_close(run(verb));
+	return shell_end(&shell, cli_close(run(verb)));
 }
