@@ -4,6 +4,7 @@
 #   make deps       install what building and testing need (tests/packages)
 #   make demo       the main job end to end on the local Dropbox
 #   make test       every test
+#   make test-distros   the demo on Debian 12 and 13, amd64 and arm64, and every test on 13; as root
 #   make test-kuma  the runbook's monitors in a real Uptime Kuma, which npm installs first
 #   make lab        two hosts with real systemd, and a shell on the standby
 #   make screenshots    the status page in every state, into build/screenshots
@@ -100,6 +101,12 @@ demo:
 test:
 	sh tests/run.sh
 
+# On minimal systems of both suites: the demo on both architectures, every test on Debian 13
+test-distros:
+	set -e; for suite in bookworm trixie; do for arch in amd64 arm64; do \
+		sh tests/distro.sh $$suite $$arch demo; done; done
+	sh tests/distro.sh trixie amd64 test
+
 # Once, in some minutes, 260 MB. Its package has some of the database's patches where its first start does not
 # look for them.
 test-kuma: $(B)/kuma/installed
@@ -184,5 +191,5 @@ clean:
 
 -include $(wildcard $(B)/lib/*.d $(B)/lib/*/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
-.PHONY: all programs units deb deps demo test test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
+.PHONY: all programs units deb deps demo test test-distros test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
 .SECONDARY:
