@@ -48,7 +48,7 @@ exposure() {
 	grep -qx 'After=.* ctv-pi2-download.service' "$D/etc/systemd/system/ctv-code.service"
 	grep -qx 'Wants=.* ctv-code.service' "$D/etc/systemd/system/ctv-pi2-download.service"
 	grep -qx 'InaccessiblePaths=-/etc/ctv-db-sync.env .*' "$D/etc/systemd/system/ctv-code.service"
-	! grep -q DROPBOX "$D/etc/systemd/system/ctv-code.service"
+	run ! grep -q DROPBOX "$D/etc/systemd/system/ctv-code.service"
 }
 
 @test "the standby has the runbook's four monitors for Uptime Kuma, and what adds them; the primary has neither" {
