@@ -7,7 +7,7 @@ build='gcc libc6-dev make pkg-config libcurl4-openssl-dev libsqlite3-dev libcjso
 tests='bats time zstd jq strace iproute2 python3 python3-dropbox rclone valgrind shellcheck mandoc
 	clang clang-tidy libclang-rt-dev chromium tidy python3-flask gunicorn systemd systemd-sysv dbus polkitd
 	iputils-ping logrotate sudo lighttpd duktape
-	debhelper lintian dpkg-dev debootstrap'
+	build-essential debhelper lintian debootstrap'
 
 case ${1-} in
 build) want=$build ;;
