@@ -428,7 +428,7 @@ static const char *command_line_fault(const struct verb *v)
 	if (v->newer != (newer_epoch >= 0))
 		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
 	if ((field != NULL) + as_json + shell_asked(&shell) > 1)
-		return "--field, --json or --shell, not two of them";
+		return "--field, --json or --shell, not both";
 	if (shell_asked(&shell) && !v->field)
 		return "--shell is for show";
 	for (size_t i = 0; i < FIELDS && !known; i++)
