@@ -3,11 +3,14 @@
 #
 # What always holds: no network is needed, and what needs one is bounded in time and never fatal; the role is on
 # disk before the application starts, so no download replaces what serves; a start that fails is undone; a
-# run that was killed is repaired by the next one; whoever runs second is told who runs first.
+# run that was killed is repaired by the next one; a second run is refused and told who holds the lock.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
+state='' unit='' tables='' min_size='' max_age='' start_timeout='' text='' code='' hint='' owner=''
+age_seconds='' data_on=''
 
 usage() {
 	cat <<'END'
@@ -30,282 +33,172 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-drill='' force='' code=yes
-while [ $# -gt 0 ]; do
-	case $1 in
+dry='' drill='' force='' yes='' no='' no_code=''
+for option; do
+	case $option in
 	-n | --dry-run) dry=yes ;;
 	--drill) drill=yes ;;
 	--force) force=yes ;;
 	-y | --yes) yes=yes ;;
 	--no) no=yes ;;
-	--no-code) code= ;;
-	-h | --help) usage; exit 0 ;;
-	-V | --version) echo "$program $version"; exit 0 ;;
-	--) shift; break ;;
-	*) usage_error "$1: unknown option" ;;
+	--no-code) no_code=yes ;;
+	*) common_option "$option" ;;
 	esac
-	shift
 done
-[ $# -eq 0 ] || usage_error "$1: no operand is taken"
 [ -z "$dry" ] || [ -z "$drill" ] || usage_error "--dry-run and --drill exclude each other"
 [ -z "$yes" ] || [ -z "$no" ] || usage_error "--yes and --no exclude each other"
 
-settings
-node=${node:-pi2}
-# a person waits for its end, and decides
-verify_limit=60s
-before_drill=${live%/*}/.${live##*/}.drill
+steps=5 log=/var/log/ctv-pi2-download/failover.log
+# settle.sh holds the operator's lock for moments; in a drill no nightly job may find the database open
+if [ -z "$drill" ]; then
+	run_as_job failover operator.lock:20s:settle.sh "$@"
+else
+	run_as_job drill 'operator.lock:20s:settle.sh lock' "$@"
+fi
+get ctv-conf --shell
+node=${node:-$standby} before_drill=$live_dir/.${live##*/}.drill scratch=$(mktemp -d) not_ready='' would=will fetch=--fetch
+[ -z "$dry" ] || would=would fetch=--dry-run
 
-# problem STATUS TEXT [HINT]: the end; but a dry run notes it and goes on to find the others
-verdict=0
+# problem CODE TEXT [HINT]: the end; but a dry run notes it and goes on to find the others
 problem() {
-	[ -n "$dry" ] || die "$@"
-	[ "$verdict" -ne 0 ] || verdict=$1 because=$2
-	note "$2"
-	step_result=failed
+	[ -n "$dry" ] || fail "$@"
+	[ -n "$not_ready" ] || not_ready=$1 because=$2
+	refuse "$2"
 	more "not ready: $2${3:+; $3}"
 }
 
-# ---- before the first step ------------------------------------------------------------------
-
-# the role this run began with, and what it means
-look_around() {
-	already=
-	role_clear || die "$status" "$why"
-	[ "$role_was" = active ] || return 0
-	already=yes
-	[ -z "$drill" ] || die 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
+# must ID...: conditions of standby-check.sh, which the dry run, the page and the doctor ask in the same words
+must() {
+	for id; do
+		get "$here/standby-check.sh" --shell "$id" || problem "${code:-70}" "${text:-$id: no answer}" "$hint"
+	done
 }
 
-# The two that wait for the network run side by side from the first moment. A healthy primary takes a connection
-# at once, whatever it then has to think about; a dead one costs no more than the first time-out.
-set_out() {
-	http-probe --connect-timeout 600ms -t 4s "$primary_url/api/system-stats" >"$scratch/primary" 2>&1 9>&- &
-	prober=$! fetcher=
-	[ -n "$code" ] && [ -e "$app/.git" ] || return 0
-	set -- --fetch
-	[ -z "$dry" ] || set -- --dry-run
-	"$here/update-code.sh" "$@" >"$scratch/fetch" 2>&1 9>&- &
-	fetcher=$!
-}
-
-# is it really down? Whoever takes over from one that answers must mean it
+# A healthy primary takes a connection at once, whatever it then has to think about; a dead one costs no more than the
+# first time-out. Whoever takes over from one that answers must mean it.
 look_at_primary() {
 	primary_is=down
 	! wait "$prober" || primary_is=healthy
-	seen=$(text_of "$scratch/primary")
-	say "   $primary is $primary_is: ${seen:-no answer}"
-	if [ "$primary_is" = healthy ] && [ -z "$force$dry$already$drill" ]; then
-		(
-			yes=
-			ask "$primary answers. Two applications would take orders, into two databases. Take over all the same? [yes/NO]" yes
-		) || die 77 "$primary_url: $primary answers; nothing was changed" \
-			"--dry-run tells whether this host is ready, --drill tries it, --force takes over"
+	read -r seen <"$scratch/primary" || :
+	say "   $primary is $primary_is: ${seen%% |*}"
+	if [ "$primary_is" = healthy ] && [ "$role_was" != active ] && [ -z "$force$dry$drill" ]; then
+		(yes='' && ask "$primary answers. Two applications would take orders, into two databases. Take over all the same? [yes/NO]" yes) ||
+			fail 77 "$primary_url: $primary answers; nothing was changed" \
+				"--dry-run tells whether this host is ready, --drill tries it, --force takes over"
 	elif [ "$primary_is" = down ] && [ -n "$drill" ]; then
-		die 69 "$primary_url: $primary does not answer, so this is no time for a drill" "without --drill this takes over"
+		fail 69 "$primary_url: $primary does not answer, so this is no time for a drill" "without --drill this takes over"
 	fi
 }
 
-# ---- step 1: the code, at most five seconds, never fatal ---------------------------------------
-
+# the code: at most five seconds, never fatal
 update_code() {
-	code_new=
-	if [ -z "$fetcher" ]; then
-		skip code "not asked for, or $app is no git repository"
-		return 0
-	fi
-	step code
 	github=
 	wait "$fetcher" || github="GitHub gives no answer; "
-	fetcher=
 	if [ -n "$dry" ]; then
-		run "$here/code-check.sh" || :
-		case $status in
-		0) note "$(sed 's/^CODE OK: //' "$out")" ;;
-		2) problem 77 "$(sed 's/^CODE CRITICAL: //' "$out")" "$hint" ;;
-		*) warn "$(sed 's/^CODE [A-Z]*: //' "$out")" ;;
+		checked=0
+		said=$("$here/code-check.sh") || checked=$?
+		case $checked in
+		0) note "${said#CODE OK: }" ;;
+		2) problem 77 "${said#CODE CRITICAL: }" ;;
+		*) warn "${said#CODE *: }" ;;
 		esac
 		[ -z "$github" ] || more "GitHub gives no answer: a failover would go on with the code that is here"
-	elif run "$here/update-code.sh" --merge; then
-		now_at=$(tail -n 1 "$out") mended=$(sed '$d' "$out")
-		case $now_at in *', was '*) code_new=yes ;; esac
-		note "$github${github:+the code here: }$now_at"
-		[ -z "$mended" ] || more "$mended"
-		[ -z "$github" ] || step_result=warning
+	elif said=$("$here/update-code.sh" --merge); then
+		now_at=$(printf '%s\n' "$said" | tail -n 1)
+		case $now_at in *', was '*) code_is_new=yes ;; esac
+		if [ -z "$github" ]; then note "$now_at"; else warn "${github}the code here: $now_at"; fi
+		[ "$said" = "$now_at" ] || more "$(printf '%s\n' "$said" | sed '$d')"
 	else
-		warn "left as it is: ${why#update-code.sh: }${hint:+; $hint}"
+		warn "left as it is"
 	fi
 }
 
-# ---- step 2: the database ---------------------------------------------------------------------
-
-check_database() {
-	step database
-	if [ -n "$already" ]; then
-		note "this host is active: its database is its own"
-		return 0
-	fi
-	if [ ! -e "$live" ] && [ -z "$dry$drill" ]; then
-		say "   $live: not there; downloading"
-		download || :
-	fi
-	if ! db_present; then
-		problem "$status" "$why" "$hint"
-		return 0
-	fi
-	check_content
-	check_age
-}
-
-# false when there is nothing new; the nightly job has hours to wait for Dropbox, this one has not
+# download: the nightly job has hours to wait for Dropbox, this run has not
 download() {
-	run mirror-head show --timeout 10s || [ "$status" -eq 66 ] || { say "   no download: $why"; return 1; }
-	"$here/daily-download.sh" || { say "   the download failed"; return 1; }
+	{ mirror-head show --timeout 10s >/dev/null || [ $? -eq 66 ]; } && "$here/daily-download.sh" && return
+	say "   the download failed"
+	return 1
+}
+
+# verify LEVEL: db-verify with this host's demands, in the time that a person waits for; ends with our code
+verify() {
+	level=$1 verified=0
+	shift
+	for table in $tables; do
+		set -- "$@" --table "$table"
+	done
+	get db-verify --shell -l "$level" --timeout 60s --min-size "$min_size" "$@" "$live" || verified=$?
+	found=${text#"$live: "}
+	note "$found"
+	case $verified/$text in
+	[01]/*) return 0 ;;
+	2/*) return 65 ;;
+	3/*' within the time allowed') return 75 ;;
+	*) return 74 ;;
+	esac
 }
 
 # Every page is read unless the file is as it was installed, for then that was done. A person may accept a small one.
 check_content() {
-	level=quick
-	[ -n "$dry" ] || ! as_installed || level=header
-	! verify "$live" "$level" || return 0
-	refused=$status cause=$why
-	if [ "$refused" -eq 75 ] || { [ "$refused" -eq 65 ] && run db-verify -l "$level" --timeout "$verify_limit" "$live"; }; then
+	level=quick refused=0
+	[ -n "$dry" ] || ! get installed-check --shell --record "$state/installed.json" "$live" || level=header
+	verify "$level" || refused=$?
+	cause=$text
+	if [ "$refused" -eq 0 ]; then
+		return 0
+	elif [ "$refused" -eq 75 ] || { [ "$refused" -eq 65 ] && db-verify -l "$level" --timeout 60s "$live" >/dev/null 2>&1; }; then
 		[ -n "$dry" ] || ! ask "   $cause. Continue? [y/N]" || return 0
 	elif [ -z "$dry$drill" ] && ask "   $cause. Download a fresh copy? [y/N]"; then
-		! download || ! verify "$live" quick || return 0
+		! download || ! verify quick || return 0
 	fi
 	problem "$refused" "$cause" "db-install $live.prev $live puts back the one before"
 }
 
+is_fresh() {
+	get age-check --shell -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$live"
+}
+
 check_age() {
-	if ! is_fresh && [ -z "$drill" ]; then
-		if [ -n "$dry" ]; then
-			problem 65 "$age"
-		elif ask "   $age. Download a fresh copy? [y/N]"; then
-			! download || is_fresh || :
-		fi
+	fresh=yes
+	is_fresh || fresh=''
+	if [ -z "$fresh$drill" ] && [ -n "$dry" ]; then
+		problem 65 "$text"
+	elif [ -z "$fresh$drill" ] && ask "   $text. Download a fresh copy? [y/N]" && download; then
+		! is_fresh || fresh=yes
 	fi
-	since=$(date -r "$(data_of)" '+%s %a %d %b, %H:%M')
-	lost=$((($(date +%s) - ${since%% *}) / 60)) since=${since#* }
-	if [ "$step_result" = ok ]; then
-		note "${step_note:+$step_note; }data of $since"
-		[ "$fresh" = yes ] || step_result=warning
-	fi
-	if [ "$lost" -lt 0 ]; then
-		more "data from the future ($since): a clock is wrong, and what will be lost cannot be told"
+	[ -n "$age_seconds" ] || fail 74 "$text"
+	if [ -n "$fresh" ]; then note "$found; data of $data_on"; elif [ -z "$dry" ]; then warn "$found; data of $data_on"; fi
+	if [ "$age_seconds" -lt 0 ]; then
+		more "data from the future ($data_on): a clock is wrong, and what will be lost cannot be told"
 	elif [ -z "$drill" ]; then
-		would=will
-		[ -z "$dry" ] || would=would
-		more "you $would lose what was entered since $since: $((lost / 60)) h $((lost % 60)) min"
+		more "you $would lose what was entered since $data_on: $((age_seconds / 3600)) h $((age_seconds / 60 % 60)) min"
 		[ ! -s "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
 	fi
 }
 
-is_fresh() {
-	fresh=yes
-	db_fresh || fresh=
-	[ -n "$fresh" ]
-}
-
-# ---- step 3: the service ------------------------------------------------------------------------
-
-# what would keep the application from starting or from writing
-check_service() {
-	step service
-	if unit_startable; then
-		note "$fact"
-	else
-		problem "$status" "$why" "$hint"
-	fi
-	disk_free || problem "$status" "$why" "$hint"
-	data_writable || problem "$status" "$why" "$hint"
-	[ -z "$dry" ] || state_writable || problem "$status" "$why" "$hint"
-	[ -z "$dry" ] || look_at_trust
-}
-
-# what the application may write and should not is said, and stands in no failover's way
+# what the application may write and should not is said, and blocks no failover
 look_at_trust() {
-	run "$here/trust-check.sh" || [ "$status" -eq 1 ] || return 0
-	sed 1d "$out" >"$scratch/trust"
-	[ ! -s "$scratch/trust" ] || [ "$step_result" != ok ] || step_result=warning
-	while IFS= read -r finding; do
+	trust=$("$here/trust-check.sh") || [ $? -eq 1 ] || return 0
+	printf '%s\n' "$trust" | sed 1d | while IFS= read -r finding; do
 		more "$finding"
-	done <"$scratch/trust"
+	done
 }
 
-# the application gives the database a new time, but no newer data
-marked=
-mark_data_of() {
-	[ ! -e "$state/data-of" ] || return 0
-	# a killed run's may be another user's, who alone can set its time
-	rm -f "$state/data-of.tmp"
-	touch -r "$live" "$state/data-of.tmp" || die 74 "$state/data-of: cannot write"
-	mv -fT "$state/data-of.tmp" "$state/data-of" || die 74 "$state/data-of: cannot write"
-	marked=yes
-}
-
-# the file has content when somebody could enter something here, for the words of the next failover
-mark_served() {
-	[ -n "$already" ] || [ -s "$state/data-of" ] && return 0
-	rm -f "$state/data-of.tmp"
-	{ echo served >"$state/data-of.tmp" && touch -r "$state/data-of" "$state/data-of.tmp" &&
-		mv -fT "$state/data-of.tmp" "$state/data-of"; } || say "   $state/data-of: cannot write"
-}
-
-# the role first, then the application: whoever comes by in between finds a host that serves
-take_role() {
-	if [ -n "$drill" ]; then
-		# the copy gets back its time, by which its age is told: only its owner and root can do that
-		[ "$(id -u)" -eq 0 ] || [ -O "$live" ] || die 77 "$live: is not $(id -un)'s, so a drill could not put it back" \
-			"sudo $here/$program --drill"
-		# a nightly job must not find the database open
-		exec 7<>"$state/lock"
-		flock -n 7 || die 73 "$state/lock: held by $(head -n 1 "$state/lock")" "a drill can wait"
-		mark_data_of
-		run cp -p --reflink=auto "$live" "$before_drill" || die 74 "$why"
-		undo=end_drill
-		return 0
-	fi
-	[ -d "$state/wanted" ] || mkdir "$state/wanted" || die 73 "$state/wanted: cannot create"
-	true >"$state/wanted/claim" || die 74 "$state/wanted/claim: cannot write"
-	if [ -n "$already" ]; then
-		set_role active
-	else
-		undo=roll_back
-		# a download that ends just now removes the mark of its data
-		set_role active mark_data_of
-	fi
-}
-
-# ---- steps 3 and 4: start and health, twice at most ------------------------------------------
-
-# broken STATUS TEXT [HINT]: why the application is not up
+# broken CODE TEXT [HINT]: why the application is not up; without TEXT svc-ctl has said it
 broken() {
-	broke_status=$1 broke_text=$2 broke_hint=${3:-journalctl -u $unit -n 50}
-	note "$2"
-	# what the application said itself; at a terminal it stands there already
-	sed -n 's/^svc-ctl: [^ ]*: says: //p' "$err" >"$scratch/words"
-	while IFS= read -r words; do more "$words"; done <"$scratch/words"
-	step_end failed
+	broke_code=$1 broke_text=$2 broke_hint=${3-}
+	refuse "${2:-$unit has not started}"
 	return 1
 }
 
-start() {
-	clock
-	starting=$now
-	run svc-ctl -t "$patience" start "$unit" || broken "$(ended "$status")" "$why" "$hint"
-}
-
-# shellcheck disable=SC2317  # it is called by run
 # first_answer: a unit that has failed for good gives none, and ends the wait for it
 first_answer() {
-	http-probe -t 5s --wait "$patience" --interval 100ms "$own_url/api/system-stats" 9>&- & probing=$!
+	http-probe -t 5s --wait "$start_timeout" --interval 100ms "$standby_url/api/system-stats" >"$scratch/answer" & probing=$!
 	(
-		svc-ctl -t "$patience" watch "$unit" >/dev/null 9>&- & watching=$!
+		svc-ctl -t "$start_timeout" watch "$unit" >/dev/null & watching=$!
 		trap 'kill $watching' TERM
 		wait "$watching" 2>/dev/null || kill "$probing"
 	) & watching=$!
-	trap 'kill $probing $watching' TERM
 	answered=0
 	wait "$probing" 2>/dev/null || answered=$?
 	kill "$watching" 2>/dev/null || :
@@ -313,153 +206,143 @@ first_answer() {
 	return "$answered"
 }
 
-# It serves when the first request is answered. Then it must stay up, and reach its database.
-check_health() {
+# It serves when the first request is answered. Then it must stay up, and reach its database; an application without a
+# page for that says 404.
+start_and_check() {
+	mark starting
+	svc-ctl -t "$start_timeout" start "$unit" || { broken $? ''; return; }
 	step health
-	if ! run first_answer; then
-		answer=$(text_of "$out")
-		# a probe that was ended has none; at a terminal the cause stands there already
-		case $why in "first_answer: exit status"*) why="$unit: has failed for good" ;; esac
-		broken 69 "${answer:-$why}"
-		return 1
-	fi
-	mark_served
-	clock
-	lasted "$starting" "$now"
-	app_took=$seconds
-	lasted "$began" "$now"
-	serving=$seconds
-	run svc-ctl -t 30s --settle 3s start "$unit" || { broken "$(ended "$status")" "$why" "$hint"; return 1; }
-	# an application without this page says 404
-	run http-probe -t 10s --status 200,404 "$own_url/health/database" || { broken 69 "$(text_of "$out")"; return 1; }
-	note "answered $app_took s after its start, $serving s after Enter; stays up"
+	first_answer || { read -r seen <"$scratch/answer" || seen=; broken 69 "${seen%% |*}" "journalctl -u $unit -n 50"; return; }
+	mark serving
+	[ -n "$drill" ] || mirror-role mark --served || :
+	svc-ctl -t 30s --settle 3s start "$unit" || { broken $? ''; return; }
+	seen=$(http-probe -t 10s --status 200,404 "$standby_url/health/database") || { broken 69 "${seen%% |*}"; return; }
+	note "answered %{serving} s after Enter, the start was at %{starting} s; stays up"
 }
 
 # the code that this run brought may be why
 with_old_code() {
-	[ -n "$code_new" ] && run "$here/update-code.sh" --back || return 1
-	code_new=
+	[ -n "$code_is_new" ] && "$here/update-code.sh" --back >/dev/null || return
 	say "   once more, with the code as it was"
-	run svc-ctl -t 60s stop "$unit" || :
-	step_number=2
+	svc-ctl -t 60s stop "$unit" || :
 	step service
-	start && check_health
+	start_and_check
 }
-
-# ---- step 5: the confirmation ----------------------------------------------------------------
-
-confirm() {
-	undo=
-	step confirm
-	if ! settle_record; then
-		warn "$why; the head record will be claimed when Dropbox answers"
-	elif [ -n "$owner" ]; then
-		note "the head record says $owner: $primary does not publish over this"
-	else
-		note "there is no head record to claim"
-	fi
-}
-
-# what nobody else may hold, and what the confirmation would do
-dry_end() {
-	step health
-	if [ -n "$already" ]; then
-		run http-probe -t 10s "$own_url/api/system-stats" || problem 69 "$(text_of "$out")"
-		note "$(text_of "$out")"
-	elif port_free; then
-		note "$fact"
-	else
-		problem "$status" "$why"
-	fi
-	step confirm
-	if run mirror-head show --dry-run --field owner --timeout 5s || [ "$status" -eq 66 ]; then
-		note "Dropbox answers: the head record's owner is $(cat "$out")"
-	else
-		warn "Dropbox gives no answer: the head record would be claimed later"
-	fi
-	if [ "$verdict" -ne 0 ]; then
-		step_end "$step_result"
-		die "$verdict" "not ready: $because"
-	fi
-	finish ok "ready: a failover would work now"
-}
-
-# ---- the ways back ----------------------------------------------------------------------------
 
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
-# What this run began is undone. What the application may have been told meanwhile stays: the next download keeps
-# that copy before it replaces it.
+# What this run began is undone. What the application may have been told meanwhile stays, and so does wanted/claim: the
+# next download keeps that copy before it replaces it, and a failback before this may have left the record to be handed back.
 roll_back() {
-	undo=
 	say "rolling back"
-	if ! run svc-ctl -t 60s stop "$unit" && [ "$(unit_state "$unit")" != inactive ]; then
-		say "   $why"
+	if ! svc-ctl -t 60s stop "$unit" && [ "$(unit_state "$unit")" != inactive ]; then
 		say "   $unit may be running, so the role stays active"
-		return 0
+	elif mirror-role set "${role_was:-standby}"; then
+		say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
 	fi
-	# wanted/claim stays: a failback before this may have left the record to be handed back
-	set_role "${role_was:-standby}"
-	say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
 }
 
 # after a drill the copy is the standby's again, unless somebody wrote to it
 end_drill() {
-	undo=
-	if ! run svc-ctl -t 60s stop "$unit"; then
-		say "   $why"
-		say "   $unit may be running: svc-ctl stop $unit"
-		return 1
-	fi
-	if [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] &&
-		cmp -s -i 100 "$live" "$before_drill"; then
-		taken=$(date -u -d "@$(stat -c %Y "$before_drill")" +%Y-%m-%dT%H:%M:%SZ)
-		if run db-install --as-of "$taken" "$before_drill" "$live"; then
-			[ -z "$marked" ] || rm -f "$state/data-of"
-		else
-			say "   $why"
-		fi
+	undo=''
+	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
+	if [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] && cmp -s -i 100 "$live" "$before_drill"; then
+		db-install --as-of "$(date -u -r "$before_drill" +%Y-%m-%dT%H:%M:%SZ)" "$before_drill" "$live" &&
+			{ [ -z "$marked" ] || rm -f "$state/data-of"; }
 	else
 		say "   somebody wrote during the drill: the next download keeps that copy before it replaces it"
 	fi
 	rm -f "$before_drill"
 }
 
-farewell() {
-	host=${own_url%:*}
-	say ""
-	say "   Application      $own_url"
-	say "   Control Station  $host:5001"
-	say "   Kuma             $host:3001"
-	say "   status           sudo systemctl status ${unit%.service}"
-	say "   log              sudo journalctl -u ${unit%.service} -f"
-	say "   back again       ./scripts/failback-to-pi-ctv.sh"
-	say ""
-}
-
-task=failover
-[ -z "$drill" ] || task=drill
-begin "$task" 5 "${log_dir:-/var/log/ctv-pi2-download}/failover.log" operator.lock
-look_around
-set_out
+get "$here/standby-check.sh" --shell role_clear || fail "${code:-70}" "$text" "$hint"
+role_was=$(mirror-role show)
+[ -z "$drill" ] || [ "$role_was" != active ] ||
+	fail 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
+# the two that wait for the network run side by side from the first moment
+http-probe --connect-timeout 600ms -t 4s "$primary_url/api/system-stats" >"$scratch/primary" & prober=$!
+fetcher='' code_is_new='' marked=''
+if [ -z "$no_code" ] && [ -e "$app/.git" ]; then
+	"$here/update-code.sh" "$fetch" >/dev/null 2>&1 & fetcher=$!
+fi
 if [ -n "$drill" ]; then
 	say "FAILOVER DRILL: $node starts while $primary serves, and stops again"
 else
 	say "FAILOVER TO PI2: $node takes over from $primary"
 fi
 look_at_primary
-update_code
-check_database
-check_service
-[ -z "$dry" ] || dry_end
-take_role
-{ start && check_health; } || with_old_code || die "$broke_status" "$broke_text" "$broke_hint"
-if [ -n "$drill" ]; then
-	step confirm
-	end_drill || die 69 "$unit: could not be stopped"
-	note "$unit is stopped again"
-	finish ok "the drill has passed: $node would have served $serving s after Enter"
+
+if [ -z "$fetcher" ]; then
+	skip code "not asked for, or $app is no git repository"
+else
+	step code
+	update_code
 fi
-confirm
-step_end "$step_result"
-farewell
-finish ok "FAILOVER COMPLETE: $node serves since $serving s after Enter"
+
+step database
+[ -e "$live" ] || [ -n "$dry$drill" ] || [ "$role_was" = active ] || { say "   $live: not there; downloading" && download; } || :
+if [ "$role_was" = active ]; then
+	note "this host is active: its database is its own"
+elif get "$here/standby-check.sh" --shell db_present || { problem "$code" "$text" "$hint" && false; }; then
+	check_content
+	check_age
+fi
+
+step service
+must unit_startable
+note "$text"
+must disk_free data_writable ${dry:+state_writable}
+if [ -n "$dry" ]; then
+	look_at_trust
+	step health
+	if [ "$role_was" = active ]; then must app_serves; else must port_free; fi
+	note "$text"
+	step confirm
+	if owner=$(mirror-head show --dry-run --field owner --timeout 5s) || [ $? -eq 66 ]; then
+		note "Dropbox answers: the head record's owner is $owner"
+	else
+		warn "Dropbox gives no answer: the head record would be claimed later"
+	fi
+	step_done
+	[ -z "$not_ready" ] || fail "$not_ready" "not ready: $because"
+	finish ok "ready: a failover would work now"
+elif [ -n "$drill" ]; then
+	# the copy gets back its time, by which its age is told: only its owner and root can do that
+	[ "$(id -u)" -eq 0 ] || [ -O "$live" ] ||
+		fail 77 "$live: is not $(id -un)'s, so a drill could not put it back" "sudo $here/$program --drill"
+	[ -e "$state/data-of" ] || marked=yes
+	mirror-role mark
+	cp -p --reflink=auto "$live" "$before_drill" || fail 74
+	undo=end_drill
+else
+	# the role first, then the application: whoever comes by in between finds a host that serves
+	[ -d "$state/wanted" ] || mkdir "$state/wanted" || fail 73
+	true >"$state/wanted/claim" || fail 74
+	[ "$role_was" = active ] || undo=roll_back
+	mirror-role set active
+fi
+start_and_check || with_old_code || fail "$broke_code" "$broke_text" "$broke_hint"
+
+step confirm
+if [ -n "$drill" ]; then
+	end_drill || fail 69 "$unit: could not be stopped"
+	note "$unit is stopped again"
+	finish ok "the drill has passed: $node would have served %{serving} s after Enter"
+fi
+undo=''
+if ! settle_record; then
+	warn "the head record will be claimed when Dropbox answers"
+elif [ -n "$owner" ]; then
+	note "the head record says $owner: $primary does not publish over this"
+else
+	note "there is no head record to claim"
+fi
+step_done
+say "
+   Application      $standby_url
+   Control Station  $station_url
+   Kuma             $kuma_page_url
+   status           sudo systemctl status ${unit%.service}
+   log              sudo journalctl -u ${unit%.service} -f
+   back again       ./scripts/failback-to-pi-ctv.sh
+"
+finish ok "FAILOVER COMPLETE: $node serves since %{serving} s after Enter"

@@ -96,10 +96,10 @@ nothing_done() {
 -ny~-ny: unknown option
 --dry-run=1~--dry-run=1: unknown option
 --Force~--Force: unknown option
-extra~extra: unknown option
-''~: unknown option
+extra~extra: no operand is taken
+''~: no operand is taken
 -- extra~extra: no operand is taken
--y -- -n~-n: no operand is taken
+-y -- n~n: no operand is taken
 -n --drill~--dry-run and --drill exclude each other
 --drill --dry-run~--dry-run and --drill exclude each other
 -y --no~--yes and --no exclude each other
@@ -111,12 +111,12 @@ TABLE
 @test "failover-to-pi2.sh: a dry run with a place that is none names it, and nothing else is said" {
 	with failover-to-pi2.sh -n <<'TABLE'
 66~DATABASE_PATH=/proc/none/x.db~SCRIPT: a dry run; nothing is changed
-65~DATABASE_PATH=$PWD/dir~SCRIPT: a dry run; nothing is changed
-65~DATABASE_PATH=$PWD/fifo~SCRIPT: a dry run; nothing is changed
+66~DATABASE_PATH=$PWD/dir~SCRIPT: a dry run; nothing is changed
+66~DATABASE_PATH=$PWD/fifo~SCRIPT: a dry run; nothing is changed
 65~DATABASE_PATH=$PWD/file~SCRIPT: a dry run; nothing is changed
 TABLE
 	run on pi2 DATABASE_PATH=/proc/none/x.db failover-to-pi2.sh -n </dev/null
-	expect 66 '^failover-to-pi2.sh: not ready: /proc/none/x.db: no such file$'
+	expect 66 '^failover-to-pi2.sh: not ready: /proc/none/x.db is missing$'
 	expect 66 'not ready: /proc/none: no such directory'
 	run grep stat: <<<"$output"
 	expect 1

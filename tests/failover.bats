@@ -60,7 +60,7 @@ app_up() {
 	export CTV_START_TIMEOUT=10m
 	run timeout 60 env PATH="$PATH" bash -c "$(declare -f on failover); wrap=(); failover"
 	expect 69 'rolling back'
-	[[ $output == *"   ModuleNotFoundError: No module named x"* ]]
+	[[ $output == *"   svc-ctl: flaskapp.service: says: ModuleNotFoundError: No module named x"* ]]
 	[[ $output == *'it is down: failed (failed), exit-code 3'* ]]
 	[ "$(cat pi2/state/role)" = standby ]
 }
@@ -91,7 +91,7 @@ app_up() {
 	stub db-verify <<-'END'
 		case " $* " in *' --timeout 60s '*) ;; *) echo "no limit: $*" >>"$BATS_TEST_TMPDIR/unlimited" ;; esac
 		for file; do :; done
-		printf '{"file":"%s","state":"unknown","text":"%s: not finished within the time allowed"}\n' "$file" "$file"
+		printf "verdict='unknown'\ntext='%s: not finished within the time allowed'\n" "$file"
 		exit 3
 	END
 	touch -d '1 day ago' "$copy"

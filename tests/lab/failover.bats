@@ -208,7 +208,7 @@ teardown() { lab_end; }
 	pi2 mv /root/flaskapp.service /etc/systemd/system/
 	pi2 mv $APP/.venv /root/
 	run failover --dry-run
-	expect 66 'flaskapp.service is inactive .*, /opt/apps/ctv-bookedbiz-db/.venv/bin/gunicorn is not there'
+	expect 66 'flaskapp.service: /opt/apps/ctv-bookedbiz-db/.venv/bin/gunicorn is not there'
 	pi2 mv /root/.venv $APP/
 	pi2 systemctl daemon-reload
 
@@ -222,7 +222,7 @@ teardown() { lab_end; }
 
 	pi2 chmod 0755 $STATE
 	run failover
-	expect 74 'cannot create'
+	expect 73 'cannot create'
 	pi2 chmod 2775 $STATE
 	pi2 chown root $STATE/role.lock
 	pi2 chmod 0600 $STATE/role.lock
@@ -233,7 +233,7 @@ teardown() { lab_end; }
 	lab cut pi2 dropbox
 	pi2 rm $LIVE
 	run failover
-	expect 66 'production.db: no such file'
+	expect 66 'production.db is missing'
 	again
 	pi2 sh -c "printf garbage | dd of=$LIVE bs=1 seek=40960 conv=notrunc status=none"
 	run failover
@@ -269,7 +269,7 @@ teardown() { lab_end; }
 	pi2 cp -p $LIVE /mnt/production.db
 	pi2 sh -c "mount --bind /mnt $APP/data/database"
 	run failover
-	expect 74 'MiB free'
+	expect 74 '[KM]iB free'
 	[ "$(role)" = standby ]
 	[ "$(unit)" != active ]
 	pi2 umount $APP/data/database
@@ -282,7 +282,7 @@ teardown() { lab_end; }
 		[ "$(role)" = standby ]
 		[ "$(unit)" != active ]
 	done <<-END
-		74 $APP/data/database cannot write
+		74 $APP/data/database read-only
 		73 $STATE cannot open: Read-only file system
 	END
 	run failover
