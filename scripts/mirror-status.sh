@@ -37,7 +37,7 @@ done
 
 settings
 # which of the two, and why, ctv-conf has said
-[ -n "$run_dir" ] && [ -n "$station" ] || die 78 "no page without CTV_RUN_DIR and CTV_STATION_URL"
+case $run_dir:$station in :* | *:) die 78 "no page without CTV_RUN_DIR and CTV_STATION_URL" ;; esac
 kuma=$kuma_url_set kuma_sync=$kuma_sync_url_set switch=$healthchecks_url_set
 www=$run_dir/www
 # every message links to it
