@@ -97,13 +97,11 @@ condition() {
 gate() {
 	as_found=$(condition)
 	role=$(mirror-role show)
-	case $role/$node in
-	active/*) fail 73 "$state/role: this host is serving in place of the primary; its database stays" \
+	case $role in
+	active) fail 73 "$state/role: this host is serving in place of the primary; its database stays" \
 		"failback-to-pi-ctv.sh ends that" ;;
-	primary/*) [ -n "$from" ] || fail 77 "$state/role: this is the primary; it uploads, it does not download" ;;
-	standby/"$primary") fail 78 "CTV_NODE: $primary is the primary's name, and this host is the standby" \
-		"CTV_NODE=pi2, or another name of its own, in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ;;
-	/*) role="no role file, taken as standby" ;;
+	primary) [ -n "$from" ] || fail 77 "$state/role: this is the primary; it uploads, it does not download" ;;
+	'') role="no role file, taken as standby" ;;
 	esac
 	unit_is=$(unit_state "$unit")
 	case $unit_is in

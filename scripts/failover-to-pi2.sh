@@ -141,7 +141,7 @@ verify() {
 # Every page is read unless the file is as it was installed, for then that was done. A person may accept a small one.
 check_content() {
 	level=quick refused=0
-	[ -n "$dry" ] || ! get installed-check --shell --record "$state/installed.json" "$live" || level=header
+	[ -n "$dry" ] || ! get installed-check --shell=installed_ --record "$state/installed.json" "$live" || level=header
 	verify "$level" || refused=$?
 	cause=$text
 	if [ "$refused" -eq 0 ]; then

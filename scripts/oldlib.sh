@@ -33,12 +33,6 @@ settings() {
 	values=$(ctv-conf --shell)
 	eval "$values"
 	own_url=$standby_url patience=$start_timeout station=$station_url
-	# two hosts of one name would both be the owner in the head record
-	case $(role)/$node in
-	standby/"$primary" | active/"$primary")
-		die 78 "CTV_NODE: $primary is the primary's name, and this host is the standby" \
-			"CTV_NODE=pi2, or another name of its own, in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}" ;;
-	esac
 }
 
 # seconds_of DURATION: sets $seconds; of one that is digits and perhaps a unit

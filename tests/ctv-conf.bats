@@ -231,3 +231,25 @@ TABLE
 	LC_ALL=C CTV_REQUIRE_TABLES=$(cat bytes) sh -c 'answer=$(ctv-conf --shell) && eval "$answer" && printf %s "$tables"' >back
 	cmp bytes back
 }
+
+@test "a standby of the primary's name is refused: two hosts would be the owner in the head record" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir state
+	export CTV_STATE_DIR=$PWD/state CTV_NODE=pi-ctv
+	run -0 ctv-conf --shell
+	for role in standby active; do
+		echo $role >state/role
+		run -78 ctv-conf --shell
+		expect 78 "^ctv-conf: CTV_NODE: pi-ctv is the primary's name, and this host is the standby$"
+		expect 78 '^hint: CTV_NODE=pi2, or another name of its own, in '
+	done
+	echo primary >state/role
+	run -0 ctv-conf --shell
+	rm state/role
+	mkfifo state/role
+	run -0 timeout 5 ctv-conf --shell
+	export CTV_NODE=pi2
+	rm state/role
+	echo standby >state/role
+	run -0 ctv-conf --shell
+}

@@ -11,18 +11,46 @@
  */
 #include "lib/std.h"
 
+#include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cli.h"
 #include "lib/exits.h"
+#include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/settings.h"
 #include "lib/settingtable.h"
 #include "lib/shell.h"
 
+#define ROLE_MAX 4096
+
 static const char *names[SHELL_NAMES + 1];
 static struct shell answer = { .names = names };
+
+/* Two hosts of one name would both be the owner in the head record. */
+static int check_name(void)
+{
+	struct buf role = BUF_INIT(ROLE_MAX);
+	const char *node = setting("node"), *primary = setting("primary");
+	char path[PATH_MAX];
+	struct stat st;
+	int rc = EX_OK;
+
+	snprintf(path, sizeof path, "%s/role", setting("state"));
+	/* a role that cannot be read is for those to say who need it */
+	if (node != NULL && strcmp(node, primary) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    access(path, R_OK) == 0 && file_slurp(path, &role) == EX_OK &&
+	    (strncmp(buf_text(&role), "standby", 7) == 0 || strncmp(buf_text(&role), "active", 6) == 0)) {
+		msg_err("CTV_NODE", "%s is the primary's name, and this host is the standby", primary);
+		msg_hint("CTV_NODE=pi2, or another name of its own, in %s", config_path());
+		rc = EX_CONFIG;
+	}
+	buf_free(&role);
+	return rc;
+}
 
 /* All or none: of settings that are not in order nothing is told but their names. */
 static int print_all(void)
@@ -31,6 +59,8 @@ static int print_all(void)
 
 	if (rc == EX_OK)
 		rc = setting_check();
+	if (rc == EX_OK)
+		rc = check_name();
 	for (size_t i = 0; rc == EX_OK && setting_field(i) != NULL; i++)
 		shell_set(&answer, setting_field(i), setting(setting_field(i)));
 	rc = shell_end(&answer, rc);
