@@ -160,6 +160,20 @@ verify_snapshot() {
 		die "$status" "$why" "the snapshot is what $live holds: see db-verify -l full there"
 	fi
 	report
+	tell_not_judged
+}
+
+# Sound, but not all of it could be judged: that is published, and told until it is over, which alert-post does once
+tell_not_judged() {
+	[ -n "$teams_url_set$slack_url_set$ntfy_url_set" ] || return 0
+	case $(field not_judged_count <"$out") in
+	'' | 0) set -- --state ok "all of the database of $node was judged again" ;;
+	*)
+		set -- --state warning --do "db-verify -l full $live tells more" "the nightly copy of $node is sound, but not all of it could be judged
+${why#"db-verify: $snapshot: "}"
+		;;
+	esac
+	run alert-post --key not-judged "$@" || say "   $why"
 }
 
 # The record is not believed, so nothing is published; but no night is without a dated copy, and none goes for it

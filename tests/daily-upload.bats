@@ -592,3 +592,31 @@ END
 	run upload
 	expect 65 'it is gone'
 }
+
+@test "sound, but with an index that only the application can judge: published, on record, and told until it is over" {
+	python3 - "$live" <<-'PY'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.create_collation("own", lambda a, b: (a > b) - (a < b))
+		db.execute("CREATE INDEX by_own ON spots(note COLLATE own)")
+		db.commit()
+	PY
+	stub alert-post <<-'END'
+		printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/told"
+	END
+	run upload
+	expect 0 'published: '
+	[ ! -e told ]
+	export CTV_TEAMS_URL=https://example.com/s3cr3t
+	sqlite3 "$live" "INSERT INTO customers VALUES (3, 'three')"
+	run upload
+	expect 0 'published: '
+	[ "$(head -n 4 told | tr '\n' ' ')" = '--key not-judged --state warning ' ]
+	grep -q 'by_own' told
+	[ "$(on pi2 mirror-head show | grep -c '^not_judged=.*by_own')" -eq 1 ]
+	sqlite3 "$live" 'DROP INDEX by_own'
+	run upload
+	expect 0 'published: '
+	[ "$(head -n 4 told | tr '\n' ' ')" = '--key not-judged --state ok ' ]
+	[ "$(on pi2 mirror-head show | grep '^not_judged=')" = 'not_judged=[]' ]
+}
