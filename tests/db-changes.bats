@@ -111,6 +111,28 @@ began() {
 	wait "$APP_PID" || true
 }
 
+# looked FILE: SQLite's files that are opened by a look that finds nothing
+looked() {
+	strace -f -o trace -e trace=openat,openat2 db-changes --since st live.db out
+	grep -c 'live.db-wal' trace || true
+}
+
+@test "a database that lies still is not even opened, though somebody who only reads has it open" {
+	began
+	coproc APP { sqlite3 live.db; }
+	echo "SELECT count(*) FROM t;" >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	[ -e live.db-wal ] && [ ! -s live.db-wal ]
+	# a change of this very second could be one after the look
+	until [ $(($(date +%s) - $(stat -c %Z live.db))) -ge 3 ]; do sleep .1; done
+	db-changes --since st live.db out
+	run -0 looked
+	expect 0 'nothing changed'
+	[ "${lines[-1]}" = 0 ]
+	exec {APP[1]}>&-
+	wait "$APP_PID" || true
+}
+
 @test "what the log tells is what a look at every page finds" {
 	began
 	coproc APP { sqlite3 live.db; }

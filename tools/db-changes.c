@@ -102,13 +102,28 @@ static void look_at_file(const struct stat *st, const unsigned char *head, struc
 	l->counter = btree_u32(head + 24);
 }
 
+/* A write in the second in which a look began may have come after it, and have left the same times. */
+static bool was_at_rest(const struct published_look *l)
+{
+	return l->ctime_ns < l->began_ns - 1000000000 && l->mtime_ns < l->began_ns - 1000000000;
+}
+
+/* No such file beside it, or one with nothing in it: a connection that has not written yet makes an empty log. */
+static bool empty(const char *src, const char *side)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof path, "%s%s", src, side) < (int)sizeof path &&
+	       (lstat(path, &st) == 0 ? S_ISREG(st.st_mode) && st.st_size == 0 : errno == ENOENT);
+}
+
 /*
  * A file without a log that is the one of the last look in everything, and was at rest when that look began, need not be
  * opened (to open a WAL database makes files beside it).
  */
 static bool untouched(const char *src, const struct published_look *was)
 {
-	char wal[PATH_MAX + 8];
 	unsigned char head[28];
 	struct published_look now = { 0 };
 	struct stat st;
@@ -118,14 +133,12 @@ static bool untouched(const char *src, const struct published_look *was)
 
 	if (fd >= 0)
 		close(fd);
-	for (const char *const *side = sqlite_side_files; same && *side != NULL; side++)
-		same = snprintf(wal, sizeof wal, "%s%s", src, *side) < (int)sizeof wal && access(wal, F_OK) != 0;
-	if (!same)
+	if (!same || !empty(src, "-wal") || !empty(src, "-journal"))
 		return false;
 	look_at_file(&st, head, &now);
 	return !was->wal && now.dev == was->dev && now.ino == was->ino && now.size == was->size &&
 	       now.mtime_ns == was->mtime_ns && now.ctime_ns == was->ctime_ns && now.counter == was->counter &&
-	       now.ctime_ns < was->began_ns - 1000000000 && now.mtime_ns < was->began_ns - 1000000000;
+	       was_at_rest(was);
 }
 
 /* ---- the look ---- */
@@ -481,7 +494,7 @@ static int find_changes(const char *src, const char *out)
 		msg_err(src, "its log lacks what was published as state %lld: this host lost commits", (long long)k.was->change.n);
 	if (rc == EX_OK && changed)
 		rc = keep(&k);
-	else if (rc == EX_OK && !same_look(&k.now.look, &k.was->look))
+	else if (rc == EX_OK && (!same_look(&k.now.look, &k.was->look) || (!k.quick && !was_at_rest(&k.was->look))))
 		rc = published_looked(&k.state, &k.now.look);
 	if (rc == EX_OK)
 		report(&k, changed);

@@ -125,7 +125,7 @@ as_before() {
 		mirror-status.sh 'cli-db-sync.sh info' 'cli-db-sync.sh backup'; do
 		# shellcheck disable=SC2086  # words
 		run pi2 setpriv --reuid daseme --regid daseme --groups "$(pi2 id -g daseme),$(pi2 id -g ctvapps)" /usr/local/lib/ctv-mirror/$script
-		expect 77 '^[a-z-]*(\.sh)?: /etc/ctv-db-sync.env: cannot open: this session began before'
+		expect 77 '^[a-z0-9-]*(\.sh)?: /etc/ctv-db-sync.env: cannot open: this session began before'
 		expect 77 '^hint: log in again$'
 	done
 	[ "$(pi2 sh -c "find $STATE ${LIVE%/*} -type f -exec md5sum {} + | sort")" = "$before" ]
