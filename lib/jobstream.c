@@ -39,15 +39,27 @@ static char *take(struct jobstream *s, size_t from, size_t to, size_t next)
 	return text;
 }
 
+/* The mark that ends the word at text, which has a line feed behind it; NULL when it has not come. */
+static const char *end_of_word(const char *text, size_t len)
+{
+	const char *mark = text, *end = text + len;
+
+	/* one before each field: a field may begin with a line feed */
+	for (int marks = 0; (mark = memchr(mark + 1, MARK, (size_t)(end - mark - 1))) != NULL && mark + 1 < end;)
+		if (++marks > JOBSTREAM_FIELDS && mark[1] == '\n')
+			return mark;
+	return NULL;
+}
+
 static bool next_word(struct jobstream *s, bool at_end, struct jobpiece *out)
 {
-	static const char end[] = { MARK, '\n' };
-	char *text = s->data + s->begin, *close = memmem(text, s->len, end, sizeof end);
+	char *text = s->data + s->begin;
+	const char *close = end_of_word(text, s->len);
 	size_t length = close != NULL ? (size_t)(close - text) : s->len;
 
 	if (close == NULL && !at_end && s->len < JOBSTREAM_MAX)
 		return false;
-	text = take(s, strlen(s->token), length, close != NULL ? length + sizeof end : length);
+	text = take(s, strlen(s->token), length, close != NULL ? length + 2 : length);
 	out->kind = JOBPIECE_WORD;
 	out->word = strsep(&text, "\001");
 	for (size_t i = 0; i < JOBSTREAM_FIELDS; i++) {

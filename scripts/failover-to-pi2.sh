@@ -196,8 +196,9 @@ first_answer() {
 	http-probe -t 5s --wait "$start_timeout" --interval 100ms "$standby_url/api/system-stats" >"$scratch/answer" & probing=$!
 	(
 		svc-ctl -t "$start_timeout" watch "$unit" >/dev/null & watching=$!
-		trap 'kill $watching' TERM
-		wait "$watching" 2>/dev/null || kill "$probing"
+		# both may be at their ends already
+		trap 'kill $watching 2>/dev/null' TERM
+		wait "$watching" 2>/dev/null || kill "$probing" 2>/dev/null
 	) & watching=$!
 	answered=0
 	wait "$probing" 2>/dev/null || answered=$?

@@ -4,7 +4,7 @@
 
 #include "tests/unit/check.h"
 
-#define W(word) "\001T1 " word "\001\n"
+#define W(word, a, b, c) "\001T1 " word "\001" a "\001" b "\001" c "\001\n"
 
 /* in: what comes; out: W(word|a|b|c), L(line), T(transient), one after the other */
 static const struct { const char *in, *out; } rows[] = {
@@ -13,20 +13,21 @@ static const struct { const char *in, *out; } rows[] = {
 	{ "a\n\nb\n", "L(a)L()L(b)" },
 	{ "no end", "L(no end)" },
 	{ "dos\r\n", "L(dos)" },
-	{ W("step\001one"), "W(step|one||)" },
-	{ W("fail\00165\001text\001hint"), "W(fail|65|text|hint)" },
-	{ W("note\001two\nlines"), "W(note|two\nlines||)" },
-	{ W("undo"), "W(undo|||)" },
-	{ W("x\001a\001b\001c\001d"), "W(x|a|b|c)" },
-	{ "a\n" W("step\001s") "b\n", "L(a)W(step|s||)L(b)" },
-	{ "cut off" W("undo"), "L(cut off)W(undo|||)" },
+	{ W("step", "one", "", ""), "W(step|one||)" },
+	{ W("fail", "65", "text", "hint"), "W(fail|65|text|hint)" },
+	{ W("note", "two\nlines", "", ""), "W(note|two\nlines||)" },
+	{ W("say", "\nfirst\n", "\n", ""), "W(say|\nfirst\n|\n|)" },
+	{ W("undo", "", "", ""), "W(undo|||)" },
+	{ W("x", "a", "b", "c\001d"), "W(x|a|b|c)" },
+	{ "a\n" W("step", "s", "", "") "b\n", "L(a)W(step|s||)L(b)" },
+	{ "cut off" W("undo", "", "", ""), "L(cut off)W(undo|||)" },
 	{ "\001T2 step\001one\001\n", "L(\001T2 step\001one\001)" },
 	{ "say \001T1", "L(say \001T1)" },
 	{ "\001T1 step\001never ends", "W(step|never ends||)" },
 	{ "\rget: 5 %\033[K\rget: 7 %\033[K\r\033[K", "T(get: 5 %)T(get: 7 %)T()" },
 	{ "\rget: 5 %\033[K\r\033[Kget: a: cause\n", "T(get: 5 %)T()L(get: a: cause)" },
-	{ "\rget: 5 %\033[K" W("undo"), "T(get: 5 %)W(undo|||)" },
-	{ "\rget: 5 %" W("undo"), "L(get: 5 %)W(undo|||)" },
+	{ "\rget: 5 %\033[K" W("undo", "", "", ""), "T(get: 5 %)W(undo|||)" },
+	{ "\rget: 5 %" W("undo", "", "", ""), "L(get: 5 %)W(undo|||)" },
 	{ "git: 1 %\rgit: 2 %\rgit: done\n", "T(git: 1 %)T(git: 2 %)L(git: done)" },
 };
 
@@ -70,7 +71,7 @@ int main(void)
 	}
 	/* a line without end takes no more memory than there is, and the word behind it is still one */
 	memset(big, 'x', sizeof big - 64);
-	snprintf(big + sizeof big - 64, 64, "%s", W("undo"));
+	snprintf(big + sizeof big - 64, 64, "%s", W("undo", "", "", ""));
 	cut(big, 4096, out, sizeof out);
 	check(strstr(out, "W(undo|||)") != NULL, "behind a line without end: no word");
 	return check_done();
