@@ -63,7 +63,10 @@ static enum kind kind_of(const char *name)
 	return kind;
 }
 
-/* openat2(2) has no function in glibc; a kernel or sandbox without it gets the check of the last part alone. */
+/*
+ * openat2(2) has no function in glibc. A kernel without it, and a unit with RestrictSUIDSGID=, get the check of the last
+ * part alone.
+ */
 static int open_no_links(const char *name, int flags, mode_t mode)
 {
 	struct open_how how = { .flags = (uint64_t)(unsigned)flags, .mode = flags & O_CREAT ? mode & 07777 : 0,
@@ -72,6 +75,8 @@ static int open_no_links(const char *name, int flags, mode_t mode)
 
 	if (fd >= 0 || errno != ENOSYS)
 		return (int)fd;
+	/* SQLite would tell it as the cause of whatever fails next */
+	errno = 0;
 	return open(name, flags | O_NOFOLLOW, mode);
 }
 

@@ -61,7 +61,8 @@ all_three() {
 		expect 0 'code .*, was '
 		brought "$owner"
 	else
-		expect 0 "code .*is root's, so an update is for that user or root; sudo "
+		expect 0 "update-code.sh: $APP: is root's, so an update is for that user or root$"
+		expect 0 '^ *hint: sudo .*/update-code.sh$'
 	fi
 	answers $STANDBY
 	failback

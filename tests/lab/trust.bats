@@ -174,6 +174,39 @@ as_before() {
 	notes pi2 | grep -qx more
 }
 
+@test "a -journal that the application has put beside its database leads no job, no operator and not root to another file" {
+	# as of a transaction over several databases: SQLite would remove the file that it names
+	planted() {
+		app python3 - "$LIVE" "$STATE/role" <<-'PY'
+			import os, struct, sys
+			db, name = sys.argv[1], sys.argv[2].encode()
+			magic = bytes.fromhex("d9d505f920a163d7")
+			head = magic + struct.pack(">5I", 0, 0, os.path.getsize(db) // 4096, 512, 4096)
+			tail = struct.pack(">I", 0x40000000 // 4096 + 1) + name + struct.pack(">2I", len(name), sum(name)) + magic
+			open(db + "-journal", "wb").write(head + bytes(512 - len(head)) + tail)
+			# the jobs may write it, or SQLite would leave it alone
+			os.chmod(db + "-journal", 0o664)
+		PY
+		enter $PRIMARY "$1"
+		lab run pi-ctv systemctl start ctv-db-sync.service
+	}
+	pi2 cp $STATE/role /root/role
+	planted unit
+	run pi2 systemctl start ctv-pi2-download.service
+	pi2 cmp $STATE/role /root/role
+	planted operator
+	run operator cli-db-sync download
+	pi2 cmp $STATE/role /root/role
+	planted root
+	run pi2 /usr/local/lib/ctv-mirror/daily-download.sh
+	pi2 cmp $STATE/role /root/role
+	# it was rolled back, or said; either way the next run goes on
+	run pi2 systemctl start ctv-pi2-download.service
+	pi2 systemctl start ctv-pi2-download.service
+	notes pi2 | grep -qx root
+	pi2 cmp $STATE/role /root/role
+}
+
 @test "a database behind a link to another disk is named once, and the units may write there" {
 	pi2 sh -c "mkdir -p /srv/disk && chown ctvapps:ctvapps /srv/disk && chmod 2775 /srv/disk && mv $LIVE /srv/disk/ && ln -s /srv/disk/production.db $LIVE &&
 		chown -h ctvapps $LIVE"
