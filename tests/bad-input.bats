@@ -121,8 +121,8 @@ http://u:p@h/~URL 1: holds a user name or password
 --status 99 http://h/~--status 99: not a list
 --status 200-100 http://h/~--status 200-100: not a list
 --status 2x0 http://h/~--status 2x0: not a list
---expect a http://h/~--expect a: not a JSON Pointer and a value
---expect a=b http://h/~--expect a=b: not a JSON Pointer and a value
+--expect a http://h/~--expect a: not a JSON Pointer, one of = != < > and a value
+--expect a=b http://h/~--expect a=b: not a JSON Pointer, one of = != < > and a value
 --stable 0 http://h/~--stable 0: too small
 --wait z http://h/~--wait z: not a duration
 --interval -1 http://h/~--interval -1: not a duration

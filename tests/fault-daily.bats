@@ -113,7 +113,7 @@ matrix() {
 	mended() {
 		fetched
 		[ "$(rows got.db)" = "$was" ]
-		[ "$(cd pi-ctv/state && echo * .[!.]*)" = 'last-upload.json lock news role .[!.]*' ]
+		[ "$(cd pi-ctv/state && echo * .[!.]*)" = 'last-upload.json lock news role .head-seen.json' ]
 	}
 	matrix pi-ctv upload
 }

@@ -18,7 +18,9 @@ teardown() {
 check() {
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
 		--log-file=valgrind "$@" >out
-	[ ! -s valgrind ]
+	# Debian 12's does not know openat2(2), number 437 everywhere; a tool that is told so goes on with open(2)
+	sed -i '/unhandled .*-linux syscall: 437$/,/bug_reports\.html/d' valgrind
+	[ ! -s valgrind ] || { cat valgrind >&2; false; }
 }
 
 @test "memcheck: the tools of databases" {
