@@ -35,21 +35,6 @@ settings() {
 	own_url=$standby_url patience=$start_timeout station=$station_url
 }
 
-# seconds_of DURATION: sets $seconds; of one that is digits and perhaps a unit
-seconds_of() {
-	seconds=${1%[smhd]}
-	while case $seconds in 0?*) ;; *) false ;; esac; do
-		seconds=${seconds#0}
-	done
-	case ${#seconds} in [1-7]) ;; *) seconds=9999999 ;; esac
-	case $1 in
-	*ms) seconds=0 ;;
-	*m) seconds=$((seconds * 60)) ;;
-	*h) seconds=$((seconds * 3600)) ;;
-	*d) seconds=$((seconds * 86400)) ;;
-	esac
-}
-
 # ---- speech ---------------------------------------------------------------------------------
 
 log_file=
@@ -97,32 +82,6 @@ usage_error() {
 	printf '%s: %s\n' "$program" "$(plain "$1")" >&2
 	printf 'hint: %s --help\n' "$program" >&2
 	exit 64
-}
-
-# ask QUESTION [WORD]: true when a person at a terminal types WORD (default: y or yes). Without a terminal
-# the answer is no, unless --yes stands for it; --no answers for the person at the terminal.
-yes=
-no=
-ask() {
-	if [ -n "$no" ]; then
-		say "$1 no (--no)"
-		return 1
-	fi
-	if [ -n "$yes" ]; then
-		say "$1 yes (--yes)"
-		return 0
-	fi
-	if [ ! -t 0 ] || [ ! -t 2 ]; then
-		say "$1 no (not a terminal)"
-		return 1
-	fi
-	printf '%s ' "$(plain "$1")" >&2
-	read -r answer || answer=
-	log "$1 $answer"
-	case $answer in
-	"${2:-y}" | "${2:-yes}") return 0 ;;
-	*) return 1 ;;
-	esac
 }
 
 # ---- steps ----------------------------------------------------------------------------------
@@ -359,22 +318,6 @@ role() {
 	printf '%s\n' "$word"
 }
 
-# unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
-unit_state() {
-	if [ ! -d /run/systemd/system ]; then
-		echo none
-	elif command -v svc-ctl >/dev/null; then
-		unit_word=$(svc-ctl is-active "$1") || case $? in
-		3) unit_word=${unit_word:-inactive} ;;
-		4) unit_word=inactive ;;
-		*) unit_word=unknown ;;
-		esac
-		echo "${unit_word:-active}"
-	else
-		systemctl is-active "$1" || :
-	fi
-}
-
 # holders_of DB: the pid of every process that has the database or a side file open, as far as we may look, one a line
 holders_of() {
 	for held in "$1" "$1-wal" "$1-shm" "$1-journal"; do
@@ -434,29 +377,6 @@ lock() {
 lock_sign() {
 	utc
 	printf '%s, pid %s, since %s\n' "$program" $$ "$utc" >"$lock_file"
-}
-
-# role_lock, role_unlock: in between nobody else changes the role or installs a database. Held for moments:
-# a failover does not wait for a download, but for the rename at its end.
-role_lock() {
-	cause=$( (: >>"$state/role.lock") 2>&1) || die 73 "$state/role.lock: cannot open: ${cause##*: }"
-	exec 8<>"$state/role.lock"
-	flock -w 60 8 || die 73 "$state/role.lock: held for a minute"
-}
-
-role_unlock() {
-	exec 8>&-
-}
-
-# set_role ROLE [FUNCTION]: what that does happens together with the change
-set_role() {
-	role_lock
-	[ -z "${2-}" ] || "$2"
-	replace "$state/role" "$1" 2>"$scratch/err" ||
-		die 74 "$state/role: cannot write: $(sed -n '$s/^.*: //p' "$scratch/err")"
-	role_unlock
-	news
-	log "role is $1"
 }
 
 # data_of: the file whose time is the age of the data here. To serve gives the database a new time, and it lacks what was

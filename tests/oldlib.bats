@@ -195,28 +195,6 @@ END
 	expect 73 'file/state: cannot create'
 }
 
-@test "without a terminal the answer is no, and --yes is the only other way" {
-	probe_is <<'END'
-yes=${1-}
-settings
-if ask "Really?"; then echo went; else echo stayed; fi
-END
-	run ./probe.sh </dev/null
-	expect 0 stayed
-	yes y | run ./probe.sh
-	expect 0 stayed
-	run ./probe.sh yes </dev/null
-	expect 0 went
-	# script(1) gives it a terminal
-	for answer in y yes n '' maybe; do
-		run script -qec ./probe.sh /dev/null <<<"$answer"
-		case $answer in
-		y*) expect 0 went ;;
-		*) expect 0 stayed ;;
-		esac
-	done
-}
-
 @test "who has a database open is seen, by side file and by another name too" {
 	probe_is <<'END'
 settings
@@ -297,21 +275,6 @@ END
 	rmdir state/news
 	mkfifo state/news
 	timeout -s KILL 60 ./probe.sh
-}
-
-@test "what belongs to a change of the role is done under its lock: a download that ends waits for both" {
-	mkdir -p state
-	probe_is <<'END'
-settings
-scratch=$PWD
-mark() { flock -n "$state/role.lock" true || echo "held, still $(role)"; }
-set_role active mark
-flock -n "$state/role.lock" echo "free, $(role)"
-END
-	echo standby >state/role
-	CTV_STATE_DIR=$PWD/state run ./probe.sh
-	expect 0
-	[ "$output" = $'held, still standby\nfree, active' ]
 }
 
 @test "the scripts carry the version that the tools carry" {
