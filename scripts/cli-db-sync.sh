@@ -56,7 +56,7 @@ info_here() {
 	! live_is_link || printf '  %s: nothing can be installed there\n  hint: %s\n' "${link_text#"$live: "}" "$link_hint"
 	if [ -e "$live" ]; then
 		age-check -w "$warn_age" -c "$max_age" "$live" || :
-		db-verify -l header --min-size "$min_size" "$live" || :
+		db-verify -l header --timeout 60s --min-size "$min_size" "$live" || :
 		[ ! -e "$live.prev" ] || ls -l "$live.prev"
 	else
 		echo "  none"

@@ -85,7 +85,7 @@ db_content() {
 	for table in $tables; do
 		set -- "$@" --table "$table"
 	done
-	db-verify -l "$level" --min-size "$min_size" "$@" "$live"
+	db-verify -l "$level" --timeout 60s --min-size "$min_size" "$@" "$live"
 }
 
 # for a second copy

@@ -96,3 +96,11 @@ options_of() {
 		expect 1
 	done
 }
+
+@test "no script asks db-verify without a limit: one that hangs would hold a failover" {
+	cd "$ROOT/scripts"
+	ls ./*.sh | grep -vx ./demo.sh | xargs grep -nE '(^[[:space:]]*|&& |\|\| |! )(get )?db-verify -' >"$BATS_TEST_TMPDIR/asked"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/asked")" -ge 5 ]
+	run grep -v -- --timeout "$BATS_TEST_TMPDIR/asked"
+	[ -z "$output" ] || { echo "$output" >&2; false; }
+}
