@@ -166,7 +166,7 @@ PY
 
 @test "somebody who has the file open keeps it: 73, and the next run goes on" {
 	cp base file
-	coproc APP { sqlite3 file; }
+	coproc APP { exec sqlite3 file 3>&-; }
 	echo 'BEGIN; SELECT count(*) FROM t;' >&"${APP[1]}"
 	read -r _ <&"${APP[0]}"
 	run -73 db-apply -t 50ms 2 file

@@ -95,7 +95,7 @@ began() {
 @test "nothing changed: nothing is made, and an idle look writes nothing at all" {
 	began
 	# the connection that wrote is still open, as an application's is
-	coproc APP { sqlite3 live.db; }
+	coproc APP { exec sqlite3 live.db 3>&-; }
 	echo "UPDATE t SET v='x' WHERE id=7; SELECT 1;" >&"${APP[1]}"
 	read -r _ <&"${APP[0]}"
 	db-changes --since st live.db out
@@ -119,7 +119,7 @@ looked() {
 
 @test "a database that lies still is not even opened, though somebody who only reads has it open" {
 	began
-	coproc APP { sqlite3 live.db; }
+	coproc APP { exec sqlite3 live.db 3>&-; }
 	echo "SELECT count(*) FROM t;" >&"${APP[1]}"
 	read -r _ <&"${APP[0]}"
 	[ -e live.db-wal ] && [ ! -s live.db-wal ]
@@ -135,7 +135,7 @@ looked() {
 
 @test "what the log tells is what a look at every page finds" {
 	began
-	coproc APP { sqlite3 live.db; }
+	coproc APP { exec sqlite3 live.db 3>&-; }
 	for i in 1 2 3; do
 		echo "UPDATE t SET v='$i' WHERE id%50=$i; SELECT $i;" >&"${APP[1]}"
 		read -r _ <&"${APP[0]}"
@@ -178,7 +178,7 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 
 @test "commits that this host lost are said, with the state that still holds them" {
 	began
-	coproc APP { sqlite3 live.db; }
+	coproc APP { exec sqlite3 live.db 3>&-; }
 	echo "UPDATE t SET v='x' WHERE id=7; SELECT 1;" >&"${APP[1]}"
 	read -r _ <&"${APP[0]}"
 	cp live.db-wal short
@@ -202,7 +202,7 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 @test "in rollback mode a look waits for no longer than its time, and a busy database is said" {
 	began delete
 	rm out
-	coproc APP { sqlite3 live.db; }
+	coproc APP { exec sqlite3 live.db 3>&-; }
 	echo "BEGIN EXCLUSIVE; SELECT 1;" >&"${APP[1]}"
 	read -r _ <&"${APP[0]}"
 	run -73 db-changes -t 50ms --since st live.db out
