@@ -90,10 +90,11 @@ look_at_primary() {
 	fi
 }
 
-# the code: at most five seconds, never fatal
+# the code: at most five seconds, never fatal. Of a host that serves it stays; what a power cut has torn is mended.
 update_code() {
-	github=
-	wait "$fetcher" || github="GitHub gives no answer; "
+	github='' merge=--merge
+	[ "$role_was" != active ] || merge=--mend
+	[ -z "$fetcher" ] || wait "$fetcher" || github="GitHub gives no answer; "
 	if [ -n "$dry" ]; then
 		checked=0
 		said=$("$here/code-check.sh") || checked=$?
@@ -103,7 +104,7 @@ update_code() {
 		*) warn "${said#CODE *: }" ;;
 		esac
 		[ -z "$github" ] || more "GitHub gives no answer: a failover would go on with the code that is here"
-	elif said=$("$here/update-code.sh" --merge); then
+	elif said=$("$here/update-code.sh" "$merge"); then
 		now_at=$(printf '%s\n' "$said" | tail -n 1)
 		case $now_at in *', was '*) code_is_new=yes ;; esac
 		if [ -z "$github" ]; then note "$now_at"; else warn "${github}the code here: $now_at"; fi
@@ -262,7 +263,8 @@ role_was=$(mirror-role show)
 # the two that wait for the network run side by side from the first moment
 http-probe --connect-timeout 600ms -t 4s "$primary_url/api/system-stats" >"$scratch/primary" & prober=$!
 fetcher='' code_is_new='' marked=''
-if [ -z "$no_code" ] && [ -e "$app/.git" ]; then
+[ -e "$app/.git" ] || no_code=yes
+if [ -z "$no_code" ] && [ "$role_was" != active ]; then
 	"$here/update-code.sh" "$fetch" >/dev/null 2>&1 & fetcher=$!
 fi
 if [ -n "$drill" ]; then
@@ -272,7 +274,7 @@ else
 fi
 look_at_primary
 
-if [ -z "$fetcher" ]; then
+if [ -n "$no_code" ]; then
 	skip code "not asked for, or $app is no git repository"
 else
 	step code

@@ -1,25 +1,27 @@
 #!/bin/sh
-# update-code.sh [-n | --fetch | --merge | --back] - the application's clone follows GitHub, by fast-forward
+# update-code.sh [-n | --fetch | --merge | --mend | --back] - the application's clone follows GitHub, by fast-forward
 #
 # What always holds: only the clone's owner changes it, and root becomes that user first, away from the terminal; the
 # application's user can read what an update leaves, or it is put back with its rights; an update that a power cut has
 # torn is mended from the objects, without network (clone.sh); what differs else is a person's, and stays.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
 # shellcheck source=scripts/clone.sh
 . "$here/clone.sh"
+app='' unit=''
 
 usage() {
 	cat <<'END'
-usage: update-code.sh [-n | --fetch | --merge | --back]
+usage: update-code.sh [-n | --fetch | --merge | --mend | --back]
 
 Brings the application's clone up to date, and its requirements. The night does
-it; a failover does the first three by themselves.
+it; a failover does these by themselves. The code that serves stays.
 
       --fetch      only fetch: given up after 2 s without a connection, and after 5 s
-      --merge      only mend, and merge what was fetched unless it needs other requirements
+      --merge      mend, and merge what was fetched unless it needs other requirements
+      --mend       only mend what a power cut has left of an update
       --back       take the last update back
   -n, --dry-run    does GitHub answer? as --fetch, but nothing is changed
   -h, --help       this text
@@ -30,22 +32,15 @@ END
 }
 
 act=night patience=60
-case ${1-} in
-'') ;;
+[ $# -eq 0 ] || case $1 in
 -n | --dry-run) act=try patience=5 ;;
---fetch | --merge | --back) act=${1#--} patience=5 ;;
--h | --help) usage; exit 0 ;;
--V | --version) echo "$program $version"; exit 0 ;;
-*) usage_error "$1: unknown option" ;;
+--fetch | --merge | --mend | --back) act=${1#--} patience=5 ;;
+*) common_option "$1" ;;
 esac
 [ $# -le 1 ] || usage_error "$2: one option is taken"
-
-values=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service)
-{ read -r app && read -r unit; } <<END
-$values
-END
+get ctv-conf --shell
 [ -d "$app/.git" ] || { echo "no git repository in $app"; exit 0; }
-cd "$app" 2>/dev/null || die 77 "$app: cannot be entered"
+cd "$app" 2>/dev/null || fail 77 "$app: cannot be entered"
 
 # become: root goes on as the clone's owner, who can neither type into root's terminal nor drive it
 become() {
@@ -54,10 +49,10 @@ become() {
 	[ -z "$(find .git -maxdepth 0 -perm -g+w)" ] || umask 002
 	if [ "$owner" -eq "$(id -u)" ]; then
 		[ "$owner" -ne 0 ] || [ -z "$(find . .git .git/config .git/hooks -maxdepth 0 \( ! -user 0 -o -perm /022 \))" ] ||
-			die 77 "$app: is root's, but others may write to it" "chown -R the user who updates it, $app"
+			fail 77 "$app: is root's, but others may write to it" "chown -R the user who updates it, $app"
 		return 0
 	fi
-	[ "$(id -u)" -eq 0 ] || die 77 "$app: is $(stat -c %U .git)'s, so an update is for that user or root" "sudo $here/$program"
+	[ "$(id -u)" -eq 0 ] || fail 77 "$app: is $(stat -c %U .git)'s, so an update is for that user or root" "sudo $here/$program"
 	home=$(getent passwd "$owner" | cut -d : -f 6) others=--init-groups
 	[ -n "$home" ] || home=/nonexistent others=--clear-groups
 	code=0
@@ -90,18 +85,18 @@ ask_github() {
 	fi
 	wait "$asking" 2>/dev/null || answer=$?
 	[ "$act" = night ] || kill "$watch" 2>/dev/null || :
-	[ "$answer" -eq 0 ] || die 69 "$app: GitHub gives no answer"
+	[ "$answer" -eq 0 ] || fail 69 "$app: GitHub gives no answer"
 }
 
 # ---- an update -----------------------------------------------------------------------------------
 
 merge() {
 	was=$(in_clone rev-parse HEAD)
-	new=$(in_clone rev-parse '@{upstream}' 2>/dev/null) || die 78 "$app: follows no branch of origin" "git -C $app branch -u origin/main"
-	in_clone merge-base --is-ancestor "$was" "$new" || die 75 "$app: has commits of its own" "git -C $app log @{u}.."
+	new=$(in_clone rev-parse '@{upstream}' 2>/dev/null) || fail 78 "$app: follows no branch of origin" "git -C $app branch -u origin/main"
+	in_clone merge-base --is-ancestor "$was" "$new" || fail 75 "$app: has commits of its own" "git -C $app log @{u}.."
 	[ "$was" != "$new" ] || { echo "$(version), the newest"; return 0; }
 	if ! in_clone diff --quiet "$was" "$new" -- requirements.txt; then
-		[ "$act" = night ] || die 75 "$app: the new code needs other requirements, that is left to the nightly job"
+		[ "$act" = night ] || fail 75 "$app: the new code needs other requirements, that is left to the nightly job"
 		true >$notes/requirements
 	fi
 	in_clone update-index -q --refresh >/dev/null || :
@@ -109,14 +104,14 @@ merge() {
 	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' >$notes/modes 2>/dev/null || :
 	{ echo "$was $new" && in_clone diff-tree -r --no-renames "$was" "$new"; } >$notes/next
 	enter_ours "$was" "$new"
-	in_clone read-tree -n -m -u HEAD "$new" 2>/dev/null || die 75 "$app: files that were changed here are in the way" "git -C $app status"
-	begin_update || die 74 "$app: cannot write"
-	in_clone merge --quiet --ff-only "$new" >/dev/null || { mend; die 74 "$app: the update failed, the code is as it was"; }
+	in_clone read-tree -n -m -u HEAD "$new" 2>/dev/null || fail 75 "$app: files that were changed here are in the way" "git -C $app status"
+	begin_update || fail 74 "$app: cannot write"
+	in_clone merge --quiet --ff-only "$new" >/dev/null || { mend; fail 74 "$app: the update failed, the code is as it was"; }
 	now=$("$here/code-check.sh" --unreadable)
 	if [ -n "$now" ] && printf '%s\n' "$now" | grep -vxF -e "$unread" >$notes/unread; then
 		put_back "$was"
 		settle
-		die 77 "$app: $(head -n 1 $notes/unread): the application could not read it, so the code is as it was" "git -C $app log ..@{u}"
+		fail 77 "$app: $(head -n 1 $notes/unread): the application could not read it, so the code is as it was" "git -C $app log ..@{u}"
 	fi
 	settle
 	echo "$(version), was $(in_clone rev-parse --short "$was")"
@@ -126,45 +121,39 @@ merge() {
 requirements() {
 	[ -e $notes/requirements ] || return 0
 	PATH=$PATH:$HOME/.local/bin VIRTUAL_ENV=$app/.venv timeout -k 5 300 uv pip install --quiet -r requirements.txt ||
-		die 75 "$app: the requirements of this code are not installed" "cd $app && VIRTUAL_ENV=.venv uv pip install -r requirements.txt"
+		fail 75 "$app: the requirements of this code are not installed" "cd $app && VIRTUAL_ENV=.venv uv pip install -r requirements.txt"
 	rm -f $notes/requirements
 }
 
 back() {
-	read -r was new 2>/dev/null <$notes/last || read -r was new 2>/dev/null <$notes/list || die 66 "$app: no update to take back"
-	[ "$(in_clone rev-parse HEAD)" = "$new" ] || die 66 "$app: no update to take back"
+	read -r was new 2>/dev/null <$notes/last || read -r was new 2>/dev/null <$notes/list || fail 66 "$app: no update to take back"
+	[ "$(in_clone rev-parse HEAD)" = "$new" ] || fail 66 "$app: no update to take back"
 	cp $notes/last $notes/next
-	begin_update || die 74 "$app: cannot write"
+	begin_update || fail 74 "$app: cannot write"
 	put_back "$was"
 	settle
 	version
 }
 
 become "$@"
-[ -d $notes ] || mkdir $notes || die 74 "$app/$notes: cannot create"
+[ -d $notes ] || mkdir $notes || fail 74 "$app/$notes: cannot create"
 case "$act" in
 fetch | try) ;;
 *)
 	exec 9>$notes/held
-	flock -w 20 9 || die 75 "$app/$notes/held: another update is at work"
+	flock -w 20 9 || fail 75 "$app/$notes/held: another update is at work"
 	;;
 esac
 case "$act" in
 try) ask_github ls-remote --quiet --heads ;;
 fetch) ask_github fetch --quiet ;;
-merge)
-	mend
-	merge
-	;;
 back) back ;;
-night)
-	if [ "$(svc-ctl is-active "$unit" 2>/dev/null)" = active ]; then
-		echo "$unit is active: the code that serves stays"
-		exit 0
-	fi
+*)
+	# new code under an application that serves is what its next start may fail by
+	[ "$(svc-ctl is-active "$unit" 2>/dev/null)" != active ] || finish unchanged "$unit is active: the code that serves stays"
 	mend
-	ask_github fetch --quiet
-	merge
-	requirements
+	[ "$act" != night ] || ask_github fetch --quiet
+	if [ "$act" = mend ]; then version; else merge; fi
+	[ "$act" != night ] || requirements
 	;;
 esac

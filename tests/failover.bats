@@ -105,3 +105,28 @@ app_up() {
 	expect 0 'FAILOVER COMPLETE'
 	[ ! -e unlimited ]
 }
+
+@test "a host that serves gets no new code, whether its unit runs or is down; a standby does" {
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
+	git init -q -b main github
+	echo 1 >github/app.py
+	git -C github add app.py
+	git -C github commit -qm one
+	git clone -q github pi2/app
+	echo 2 >github/app.py
+	git -C github commit -qam two
+	git -C pi2/app fetch -q
+	app_up
+	echo active >pi2/state/role
+	for is in active inactive; do
+		echo $is >unit
+		run failover
+		expect 0 'FAILOVER COMPLETE'
+		[ "$(cat pi2/app/app.py)" = 1 ]
+	done
+	echo standby >pi2/state/role
+	echo inactive >unit
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[ "$(cat pi2/app/app.py)" = 2 ]
+}

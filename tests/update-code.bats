@@ -144,9 +144,28 @@ theirs() {
 @test "an application that serves keeps its code" {
 	new_code
 	echo active >unit
-	run update
-	expect 0 'the code that serves stays'
-	[ "$(cat "$app/app.py")" = 1 ]
+	update --fetch
+	for act in '' --merge --mend; do
+		# shellcheck disable=SC2086  # none is no word
+		run update $act
+		expect 0 'the code that serves stays'
+		[ "$(cat "$app/app.py")" = 1 ]
+	done
+}
+
+@test "--mend brings no other code, and mends what is torn" {
+	torn app.py
+	run update --mend
+	expect 0 'is mended'
+	settled
+	mv away.git github.git
+	as_two
+	echo 3 >work/app.py
+	push three
+	update --fetch
+	run update --mend
+	expect 0 '^[0-9a-f]{7} of [0-9-]+$'
+	[ "$(cat "$app/app.py")" = 2 ]
 }
 
 # torn WHAT...: an update whose power goes between the merge and the disk: these files lose their bytes
