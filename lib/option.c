@@ -89,15 +89,28 @@ static const struct option_row common[] = {
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
+/* What the help calls the value of an option: of a choice, its words as `one|two`. */
+static const char *value_of(char out[96], const struct option_row *r)
+{
+	const struct option_words *w = r->to;
+	size_t len = 0;
+
+	if (r->take != option_choice)
+		return r->value != NULL ? r->value : "";
+	for (int i = 0; w->words[i] != NULL && len < 96; i++)
+		len += (size_t)snprintf(out + len, 96 - len, "%s%s", i == 0 ? "" : "|", w->words[i]);
+	return out;
+}
+
 /* `  -w, --warning DURATION` */
 static int synopsis(char out[128], const struct option_row *r)
 {
-	char letter[8] = "    ";
+	char letter[8] = "    ", value[96];
 
 	if (r->letter != 0)
 		snprintf(letter, sizeof letter, "-%c, ", r->letter);
 	return snprintf(out, 128, "  %s--%s%s%s", letter, r->name, r->value == NULL || *r->value == '[' ? "" : " ",
-			r->value != NULL ? r->value : "");
+			value_of(value, r));
 }
 
 static int widest(const struct option_row *rows)
@@ -168,7 +181,7 @@ static int print_help(const struct command *c)
 struct parser {
 	const struct option_row *rows[ROWS_MAX];
 	struct option longs[ROWS_MAX + 1];
-	char letters[2 * ROWS_MAX + 2];
+	char letters[2 * ROWS_MAX + 3];
 	int count;
 };
 
@@ -202,10 +215,11 @@ static const struct option_row *row_of(const struct parser *p, int answer)
 
 int option_read(const struct command *c, int argc, char **argv)
 {
-	struct parser p = { .letters = ":" };
+	struct parser p = { 0 };
 	int answer;
 
 	cli_usage_status(c->check ? STATE_UNKNOWN : EX_USAGE);
+	snprintf(p.letters, sizeof p.letters, "%s:", c->runs ? "+" : "");
 	add(&p, c->options);
 	add(&p, common);
 	opterr = 0;

@@ -13,7 +13,8 @@ typedef const char *option_taker(const char *text, void *to);
 struct option_row {
 	int letter;		/* of the short form; 0: none */
 	const char *name;	/* of the long form; NULL ends the table */
-	const char *value;	/* what the help calls its value: "FILE"; "[=PREFIX]": it may be missing; NULL: there is none */
+	const char *value;	/* what the help calls its value: "FILE"; "[=PREFIX]": it may be missing; NULL: there is none;
+				   of a choice the help has the words themselves, so that completion can offer them */
 	option_taker *take;
 	void *to;		/* as the taker wants it */
 	const char *help;	/* a line of it may end with \n for another one */
@@ -44,6 +45,7 @@ struct command {
 	const struct option_row *options;
 	const char *after;	/* what the help says at last, or NULL */
 	bool check;		/* a usage error is UNKNOWN, for a monitoring system must never take it for OK */
+	bool runs;		/* the first operand ends the options: what follows may be another command, with its own */
 };
 
 #define OPTION_GO_ON (-1)

@@ -1,18 +1,19 @@
 #!/bin/sh
 # completion.sh PROGRAM... - bash's completion of these programs, made of what their --help says
 #
-# An option is a line that begins with its name; a word in capitals after it is what it takes. A command is a word in
-# small letters, at the beginning of its line or after the program's name. bash-completion loads the file by the name of
+# An option is a line that begins with its name; a word in capitals after it is what it takes, or the words `one|two` are
+# all that it takes. A command is a word in small letters, at the beginning of its line or after the program's name. bash-completion loads the file by the name of
 # what is typed, so that each program has a link to it.
 set -eu
 
-# values PROGRAM OPTION: the words that it takes, where --help has them in a sentence
+# values PROGRAM OPTION WHAT: the words that it takes, where they stand for WHAT or --help has them in a sentence
 values() {
-	case "$1 $2" in
-	'alert-post --state') echo 'ok warning critical unknown' ;;
-	'alert-post --to') echo 'teams slack ntfy kuma healthchecks' ;;
-	'db-verify --level') echo 'header quick full' ;;
-	'standby-check.sh --for') echo 'failover drill active page' ;;
+	case "$1 $2 $3" in
+	*'|'*) echo "$3" | tr '|' ' ' ;;
+	'alert-post --state'*) echo 'ok warning critical unknown' ;;
+	'alert-post --to'*) echo 'teams slack ntfy kuma healthchecks' ;;
+	'db-verify --level'*) echo 'header quick full' ;;
+	'standby-check.sh --for'*) echo 'failover drill active page' ;;
 	esac
 }
 
@@ -30,7 +31,7 @@ on_disk() {
 answers() {
 	usage=$(printf '%s\n' "$help" | sed -n '/^usage: /,/^[^u ]/{/^usage: /p; /^  /p}' | sed '/^$/q')
 	# -o, --output FILE
-	listed=$(printf '%s\n' "$help" | sed -nE 's/^  (-[a-zA-Z], |    )(--[a-z-]+)(\[=[A-Z]+\])?( [A-Z][A-Z.]*)?([^A-Za-z].*)?$/\1\2\4/p')
+	listed=$(printf '%s\n' "$help" | sed -nE 's/^  (-[a-zA-Z], |    )(--[a-z-]+)(\[=[A-Z]+\])?( [A-Z][A-Z.]*| [a-z]+(\|[a-z]+)+)?([^A-Za-z].*)?$/\1\2\4/p')
 	options=$(printf '%s\n' "$listed" | grep -oE -- '--[a-z-]+' | tr '\n' ' ')
 	words=$(printf '%s\n' "$help" | sed -nE 's/^  ([a-z][a-z-]*(, [a-z-]+)*)( [][A-Z]+)?  +.*/\1/p' | tr -d ',' | tr '\n' ' ')
 	[ -n "$words" ] || words=$(printf '%s\n' "$help" | sed -nE "s/^(usage:|      ) $name ([a-z]+)( .*)?$/\2/p" | tr '\n' ' ')
@@ -40,14 +41,14 @@ answers() {
 
 	printf '\t%s)\n' "$1"
 	printf "\t\toptions='%s' words='%s' files=%s\n" "${options% }" "${words% }" "$files"
-	takes=$(printf '%s\n' "$listed" | sed -nE 's/^(-[a-zA-Z], )? *(--[a-z-]+) ([A-Z.]+)$/\2 \3 \1/p' | tr -d ,)
+	takes=$(printf '%s\n' "$listed" | sed -nE 's/^(-[a-zA-Z], )? *(--[a-z-]+) ([A-Z.]+|[a-z|]+)$/\2 \3 \1/p' | tr -d ,)
 	[ -z "$takes" ] || {
 		echo '		case $before in'
 		printf '%s\n' "$takes" | while read -r option what short; do
 			files=
 			! printf '%s\n' "$what" | grep -qxE "$(on_disk "$name")" || files=yes
 			printf "\t\t%s) options='' words='%s' files=%s ;;\n" "${short:+$short | }$option" \
-				"$(values "$name" "$option")" "$files"
+				"$(values "$name" "$option" "$what")" "$files"
 		done
 		echo '		esac'
 	}

@@ -27,6 +27,7 @@ static const struct option_row options[] = {
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 static const struct command action = { .usage = "", .about = "", .options = options };
+static const struct command running = { .usage = "", .about = "", .options = options, .runs = true };
 static const struct command checking = { .usage = "", .about = "", .options = options, .check = true };
 
 /* Up to three arguments, the answer, and how many of them are operands. */
@@ -68,6 +69,13 @@ int main(int argc, char **argv)
 		check(rc == (table[i].rc == EX_USAGE ? STATE_UNKNOWN : table[i].rc), "%s, of a check: %d", table[i].args[0], rc);
 		while (n > 1)
 			free(args[--n]);
+	}
+	for (int n = 0; n < 2; n++) {
+		char *args[] = { argv[0], (char[]){ "-f" }, (char[]){ "ls" }, (char[]){ "-x" }, NULL };
+
+		optind = 0;
+		check((option_read(n == 0 ? &action : &running, 4, args) == OPTION_GO_ON && optind == 2) == (n == 1),
+		      "what follows the first operand is that command's own only where a command is run: %d", n);
 	}
 	check(flag && wait_ms == 0 && gap_ms == 1 && size == 1024 && number == 9 && colour == 1,
 	      "a value that is wrong does not replace the one before");
