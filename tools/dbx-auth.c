@@ -8,7 +8,6 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
@@ -16,25 +15,27 @@
 #include "lib/dropbox/dropbox.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/option.h"
 #include "lib/dropbox/pkce.h"
 #include "lib/stop.h"
 
 #define LINE_MAX_LEN 512	/* of what is pasted */
 #define AUTHORIZE "https://www.dropbox.com/oauth2/authorize"
 
-static const char help[] =
-"usage: dbx-auth login\n"
-"       dbx-auth whoami [--json]\n"
-"Authorize this host with Dropbox; tell as whom it is, and whether Dropbox can be reached.\n"
-"\n"
-"      --json           whoami: one JSON object\n"
-"      --timeout D      give up Dropbox's answers after D\n"
-"  -v, --verbose        say what is done\n"
-"  -h, --help           this text\n"
-"  -V, --version        the version\n";
-
 static bool as_json;
 static int64_t timeout_ms;	/* 0 for none */
+
+static const struct option_row options[] = {
+	{ 0, "json", NULL, option_flag, &as_json, "whoami: one JSON object" },
+	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up Dropbox's answers after this" },
+	{ .name = NULL },
+};
+
+static const struct command command = {
+	.usage = "login\nwhoami [--json]",
+	.about = "Authorize this host with Dropbox; tell as whom it is, and whether Dropbox can be reached.",
+	.options = options,
+};
 
 /* --- whoami --- */
 
@@ -357,30 +358,13 @@ static int run(bool to_login)
 
 int main(int argc, char **argv)
 {
-	enum { JSON = 256, TIMEOUT };
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const char *why = NULL;
 	bool to_login;
-	int opt;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":vhV", options, NULL)) != -1) {
-		switch (opt) {
-		case JSON: as_json = true; break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind != 1)
 		return cli_usage("login or whoami is needed, and nothing else");
 	to_login = strcmp(argv[optind], "login") == 0;

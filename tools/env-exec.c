@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/option.h"
 #include "lib/settings.h"
 #include "lib/utf8.h"
 
@@ -85,31 +85,25 @@ static void take(const char *name, const char *value, unsigned line)
 		msg_errno(name, "cannot be set");
 }
 
-static const char help[] =
-	"usage: env-exec FILE COMMAND [ARGUMENT...]\n"
-	"Become COMMAND, with the settings of FILE in its environment. FILE is read as\n"
-	"systemd reads an EnvironmentFile=-FILE, but by who runs this.\n"
-	"\n"
-	"  -h, --help     this text\n"
-	"  -V, --version  the version\n";
+static const struct option_row options[] = { { .name = NULL } };
+
+static const struct command command = {
+	.usage = "FILE COMMAND [ARGUMENT...]",
+	.about = "Become COMMAND, with the settings of FILE in its environment. FILE is read as\n"
+		 "systemd reads an EnvironmentFile=-FILE, but by who runs this.",
+	.options = options,
+	.runs = true,
+};
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
 	struct buf text = BUF_INIT(LARGEST);
-	int opt, rc;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (argc - optind < 2)
 		return cli_usage("wants a file and a command");
 	path = argv[optind];

@@ -13,28 +13,30 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/http.h"
 #include "lib/msg.h"
-#include "lib/num.h"
+#include "lib/option.h"
 #include "lib/probe.h"
 #include "lib/stop.h"
 
 #define EXPECT_MOST 32
+#define NOT_SAID (-1)		/* of an option for which 0 is a value */
+#define INTERVAL_MS 250
 
 static const char *expects[EXPECT_MOST];
 static struct probe want = {
 	.try_ms = 10000, .statuses = "200", .expects = expects,
-	.warning_ms = INT64_MAX, .critical_ms = INT64_MAX,
+	.warning_ms = INT64_MAX, .critical_ms = INT64_MAX, .newer_ms = NOT_SAID,
 };
 static int64_t wait_ms;			/* until it is up; 0: one try */
-static int64_t interval_ms = 250;	/* between the end of a try and the next one */
+static int64_t interval_ms = NOT_SAID;	/* between the end of a try and the next one */
 static bool want_nobody;		/* good is what takes no connection */
-static uint64_t stable = 1;		/* good tries in a row */
+static uint64_t stable;			/* good tries in a row; 0: not said */
 static const char *const names[] = {
 	CHECK_NAMES, "http_status", "connected", "latency_ms", "connect_ms", "first_byte_ms", "size_bytes", "tries",
 	"waited_ms", "age_seconds", NULL,
@@ -140,168 +142,90 @@ static int probe_all(char **urls)
 	return (int)worst;
 }
 
-/* A duration that is not 0. */
-static const char *positive(const char *s, int64_t *ms)
-{
-	const char *why = num_duration(s, ms);
+/* --- the command line --- */
 
-	return why == NULL && *ms == 0 ? "must be longer than 0" : why;
+static const char *take_statuses(const char *text, void *to)
+{
+	*(const char **)to = text;
+	return probe_listed(text, 0) < 0 ? "not a list such as 200,404 or 200-299" : NULL;
 }
 
-static const char help[] =
-	"usage: http-probe [options] URL...\n"
-	"One GET: does URL answer as it should? Or wait until it does. With several,\n"
-	"one after the other, a line for each, and the exit status of the worst.\n"
-	"\n"
-	"  -w, --warning DURATION   WARNING when the answer takes longer\n"
-	"  -c, --critical DURATION  CRITICAL when it takes longer\n"
-	"  -t, --timeout DURATION   give up a try after this (default 10s)\n"
-	"      --connect-timeout DURATION  give up its connection after this\n"
-	"      --wait DURATION      try again until it is up, so long at most\n"
-	"      --interval DURATION  pause between two tries (default 250ms)\n"
-	"      --stable N           up means N good tries in a row (default 1)\n"
-	"      --status LIST        good statuses, such as 200,404 or 200-299 (default 200)\n"
-	"      --expect CONDITION   PTR=VALUE, PTR!=VALUE, PTR<NUMBER or PTR>NUMBER: so the answer,\n"
-	"                           which is JSON, compares at the JSON Pointer PTR\n"
-	"      --newer-than DURATION  the time at --pointer is not older, nor further ahead\n"
-	"      --pointer PTR        where the answer, which is JSON, has that time\n"
-	"      --match TEXT         the answer contains TEXT\n"
-	"      --nobody             good is only that nobody takes the connection\n"
-	"      --json               print one JSON object\n"
-	"      --as ID              the same, beginning with this id; of one URL\n"
-	"      --shell[=PREFIX]     assignments for a shell; of one URL\n"
-	"  -v, --verbose            narrate on standard error\n"
-	"  -h, --help               this text\n"
-	"  -V, --version            the version\n"
-	"\n"
-	"DURATION is digits and ms, s, m, h or d. Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n";
+static const char *take_expectation(const char *text, void *to)
+{
+	const char *why = probe_expect_fault(text);
+
+	(void)to;
+	if (why == NULL && want.expect_count == EXPECT_MOST)
+		why = "too many";
+	else if (why == NULL)
+		expects[want.expect_count++] = text;
+	return why;
+}
+
+static const char *take_pointer(const char *text, void *to)
+{
+	*(const char **)to = text;
+	return *text != '/' ? "not a JSON Pointer, such as /generated_at" : NULL;
+}
+
+static const struct option_row options[] = {
+	{ 'w', "warning", "DURATION", option_duration, &want.warning_ms, "WARNING when the answer takes longer" },
+	{ 'c', "critical", "DURATION", option_duration, &want.critical_ms, "CRITICAL when it takes longer" },
+	{ 't', "timeout", "DURATION", option_positive, &want.try_ms, "give up a try after this (default 10s)" },
+	{ 0, "connect-timeout", "DURATION", option_positive, &want.connect_ms, "give up its connection after this" },
+	{ 0, "wait", "DURATION", option_positive, &wait_ms, "try again until it is up, so long at most" },
+	{ 0, "interval", "DURATION", option_duration, &interval_ms, "pause between two tries (default 250ms)" },
+	{ 0, "stable", "N", option_number, &(struct option_range){ &stable, 1, 1000 },
+	  "up means N good tries in a row (default 1)" },
+	{ 0, "status", "LIST", take_statuses, &want.statuses, "good statuses, such as 200,404 or 200-299 (default 200)" },
+	{ 0, "expect", "CONDITION", take_expectation, NULL,
+	  "PTR=VALUE, PTR!=VALUE, PTR<NUMBER or PTR>NUMBER: so the answer,\n"
+	  "which is JSON, compares at the JSON Pointer PTR" },
+	{ 0, "newer-than", "DURATION", option_duration, &want.newer_ms, "the time at --pointer is not older, nor further ahead" },
+	{ 0, "pointer", "PTR", take_pointer, &want.pointer, "where the answer, which is JSON, has that time" },
+	{ 0, "match", "TEXT", option_text, &want.match, "the answer contains TEXT" },
+	{ 0, "nobody", NULL, option_flag, &want_nobody, "good is only that nobody takes the connection" },
+	CHECK_OPTIONS(form, "URL"),
+};
+
+static const struct command command = {
+	.usage = "[options] URL...",
+	.about = "One GET: does URL answer as it should? Or wait until it does. With several,\n"
+		 "one after the other, a line for each, and the exit status of the worst.",
+	.options = options,
+	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
+	.check = true,
+};
 
 int main(int argc, char **argv)
 {
-	enum { WAIT = 256, INTERVAL, STABLE, STATUS, EXPECT, NEWER, POINTER, MATCH, CONNECT, NOBODY, JSON, AS, SHELL };
-	static const struct option options[] = {
-		{ "warning", required_argument, NULL, 'w' },
-		{ "critical", required_argument, NULL, 'c' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "connect-timeout", required_argument, NULL, CONNECT },
-		{ "wait", required_argument, NULL, WAIT },
-		{ "interval", required_argument, NULL, INTERVAL },
-		{ "stable", required_argument, NULL, STABLE },
-		{ "status", required_argument, NULL, STATUS },
-		{ "expect", required_argument, NULL, EXPECT },
-		{ "newer-than", required_argument, NULL, NEWER },
-		{ "pointer", required_argument, NULL, POINTER },
-		{ "match", required_argument, NULL, MATCH },
-		{ "nobody", no_argument, NULL, NOBODY },
-		{ "json", no_argument, NULL, JSON },
-		{ "as", required_argument, NULL, AS },
-		{ "shell", optional_argument, NULL, SHELL },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const struct option *o;
-	bool pace = false, newer = false;
 	const char *why;
-	int c;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":w:c:t:vhV", options, NULL)) != -1) {
-		why = NULL;
-		switch (c) {
-		case 'w':
-			why = num_duration(optarg, &want.warning_ms);
-			break;
-		case 'c':
-			why = num_duration(optarg, &want.critical_ms);
-			break;
-		case 't':
-			why = positive(optarg, &want.try_ms);
-			break;
-		case CONNECT:
-			why = positive(optarg, &want.connect_ms);
-			break;
-		case WAIT:
-			why = positive(optarg, &wait_ms);
-			break;
-		case INTERVAL:
-			why = num_duration(optarg, &interval_ms);
-			pace = true;
-			break;
-		case STABLE:
-			why = num_u64(optarg, 1, 1000, &stable);
-			pace = true;
-			break;
-		case STATUS:
-			want.statuses = optarg;
-			why = probe_listed(optarg, 0) < 0 ? "not a list such as 200,404 or 200-299" : NULL;
-			break;
-		case EXPECT:
-			why = probe_expect_fault(optarg);
-			if (why == NULL && want.expect_count == EXPECT_MOST)
-				why = "too many";
-			else if (why == NULL)
-				expects[want.expect_count++] = optarg;
-			break;
-		case NEWER:
-			why = num_duration(optarg, &want.newer_ms);
-			newer = true;
-			break;
-		case POINTER:
-			want.pointer = optarg;
-			why = *optarg != '/' ? "not a JSON Pointer, such as /generated_at" : NULL;
-			break;
-		case MATCH:
-			want.match = optarg;
-			break;
-		case NOBODY:
-			want_nobody = true;
-			break;
-		case JSON:
-			form.json = true;
-			break;
-		case AS:
-			form.json = true;
-			form.id = optarg;
-			break;
-		case SHELL:
-			why = shell_ask(&form.shell, optarg);
-			break;
-		case 'v':
-			msg_verbose = true;
-			break;
-		case 'h':
-			return cli_help(help);
-		case 'V':
-			return cli_version();
-		default:
-			cli_bad_option(c, argv);
-			return STATE_UNKNOWN;
-		}
-		for (o = options; why != NULL && o->name != NULL; o++)
-			if (o->val == c)
-				return cli_check_usage("--%s %s: %s", o->name, optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	if (optind == argc)
-		return cli_check_usage("wants a URL");
+		return cli_usage("wants a URL");
 	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
-		return cli_check_usage("--as and --shell are for one URL");
+		return cli_usage("--as and --shell are for one URL");
 	for (int i = optind; i < argc; i++) {
 		why = http_url_wrong(argv[i]);
 		/* not repeated: it may hold a password */
 		if (why != NULL)
-			return cli_check_usage("URL %d: %s", i - optind + 1, why);
+			return cli_usage("URL %d: %s", i - optind + 1, why);
 	}
 	if (want.warning_ms > want.critical_ms)
-		return cli_check_usage("-w is longer than -c: CRITICAL would come before WARNING");
-	if (newer != (want.pointer != NULL))
-		return cli_check_usage("--newer-than and --pointer go together");
-	if (want_nobody && (wait_ms > 0 || want.expect_count > 0 || want.match != NULL || newer))
-		return cli_check_usage("--nobody has no answer: --wait, --expect and --match do not go with it");
-	if (pace && wait_ms == 0)
-		return cli_check_usage("--interval and --stable are for --wait");
+		return cli_usage("-w is longer than -c: CRITICAL would come before WARNING");
+	if ((want.newer_ms == NOT_SAID) != (want.pointer == NULL))
+		return cli_usage("--newer-than and --pointer go together");
+	if (want_nobody && (wait_ms > 0 || want.expect_count > 0 || want.match != NULL || want.pointer != NULL))
+		return cli_usage("--nobody has no answer: --wait, --expect and --match do not go with it");
+	if (wait_ms == 0 && (interval_ms != NOT_SAID || stable > 0))
+		return cli_usage("--interval and --stable are for --wait");
+	interval_ms = interval_ms == NOT_SAID ? INTERVAL_MS : interval_ms;
+	stable = stable == 0 ? 1 : stable;
 	if (http_global_init() != 0) {
 		msg_err(NULL, "out of memory");
 		return STATE_UNKNOWN;
