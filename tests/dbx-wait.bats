@@ -24,6 +24,19 @@ waits() {
 	[ "$(dropbox_calls files/list_folder/longpoll)" -eq 0 ]
 }
 
+@test "for a script: what the file is now, and nothing of it after a wait in vain" {
+	put "/it's" one
+	run dbx-wait --shell=now_ "/it's"
+	expect 0
+	eval "$output"
+	# shellcheck disable=SC2154  # what was evaluated
+	[ "$now_rev $now_size $now_size_text $now_path" = "$(rev "/it's") 3 3 B /it's" ]
+	run dbx-wait -t 1ms --shell=now_ --not "$now_rev" "/it's"
+	expect 75
+	eval "$(sed -n /^now_/p <<<"$output")"
+	[ -z "$now_rev$now_size$now_size_text$now_path" ]
+}
+
 @test "a new revision ends the wait and is printed; another file's change does not" {
 	put /f one
 	waits --not "$(rev /f)" /f

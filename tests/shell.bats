@@ -13,6 +13,7 @@ http-probe http://127.0.0.1:9/
 dbx-ls /none
 dbx-fetch -o none /none
 dbx-put none /none
+dbx-wait /none
 db-snapshot none copy
 db-install none live
 db-changes --since state none out

@@ -1,5 +1,5 @@
 /*
- * dbx-wait [-t DURATION] [--not REV] REMOTE - wait until a file in Dropbox is another one
+ * dbx-wait [-t DURATION] [--not REV] [--shell] REMOTE - wait until a file in Dropbox is another one
  *
  * Whoever follows a file waits here rather than ask every few seconds: Dropbox keeps its answer back (longpoll) until
  * something changes in the file's folder. The cursor from which it is asked is always taken before the file is
@@ -15,6 +15,7 @@
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/option.h"
+#include "lib/shell.h"
 #include "lib/stop.h"
 
 #define POLL_S 120	/* one longpoll, 30 to 480; Dropbox adds up to 90, to spread its clients */
@@ -24,15 +25,20 @@
 static int64_t timeout_ms;	/* 0: for ever */
 static const char *known;	/* the revision that is not waited for; NULL: any is good */
 static const char *remote;
+static const char *const names[] = {
+	"path", "rev", "size", "size_text", "content_hash", "client_modified", "server_modified", "id", NULL,
+};
+static struct shell answer = { .names = names };
 
 static const struct option_row options[] = {
 	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this" },
 	{ 0, "not", "REV", option_text, &known, "wait for another revision than this; default: for any" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what the file is now, as assignments for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
 static const struct command command = {
-	.usage = "[-t DURATION] [--not REV] REMOTE",
+	.usage = "[-t DURATION] [--not REV] [--shell] REMOTE",
 	.about = "Wait until the file REMOTE in Dropbox is there, or is another revision; print it.",
 	.options = options,
 };
@@ -81,6 +87,16 @@ static int take_cursor(struct watch *w)
 	return rc;
 }
 
+static void print_answer(const struct dropbox_meta *m)
+{
+	if (!shell_asked(&answer)) {
+		puts(m->rev);
+		return;
+	}
+	shell_size(&answer, "size_text", (uint64_t)m->size);
+	json_answer(dropbox_meta_json(m), false, &answer);
+}
+
 /* Is another revision there? Printed then. EX_OK, EX_NOINPUT when there is none (silent), or an exit status. */
 static int look(struct watch *w)
 {
@@ -93,7 +109,7 @@ static int look(struct watch *w)
 	} else if (rc == EX_OK && known != NULL && strcmp(m.rev, known) == 0) {
 		rc = EX_NOINPUT;
 	} else if (rc == EX_OK) {
-		puts(m.rev);
+		print_answer(&m);
 	}
 	dropbox_meta_free(&m);
 	return rc;
@@ -171,5 +187,5 @@ int main(int argc, char **argv)
 	if (why != NULL)
 		return cli_usage("%s: %s", remote, why);
 	stop_init();
-	return cli_close(wait_for_file());
+	return shell_end(&answer, cli_close(wait_for_file()));
 }
