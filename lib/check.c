@@ -6,6 +6,7 @@
 #include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/msg.h"
 
 #define TEXT_MAX 2048
@@ -167,32 +168,29 @@ static void small_word(char word[16], enum state state)
 		*s = (char)tolower((unsigned char)*s);
 }
 
-static void print_json(struct check *c, enum state state, const char *text)
+static void make_json(struct buf *b, struct check *c, enum state state, const char *text)
 {
-	struct buf b = BUF_INIT(256 << 10);
 	char word[16], at[CLOCK_TEXT];
 
 	small_word(word, state);
-	add(&b, "{");
+	add(b, "{");
 	if (c->form->id != NULL) {
-		add(&b, "\"id\":");
-		add_json(&b, c->form->id);
-		add(&b, ",");
+		add(b, "\"id\":");
+		add_json(b, c->form->id);
+		add(b, ",");
 	}
-	add(&b, "\"check\":");
-	add_json(&b, msg_program());
-	add_member(&b, "object");
-	add_json(&b, c->object);
-	add_member(&b, "state");
-	add_json(&b, word);
-	add_member(&b, "text");
-	add_json(&b, text);
-	add_member(&b, "at");
-	add_json(&b, clock_text(at, clock_wall()));
-	add(&b, buf_text(&c->fields));
-	add(&b, "}\n");
-	fputs(buf_text(&b), stdout);
-	buf_free(&b);
+	add(b, "\"check\":");
+	add_json(b, msg_program());
+	add_member(b, "object");
+	add_json(b, c->object);
+	add_member(b, "state");
+	add_json(b, word);
+	add_member(b, "text");
+	add_json(b, text);
+	add_member(b, "at");
+	add_json(b, clock_text(at, clock_wall()));
+	add(b, buf_text(&c->fields));
+	add(b, "}\n");
 }
 
 /* The text as people read it in the line: a script prints it again. */
@@ -209,6 +207,7 @@ static int print_shell(struct check *c, enum state state, const char *text)
 
 int check_done(struct check *c, enum state state, const char *fmt, ...)
 {
+	struct buf json = BUF_INIT(256 << 10);
 	char text[TEXT_MAX];
 	va_list ap;
 	int rc = EX_OK;
@@ -216,14 +215,21 @@ int check_done(struct check *c, enum state state, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	make_json(&json, c, state, text);
+	if (c->form->append != NULL && file_append(c->form->append, json.data, json.len) != EX_OK) {
+		/* whoever relies on that file must not take the verdict for known there */
+		state = STATE_UNKNOWN;
+		snprintf(text, sizeof text, "%s: what was found could not be appended to it", c->form->append);
+	}
 	if (shell_asked(&c->form->shell))
 		rc = print_shell(c, state, text);
 	else if (c->form->json)
-		print_json(c, state, text);
+		fputs(buf_text(&json), stdout);
 	else
 		print_line(c, state, text);
 	buf_free(&c->perf);
 	buf_free(&c->fields);
+	buf_free(&json);
 	if (rc == EX_OK)
 		rc = cli_close(EX_OK);
 	return rc == EX_OK ? (int)state : STATE_UNKNOWN;

@@ -17,6 +17,7 @@
 struct check_form {
 	bool json;
 	const char *id;		/* of the JSON object, or NULL */
+	const char *append;	/* the file that the JSON object is appended to as well, or NULL */
 	struct shell shell;	/* its names begin with CHECK_NAMES (verdict is the state: $state is a setting of the scripts); the others are those of the fields */
 };
 #define CHECK_NAMES "verdict", "text", "object"

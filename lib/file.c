@@ -229,6 +229,23 @@ const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd)
 	return strange;
 }
 
+int file_append(const char *path, const void *data, size_t len)
+{
+	int fd, rc = EX_OK;
+	const char *why = file_open_plain(path, O_WRONLY | O_APPEND | O_CREAT, file_work_mode(), &fd);
+
+	if (why != NULL) {
+		msg_err(path, "cannot be appended to: %s", why);
+		return EX_CANTCREAT;
+	}
+	if (file_write(fd, data, len) != 0 || fsync(fd) != 0 || file_sync_parent(path) != 0) {
+		msg_errno(path, "cannot be appended to");
+		rc = EX_IOERR;
+	}
+	close(fd);
+	return rc;
+}
+
 int file_slurp(const char *path, struct buf *out)
 {
 	int rc = EX_OK, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

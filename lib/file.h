@@ -41,6 +41,12 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len);
  */
 const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd);
 
+/*
+ * Appends to such a file, and is on the disk then; one that is not there is made, for whoever may work on it later. EX_OK,
+ * EX_CANTCREAT, EX_IOERR (reported).
+ */
+int file_append(const char *path, const void *data, size_t len);
+
 struct buf;
 /* Reads a regular file of at most out->max bytes; the path may not be a symbolic link's. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR. */
 int file_slurp(const char *path, struct buf *out);

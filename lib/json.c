@@ -3,6 +3,8 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
+#include "lib/exits.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "lib/shell.h"
 #include "lib/msg.h"
@@ -267,6 +269,21 @@ void json_answer(json *object, bool as_json, struct shell *s)
 		free(text);
 	}
 	json_free(object);
+}
+
+int json_append(const json *j, const char *path)
+{
+	char *text = path != NULL ? json_text(j) : NULL, *line;
+	int rc = EX_OK;
+
+	if (text == NULL)
+		return EX_OK;
+	if (asprintf(&line, "%s\n", text) < 0)
+		abort();
+	rc = file_append(path, line, strlen(line));
+	free(line);
+	free(text);
+	return rc;
 }
 
 /*

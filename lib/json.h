@@ -72,6 +72,9 @@ struct shell;
  */
 void json_answer(json *object, bool as_json, struct shell *s);
 
+/* Appends it to a file, as a line (file_append); a path of NULL is none. EX_OK, or what was reported. */
+int json_append(const json *j, const char *path);
+
 /* Compact text in one line of UTF-8 without a character that drives a terminal (these as \uXXXX); malloc'ed. */
 char *json_text(const json *j);
 /*

@@ -118,3 +118,37 @@ agree() {
 	agree db-install -k back.db live.db
 	[ "$(dbx-ls --shell=x_ "/it's é.db" | grep -c "^x_tag='file'$\|^x_size_text='8192 B'$")" -eq 2 ]
 }
+
+@test "--append: the object of --json becomes a line of a plain file, and of nothing else" {
+	export CTV_ENV_FILE=/nonexistent
+	dropbox_start
+	sqlite3 live.db 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
+	while read -r tool arguments; do
+		rm -f lines
+		# shellcheck disable=SC2086  # words
+		"$tool" --json --append lines $arguments >answer
+		# shellcheck disable=SC2086
+		get=$("$tool" --shell --append lines $arguments)
+		[ -n "$get" ]
+		diff <(jq -cS 'del(.at, .seconds, .uploaded)' answer) <(head -n 1 lines | jq -cS 'del(.at, .seconds, .uploaded)')
+		[ "$(jq -s length lines)" -eq 2 ]
+		[ "$(wc -l <lines)" -eq 2 ]
+		cp lines before
+		# a link, a second name, a pipe that nobody reads, a directory, no directory: nothing is written, and nobody waits
+		rm -rf place && mkdir place && ln -s ../lines place/link && ln lines place/second && mkfifo place/pipe && mkdir place/directory
+		for name in link second pipe directory none/file; do
+			# shellcheck disable=SC2086
+			run timeout 20 "$tool" --append "place/$name" $arguments
+			case $tool/$status in db-verify/3 | db*/73) ;; *) echo "$tool: $name: $status" >&2; return 1 ;; esac
+			grep -q "$tool: place/$name: cannot be appended to: " <<<"$output"
+		done
+		cmp lines before
+		# shellcheck disable=SC2086
+		run "$tool" --append /dev/full $arguments
+		[ "$status" -ne 0 ]
+	done <<-'TABLE'
+		db-snapshot live.db copy.db
+		db-verify -l full live.db
+		dbx-put -f live.db /database.db
+	TABLE
+}

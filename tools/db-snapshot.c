@@ -1,7 +1,7 @@
 /*
  * db-snapshot - a consistent copy of a live database
  *
- *	db-snapshot [-t DURATION] [--json | --shell] SRC DST
+ *	db-snapshot [-t DURATION] [--json | --shell] [--append FILE] SRC DST
  *
  * The copy is one read transaction of SRC, however long it takes and whatever is written meanwhile. SRC is
  * never checkpointed and, in WAL mode, its writers never wait. DST is a complete database in rollback-
@@ -35,6 +35,7 @@
 
 static int64_t wait_ms = 60000;		/* for locks on SRC */
 static bool json_wanted;
+static const char *append_to;	/* a file, NULL for none */
 static const char *const names[] = {
 	"path", "snapshot_at", "size", "size_text", "content_hash", "page_size", "page_count", NULL,
 };
@@ -528,10 +529,11 @@ static int finish(struct snapshot *s, struct follow *hash)
 	return file_commit(s->fd, s->tmp, s->dst);
 }
 
-static void print_answer(const struct snapshot *s)
+static int print_answer(const struct snapshot *s)
 {
 	char at[CLOCK_TEXT];
 	json *j = json_object();
+	int rc;
 
 	json_put_str(j, "path", s->dst);
 	json_put_str(j, "snapshot_at", clock_text(at, s->at));
@@ -540,7 +542,9 @@ static void print_answer(const struct snapshot *s)
 	json_put_int(j, "page_size", (int64_t)s->header.page_size);
 	json_put_int(j, "page_count", (int64_t)s->header.page_count);
 	shell_size(&answer, "size_text", s->size);
+	rc = json_append(j, append_to);
 	json_answer(j, json_wanted, &answer);
+	return rc;
 }
 
 static int take_snapshot(const char *src, const char *dst)
@@ -569,7 +573,7 @@ static int take_snapshot(const char *src, const char *dst)
 		msg_info("%s: %u pages of %u bytes, as of %s", dst, s.header.page_count, s.header.page_size,
 			 clock_text(at, s.at));
 	if (rc == EX_OK)
-		print_answer(&s);
+		rc = print_answer(&s);
 
 	follow_free(hash);
 	sqlite3_close(s.to);
@@ -581,11 +585,12 @@ static int take_snapshot(const char *src, const char *dst)
 }
 
 static const char help[] =
-	"usage: db-snapshot [-t DURATION] [--json | --shell] SRC DST\n"
+	"usage: db-snapshot [-t DURATION] [--json | --shell] [--append FILE] SRC DST\n"
 	"A consistent copy of the database SRC, while others write to it.\n"
 	"\n"
 	"  -t, --timeout DURATION  how long to wait for a lock on SRC (default 60s)\n"
 	"      --json              print time, size, hash and pages as a JSON object\n"
+	"      --append FILE       append it to FILE, as a line\n"
 	"      --shell[=PREFIX]    the same as assignments for a shell\n"
 	"  -v, --verbose           narrate on standard error\n"
 	"  -h, --help              this text\n"
@@ -596,6 +601,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "timeout", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "append", required_argument, NULL, 'A' },
 		{ "shell", optional_argument, NULL, 'S' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -617,6 +623,9 @@ int main(int argc, char **argv)
 			break;
 		case 'j':
 			json_wanted = true;
+			break;
+		case 'A':
+			append_to = optarg;
 			break;
 		case 'S':
 			why = shell_ask(&answer, optarg);

@@ -2,7 +2,7 @@
  * db-verify - is this file a whole, uncorrupted, plausible SQLite database
  *
  *	db-verify [-l header|quick|full] [--min-size SIZE] [--table NAME[:MINROWS]]... [--hash HEX]
- *	          [--timeout DURATION] [-j N] [--json | --as ID | --shell] DB...
+ *	          [--timeout DURATION] [-j N] [--json | --as ID | --shell] [--append FILE] DB...
  *
  * A check: one line for each DB, the exit status of the worst. The file is never written, locked or
  * trusted, and no journal beside it is played into it. A file that could not be judged is not OK.
@@ -135,7 +135,8 @@ static unsigned processors(void)
 
 static const char help[] =
 	"usage: db-verify [-l LEVEL] [--min-size SIZE] [--table NAME[:MINROWS]]... [--hash HEX]\n"
-	"                 [--timeout DURATION] [-j N] [--json | --as ID | --shell] DB...\n"
+	"                 [--timeout DURATION] [-j N] [--json | --as ID | --shell]\n"
+	"                 [--append FILE] DB...\n"
 	"Is DB a whole, uncorrupted, plausible SQLite database? DB must not change meanwhile.\n"
 	"\n"
 	"  -l, --level LEVEL        header: the first 100 bytes and the size\n"
@@ -147,6 +148,7 @@ static const char help[] =
 	"      --timeout DURATION   give up after so long (UNKNOWN)\n"
 	"  -j, --jobs N             threads (default: the processors)\n"
 	"      --json               a JSON object for each DB, one a line\n"
+	"      --append FILE        append it to FILE, as a line\n"
 	"      --as ID              the same, beginning with this id; of one DB\n"
 	"      --shell[=PREFIX]     assignments for a shell; of one DB\n"
 	"      --progress           show progress also when standard error is no terminal\n"
@@ -160,7 +162,7 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	enum { MIN_SIZE = 256, TABLE, HASH, TIMEOUT, JSON, AS, SHELL, PROGRESS, NO_PROGRESS };
+	enum { MIN_SIZE = 256, TABLE, HASH, TIMEOUT, JSON, APPEND, AS, SHELL, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 		{ "level", required_argument, NULL, 'l' },
 		{ "min-size", required_argument, NULL, MIN_SIZE },
@@ -169,6 +171,7 @@ int main(int argc, char **argv)
 		{ "timeout", required_argument, NULL, TIMEOUT },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "json", no_argument, NULL, JSON },
+		{ "append", required_argument, NULL, APPEND },
 		{ "as", required_argument, NULL, AS },
 		{ "shell", optional_argument, NULL, SHELL },
 		{ "progress", no_argument, NULL, PROGRESS },
@@ -212,6 +215,9 @@ int main(int argc, char **argv)
 			break;
 		case JSON:
 			form.json = true;
+			break;
+		case APPEND:
+			form.append = optarg;
 			break;
 		case AS:
 			form.json = true;

@@ -1,5 +1,5 @@
 /*
- * dbx-put [-f | --if-rev REV] [-c] [-j N] [--limit-rate R] [--timeout D] [--json] LOCAL|- REMOTE
+ * dbx-put [-f | --if-rev REV] [-c] [-j N] [--limit-rate R] [--timeout D] [--json] [--append FILE] LOCAL|- REMOTE
  * - upload a file or standard input to Dropbox
  *
  * REMOTE changes in one step, to bytes whose content_hash Dropbox confirmed, or not at all. Without -f or
@@ -27,6 +27,7 @@ static uint64_t jobs = 4;
 static uint64_t limit_rate;		/* bytes a second, 0 for no limit */
 static int64_t timeout_ms;		/* 0 for none */
 static bool as_json;
+static const char *append_to;	/* a file, NULL for none */
 static const char *const names[] = {
 	"uploaded", "path", "rev", "size", "size_text", "content_hash", "client_modified", "server_modified", "id", NULL,
 };
@@ -105,13 +106,16 @@ static int look_ahead(struct dropbox *d, int fd, const char *local, const struct
 	return rc;
 }
 
-static void print_answer(const struct dropbox_meta *m, bool uploaded)
+static int print_answer(const struct dropbox_meta *m, bool uploaded)
 {
 	json *j = dropbox_meta_json(m);
+	int rc;
 
 	json_put_bool(j, "uploaded", uploaded);
 	shell_size(&answer, "size_text", (uint64_t)m->size);
+	rc = json_append(j, append_to);
 	json_answer(j, as_json, &answer);
+	return rc;
 }
 
 static int put(const char *local, const char *remote)
@@ -138,7 +142,7 @@ static int put(const char *local, const char *remote)
 		     upload_file(&u, fd, local, &meta);
 	}
 	if (rc == EX_OK)
-		print_answer(&meta, !current);
+		rc = print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
 	dropbox_close(u.to.dropbox);
 	config_free();
@@ -170,6 +174,7 @@ static const struct option_row options[] = {
 	{ 0, "limit-rate", "SIZE", option_size, &limit_rate, "at most so many bytes a second in all" },
 	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this (default: never, but a stall of 1m ends)" },
 	{ 0, "json", NULL, option_flag, &as_json, "print one object that says what is there now" },
+	{ 0, "append", "FILE", option_text, &append_to, "append it to FILE, as a line" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "the same as assignments for a shell" },
 	{ 0, "progress", NULL, progress_always, &progress, "show progress even without a terminal" },
 	{ 0, "no-progress", NULL, progress_never, &progress, "never show progress" },
