@@ -5,8 +5,9 @@
 # again for ever and so never counts as failed, where it says SERVICE_RESULT.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+node='' station_url=''
 
 usage() {
 	cat <<'END'
@@ -23,17 +24,12 @@ END
 
 case ${1-} in
 '') usage_error "a unit is needed" ;;
--h | --help) usage; exit 0 ;;
--V | --version) echo "$program $version"; exit 0 ;;
--*) usage_error "$1: unknown option" ;;
+-*) common_option "$1"; usage_error "$1: unknown option" ;;
 esac
 [ $# -eq 1 ] || usage_error "$2: one unit is taken"
 
 # a configuration that is not in order is one more thing to be loud about: alert-post says so
-values=$(ctv-conf --shell 2>/dev/null) && {
-	eval "$values"
-	export CTV_STATION_URL="$station_url"
-}
+! get ctv-conf --shell 2>/dev/null || export CTV_STATION_URL="$station_url"
 unit=$1
 node=${node:-$(uname -n)}
 if [ -n "${MONITOR_SERVICE_RESULT-}" ]; then

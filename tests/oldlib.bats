@@ -280,15 +280,3 @@ END
 @test "the scripts carry the version that the tools carry" {
 	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/oldlib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
 }
-
-@test "a failed unit: told with the link to the page" {
-	mkdir bin run
-	printf '#!/bin/sh\necho "$CTV_STATION_URL $*" >>told\nexit 74\n' >bin/alert-post
-	printf '#!/bin/sh\necho the last words\n' >bin/journalctl
-	chmod +x bin/*
-	echo 'CTV_STANDBY_URL=http://a:8000' >>env
-	export PATH=$PWD/bin:$PATH CTV_RUN_DIR=$PWD/run
-	run unit-alert.sh x.service
-	expect 74
-	grep '^http://a:5001 --key x.service --state warning' told
-}
