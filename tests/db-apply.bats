@@ -224,3 +224,81 @@ PY
 	run -64 db-apply --finish -o x base
 	run -64 db-apply -t x 2 base
 }
+
+# hash_of FILE: Dropbox's content_hash of a small one
+hash_of() {
+	python3 -c 'import hashlib, sys; d = hashlib.sha256
+print(d(d(open(sys.argv[1], "rb").read()).digest()).hexdigest())' "$1"
+}
+
+# parents: objects 2 to 6, of which 4 is a night's; 4x is another object of that number, which nobody names
+parents() {
+	rm -f 2 st
+	db-changes --since st --base -n 1 --file base live.db 1 >/dev/null
+	db-changes --confirm st
+	cp base start
+	for n in 2 3 4 5 6; do
+		sqlite3 live.db "UPDATE t SET v='state $n' WHERE id = $n"
+		if [ "$n" -eq 4 ]; then
+			db-changes --since st live.db 4x >/dev/null
+			db-changes --drop st
+			sqlite3 live.db "UPDATE t SET v='other' WHERE id = 4"
+			db-changes --since st --file night live.db 4 >/dev/null
+		else
+			db-changes --since st live.db "$n" >/dev/null
+		fi
+		db-changes --confirm st
+	done
+	hash=$(hash_of 6)
+}
+
+@test "--to: of objects in any order those that lead to one are applied, as far as the night's on the way" {
+	parents
+	cp base newest
+	run -0 db-apply --json --to "$hash" 6 4x 2 5 4 3 1 newest
+	jq -e --arg night "$(hash_of night)" '.n == 4 and .applied == 3 and .content_hash == $night' <<<"$output"
+	cmp newest night
+	run -0 db-apply --json --to "$hash" 6 4x 2 5 4 3 1 newest
+	jq -e '.n == 6 and .applied == 2 and has("content_hash") == false' <<<"$output"
+	# a file of which nothing is known: its number too is told
+	rm newest.note
+	run -0 db-apply --json --to "$hash" 5 6 newest
+	jq -e '.n == 6 and .applied == 0' <<<"$output"
+	run -0 db-apply --json --to "$hash" -o new 3 4 5 6 2 1 base
+	jq -e '.n == 4' <<<"$output"
+	run -0 db-apply --to "$hash" 5 6 new
+	cmp new newest
+}
+
+@test "--to: a hole, a way that begins elsewhere, a base on it, and what is damaged beside it" {
+	parents
+	cp base newest
+	db-apply 2 newest
+	before=$(sha256sum newest newest.note)
+	run db-apply --to "$hash" 6 5 3 4x newest
+	expect 66 '^db-apply: 5: the object before it, [0-9a-f]{64}, is not among them$'
+	run db-apply --to "${hash//[0-9a-f]/0}" 6 5 3 4 newest
+	expect 66 '^db-apply: 0{64}: no object of this content_hash is among them$'
+	[ "$(sha256sum newest newest.note)" = "$before" ]
+	run db-apply --to "$(hash_of 2)x" 2 newest
+	expect 64 'not a content_hash'
+	# another state of this number
+	cp night fork
+	sqlite3 fork "UPDATE t SET v='elsewhere' WHERE id = 100"
+	run db-apply --to "$hash" 1 2 3 4 5 6 fork
+	expect 65 '^db-apply: 1: is a base: the way begins there'
+	cp base here
+	db-apply 2 3 here
+	cp here.note there.note
+	cp base there
+	run db-apply --to "$hash" 2 3 4 5 6 there
+	expect 65 'does not lead to the state that it says'
+	# what is on no way may be anything; what is on it may not
+	echo nothing >bad
+	run db-apply --to "$hash" 3 bad 4 5 6 newest
+	expect 0
+	head -c 100 5 >5.short
+	run db-apply --to "$(hash_of 5.short)" 5.short newest
+	expect 65 '5.short: '
+	cmp base start
+}

@@ -3,6 +3,7 @@
  *
  *	db-apply [options] CHANGE... FILE
  *	db-apply -o NEW [options] [CHANGE...] BASE
+ *	db-apply --to HASH [-o NEW] [options] CHANGE... FILE
  *	db-apply --finish | --show | --digest FILE
  *
  * Everything is checked before anything is written: the chain, the sizes, the page numbers, and the digest that FILE will
@@ -33,6 +34,7 @@
 #include "lib/num.h"
 #include "lib/option.h"
 #include "lib/shell.h"
+#include "lib/sqlite/chain.h"
 #include "lib/sqlite/change.h"
 #include "lib/sqlite/live.h"
 #include "lib/sqlite/sqlite.h"
@@ -45,10 +47,11 @@
 #define NOTE_SCHEMA 1
 
 static const char *const names[] = { "n", "epoch", "snapshot_at", "digest", "page_size", "page_count", "applied", "pages",
-				     "target", NULL };
+				     "target", "content_hash", NULL };
 
 static struct {
 	const char *out;
+	const char *to;			/* content_hash of the object to lead to; NULL: apply all, as they come */
 	int64_t wait_ms;
 	bool finish, show, digest, json;
 	struct shell shell;
@@ -70,6 +73,7 @@ struct apply {
 	bool known;			/* what FILE is */
 	bool has_target;
 	struct place is, target;
+	char whole[HASH_TEXT];		/* content_hash of what FILE is, where its object says so */
 	uint32_t applied;		/* changes */
 	uint64_t pages;
 	/* the log that is being made */
@@ -451,6 +455,7 @@ static int add_change(struct apply *a, const char *name, struct change_in *in, c
 	a->target.epoch = c->epoch;
 	a->target.snapshot_at = c->snapshot_at;
 	a->target.page_count = c->page_count;
+	memcpy(a->whole, c->content_hash, sizeof a->whole);
 	a->applied++;
 	a->pages += c->pages;
 	return EX_OK;
@@ -469,6 +474,7 @@ static bool is_behind(struct apply *a, const struct change *c)
 	p->n = c->n;
 	p->epoch = c->epoch;
 	p->snapshot_at = c->snapshot_at;
+	memcpy(a->whole, c->content_hash, sizeof a->whole);
 	return true;
 }
 
@@ -548,7 +554,8 @@ static int write_batch(struct apply *a)
 
 static int apply_all(struct apply *a, char **changes, int count)
 {
-	int rc = EX_OK;
+	struct chain_from from = { a->file, a->is.n, a->is.digest, a->is.page_size, a->is.page_count };
+	int rc = opt.to != NULL ? chain_order(&from, opt.to, changes, &count) : EX_OK;
 
 	for (int i = 0; rc == EX_OK && i < count;) {
 		rc = collect(a, changes, count, &i);
@@ -574,6 +581,8 @@ static void report(const struct apply *a)
 	shell_int(s, "page_count", p->page_count);
 	shell_int(s, "applied", a->applied);
 	shell_int(s, "pages", (int64_t)a->pages);
+	if (a->whole[0] != '\0')
+		shell_set(s, "content_hash", a->whole);
 	if (a->has_target)
 		shell_int(s, "target", a->target.n);
 	if (opt.json) {
@@ -582,6 +591,8 @@ static void report(const struct apply *a)
 
 		json_put_int(j, "applied", a->applied);
 		json_put_int(j, "pages", (int64_t)a->pages);
+		if (a->whole[0] != '\0')
+			json_put_str(j, "content_hash", a->whole);
 		if (a->has_target)
 			json_put(j, "target", place_json(&a->target));
 		text = json_text(j);
@@ -742,6 +753,8 @@ static int apply(char **changes, int count, const char *file)
 
 static const struct option_row options[] = {
 	{ 'o', "output", "NEW", option_text, &opt.out, "leave BASE as it is, and make NEW" },
+	{ 0, "to", "HASH", option_text, &opt.to, "apply what leads to the object of this content_hash, as far as\n"
+	  "the first whole state on the way" },
 	{ 0, "finish", NULL, option_flag, &opt.finish, "end or drop what a killed run left" },
 	{ 0, "show", NULL, option_flag, &opt.show, "which state FILE is, by the note beside it" },
 	{ 0, "digest", NULL, option_flag, &opt.digest, "compute the digest of FILE" },
@@ -752,7 +765,7 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[options] CHANGE... FILE\n-o NEW [options] [CHANGE...] BASE\n--finish | --show | --digest FILE",
+	.usage = "[--to HASH] [options] CHANGE... FILE\n-o NEW [--to HASH] [options] [CHANGE...] BASE\n--finish | --show | --digest FILE",
 	.about = "Apply changes of db-changes to FILE, one after the other, all or nothing.",
 	.options = options,
 };
@@ -761,8 +774,10 @@ static int run(int argc, char **argv)
 {
 	int verbs = opt.finish + opt.show + opt.digest;
 
-	if (verbs > 1 || (verbs == 1 && opt.out != NULL))
-		return cli_usage("--finish, --show, --digest and -o exclude each other");
+	if (verbs > 1 || (verbs == 1 && (opt.out != NULL || opt.to != NULL)))
+		return cli_usage("--finish, --show, --digest and -o or --to exclude each other");
+	if (opt.to != NULL && !hash_valid(opt.to))
+		return cli_usage("%s: not a content_hash", opt.to);
 	if (argc < 1 || *argv[argc - 1] == '\0' || (verbs == 1 && argc != 1))
 		return cli_usage("needs %s", opt.out != NULL ? "BASE" : "FILE");
 	if (verbs == 0 && opt.out == NULL && argc < 2)

@@ -31,6 +31,23 @@ char *change_path(char path[CHANGE_PATH], const struct change *c)
 	return path;
 }
 
+bool change_path_parse(const char *path, struct change *c)
+{
+	const char *name = strrchr(path, '/'), *p;
+	char time[CLOCK_TEXT], again[CHANGE_PATH];
+	int64_t n = 0;
+
+	if (name == NULL)
+		return false;
+	for (p = ++name; *p >= '0' && *p <= '9' && n <= CHANGE_MOST; p++)
+		n = n * 10 + (*p - '0');
+	if (n < 1 || n > CHANGE_MOST || *p++ != '-' || strlen(p) < sizeof "20261130T123456Z" - 1)
+		return false;
+	snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", p, p + 4, p + 6, p + 9, p + 11, p + 13);
+	c->n = n;
+	return clock_parse(time, &c->snapshot_at) == NULL && strcmp(change_path(again, c), path) == 0;
+}
+
 static void put_text(json *j, const char *name, const char *text)
 {
 	if (*text != '\0')

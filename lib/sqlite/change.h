@@ -36,6 +36,8 @@ struct change {
 
 /* Where it lies in Dropbox: /changes/YYYYMMDD/NNNNNNNNN-YYYYMMDDTHHMMSSZ.wal.zst. Returns path. */
 char *change_path(char path[CHANGE_PATH], const struct change *c);
+/* The inverse: n and snapshot_at into *c. False when path is not just such a one. */
+bool change_path_parse(const char *path, struct change *c);
 
 /* The members of the JSON object; the caller's. */
 json *change_json(const struct change *c);

@@ -1,0 +1,26 @@
+/*
+ * chain.h - which of many objects of /changes lead a file to a given state. Each names the one before it by content_hash, so the
+ * way is walked backwards, from the newest state to where the file is; what nobody names is on no way.
+ */
+#ifndef LIB_SQLITE_CHAIN_H
+#define LIB_SQLITE_CHAIN_H
+
+#include "lib/sqlite/change.h"
+
+/* What is known of the file. n 0: only its digest. */
+struct chain_from {
+	const char *name;
+	int64_t n;
+	struct pagehash digest;
+	uint32_t page_size, page_count;
+};
+
+/*
+ * Puts those of paths that lead from the file to the object of content_hash `to` in front, in their order, and returns how many
+ * these are in *count; they end at the first whole state that the file is not yet (a night, a base). An object that leads to
+ * where the file is is among them only while its n is not known, for it says the number.
+ * EX_NOINPUT: an object of the way is not among them. EX_DATAERR: no way begins at the file. All reported.
+ */
+int chain_order(const struct chain_from *from, const char *to, char **paths, int *count);
+
+#endif
