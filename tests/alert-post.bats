@@ -682,6 +682,41 @@ refuses() {
 	expect 0 '^$'
 }
 
+@test "for the page: the list ends with a check's answer, whether everybody could be told" {
+	run alert-post --list --as warn/told
+	expect 0
+	[ "$(jq -r '.id, .state' <<<"$output" | paste -sd' ')" = 'warn/told ok' ]
+	# held back is not failed
+	down --inhibited-by primary-down
+	jq -c '.channels |= map(.pending = true)' state/alerts/primary-down >edited
+	cp edited state/alerts/primary-down
+	[ "$(alert-post --list --as warn/told | tail -n 1 | jq -r .state)" = ok ]
+	answer 503
+	run alert-post --key other --to teams text
+	expect 75
+	alert-post --list --as warn/told >lines
+	[ "$(tail -n 1 lines | jq -r '.state + " " + .text')" = 'warning somebody could not be told: other, teams: it answered 503' ]
+	[ "$(head -n -1 lines)" = "$(alert-post --list --json)" ]
+	mv state/alerts kept
+	: >state/alerts
+	run alert-post --list --as warn/told
+	expect 74
+	[ "$(tail -n 1 <<<"$output" | jq -r .state)" = unknown ]
+}
+
+@test "for a script: how the alert stands after the call" {
+	eval "$(down --after 15m --shell=a_)"
+	# shellcheck disable=SC2154  # by eval
+	[ "$a_stands$a_since" = '' ]
+	jq -c '.waiting -= 900' state/alerts/primary-down >edited
+	cat edited >state/alerts/primary-down
+	eval "$(down --after 15m --shell=a_)"
+	[ "$a_stands $a_severity ${a_lasted%0?s}" = 'yes critical 15m' ]
+	[ "$a_since" = "$(since)" ]
+	eval "$(up --shell=a_)"
+	[ "$a_stands$a_lasted" = '' ]
+}
+
 @test "wrong command lines are refused, and nothing is sent" {
 	table=(
 		'--key is missing|text'
@@ -704,6 +739,8 @@ refuses() {
 		'stand alone|--flush --key k'
 		'stand alone|--flush --list'
 		'--json is for --list|--json --key k text'
+		'--json is for --list|--flush --as x'
+		'stand alone|--list --shell'
 		'no such option|--frobnicate'
 	)
 	for row in "${table[@]}"; do

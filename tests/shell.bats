@@ -26,6 +26,7 @@ holders-check dir
 mirror-role show
 mirror-role check
 mirror-head show
+alert-post --key k text
 TABLE
 }
 

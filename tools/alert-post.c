@@ -2,9 +2,9 @@
  * alert-post - tell people once, and again when it must be
  *
  *	alert-post --key KEY [--state STATE] [--to CHANNEL]... [--after D] [--repeat WHEN]
- *		[--inhibited-by KEY]... [--do TEXT] [TEXT]
+ *		[--inhibited-by KEY]... [--do TEXT] [--shell] [TEXT]
  *	alert-post --to kuma|healthchecks [--state STATE] TEXT
- *	alert-post --flush | --list [--json]
+ *	alert-post --flush | --list [--json | --as ID]
  *
  * An alert is recorded before it is sent and after: a run that is killed in between tells twice, never not at all.
  * While its disk takes no record (full, read-only) it is told all the same, and the record is kept in /run. What
@@ -13,30 +13,38 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "lib/watch/alert.h"
 #include "lib/watch/alertfile.h"
+#include "lib/watch/alertlist.h"
 #include "lib/watch/channel.h"
+#include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
-#include "lib/settings.h"
 #include "lib/exits.h"
 #include "lib/http.h"
-#include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/option.h"
+#include "lib/settings.h"
+#include "lib/shell.h"
 #include "lib/stop.h"
 
 #define HEADLINE 200	/* bytes, with the NUL */
 
 static const char *key;
-static const char *to[ALERT_CHANNELS];
-static size_t to_count;
+static const char *addressees[ALERT_CHANNELS];	/* of --to */
+static size_t addressee_count;
 static const char *inhibitors[ALERT_INHIBITORS];
 static struct alert_news news = { .state = STATE_CRITICAL, .todo = "", .inhibitors = inhibitors };
+static bool stated;	/* by --state */
+static bool flush, listing;
+static struct check_form form;	/* of --list */
+static const char *const names[] = { "stands", "severity", "since", "lasted", NULL };
+static struct shell answer = { .names = names };
 static struct alertplace place;	/* of the records */
 static struct http *http;	/* opened when something is to be sent */
 
@@ -186,18 +194,18 @@ static int choose(const char *chosen[ALERT_CHANNELS], size_t *count)
 	int rc = EX_OK;
 
 	*count = 0;
-	for (size_t i = 0; i < to_count; i++) {
-		if (channel_url(to[i]) == NULL) {
-			msg_err(to[i], "has no address in the settings");
+	for (size_t i = 0; i < addressee_count; i++) {
+		if (channel_url(addressees[i]) == NULL) {
+			msg_err(addressees[i], "has no address in the settings");
 			rc = EX_CONFIG;
-		} else if (!channel_is_pulse(to[i])) {
-			chosen[(*count)++] = to[i];
+		} else if (!channel_is_pulse(addressees[i])) {
+			chosen[(*count)++] = addressees[i];
 		}
 	}
-	for (size_t i = 0; to_count == 0 && channel_events[i] != NULL; i++)
+	for (size_t i = 0; addressee_count == 0 && channel_events[i] != NULL; i++)
 		if (channel_url(channel_events[i]) != NULL)
 			chosen[(*count)++] = channel_events[i];
-	if (to_count == 0 && *count == 0 && news.state != STATE_OK) {
+	if (addressee_count == 0 && *count == 0 && news.state != STATE_OK) {
 		msg_err(NULL, "%s: nobody is told: no channel is configured", key);
 		msg_hint("CTV_TEAMS_URL, CTV_SLACK_URL or CTV_NTFY_URL in %s", config_path());
 		rc = EX_CONFIG;
@@ -213,17 +221,17 @@ static int pulse(void)
 	int rc = EX_OK;
 
 	w.detail = split(news.text != NULL ? news.text : "", head);
-	for (size_t i = 0; i < to_count; i++) {
+	for (size_t i = 0; i < addressee_count; i++) {
 		struct channel_outcome out;
 		enum channel_result result;
 
-		if (!channel_is_pulse(to[i]) || channel_url(to[i]) == NULL)
+		if (!channel_is_pulse(addressees[i]) || channel_url(addressees[i]) == NULL)
 			continue;
 		if (open_http() != EX_OK)
 			return EX_SOFTWARE;
-		result = channel_tell(http, to[i], &w, &out);
+		result = channel_tell(http, addressees[i], &w, &out);
 		if (result != CHANNEL_TOLD)
-			msg_err(to[i], "%s", out.why);
+			msg_err(addressees[i], "%s", out.why);
 		rc = rc == EX_OK ? status_of(result) : rc;
 	}
 	return rc;
@@ -249,6 +257,20 @@ static int take(struct alertfile *r)
 	return saved != EX_OK ? saved : alert_pending(&r->a) ? deliver(r, false) : EX_OK;
 }
 
+/* How the alert stands now, for a script. */
+static void say_how(const struct alert *a)
+{
+	char since[CLOCK_TEXT], lasted[NUM_TEXT];
+	int64_t now = clock_wall();
+
+	if (a->state == STATE_OK)
+		return;
+	shell_bool(&answer, "stands", true);
+	shell_set(&answer, "severity", alert_word(a->state));
+	shell_set(&answer, "since", clock_text(since, a->since));
+	shell_set(&answer, "lasted", num_duration_text(lasted, now > a->since ? (now - a->since) * 1000 : 0));
+}
+
 static int raise_alert(void)
 {
 	const char *chosen[ALERT_CHANNELS];
@@ -260,6 +282,7 @@ static int raise_alert(void)
 		/* without a lock or a record it is told all the same */
 		opened = alertfile_open(&r, &place, key, true);
 		told = take(&r);
+		say_how(&r.a);
 		alertfile_close(&r);
 	}
 	pulsed = pulse();
@@ -279,95 +302,6 @@ static int flush_one(const char *of)
 	alertfile_close(&r);
 	return rc;
 }
-
-static bool as_json;
-
-/* Lines as status-render takes them; j is freed. */
-static void print_line(json *j)
-{
-	char *text = json_text(j);
-
-	puts(text);
-	free(text);
-	json_free(j);
-}
-
-static void list_deliveries(const char *of, const struct alert_channel *c)
-{
-	json *j = json_object();
-
-	json_put_str(j, "id", "deliveries");
-	json_put_str(j, "key", of);
-	json_put_str(j, "channel", c->name);
-	json_put_int(j, "delivered", c->delivered);
-	json_put_int(j, "failed", c->failed);
-	json_put_bool(j, "pending", c->pending);
-	json_put_str(j, "why", c->why);
-	print_line(j);
-}
-
-static int list_one(const char *of)
-{
-	char head[HEADLINE], since[CLOCK_TEXT], queue[512] = "";
-	struct channel_word w;
-	struct alert a;
-	json *j;
-
-	alertfile_read(&place, of, &a);
-	for (size_t i = 0; as_json && i < a.channel_count; i++)
-		list_deliveries(of, &a.channels[i]);
-	if (a.state == STATE_OK && !alert_pending(&a))
-		return EX_OK;
-	word_of(&a, head, &w);
-	clock_text(since, a.since);
-	for (size_t i = 0; i < a.channel_count; i++)
-		if (a.channels[i].pending)
-			list(queue, sizeof queue, a.channels[i].name, a.channels[i].why);
-	if (!as_json) {
-		printf("%-8s  %s  since %s  %s%s%s\n", alert_word(a.state), of, since, head,
-		       *queue != '\0' ? "  not told yet: " : "", queue);
-		return EX_OK;
-	}
-	if (a.state == STATE_OK)
-		return EX_OK;
-	j = json_object();
-	json_put_str(j, "id", "alert");
-	json_put_str(j, "key", of);
-	json_put_str(j, "severity", alert_word(a.state));
-	json_put_str(j, "text", head);
-	json_put_str(j, "since", since);
-	json_put_int(j, "count", a.count);
-	json_put_str(j, "queued", queue);
-	print_line(j);
-	return EX_OK;
-}
-
-/* ---- the command line ---- */
-
-static const char help[] =
-"usage: alert-post --key KEY [--state STATE] [--to CHANNEL]... [--after DURATION]\n"
-"                  [--repeat WHEN] [--inhibited-by KEY]... [--do TEXT] TEXT\n"
-"       alert-post --to kuma|healthchecks [--state STATE] TEXT\n"
-"       alert-post --flush | --list [--json]\n"
-"Tell people that something is wrong, once, and once more when it is over. The\n"
-"first line of TEXT is the headline, the others are what was measured.\n"
-"\n"
-"  -k, --key KEY            which alert; calls with one key are one alert\n"
-"  -s, --state STATE        ok, warning, critical (default) or unknown; with ok it\n"
-"                           is over, and TEXT may be left out\n"
-"      --to CHANNEL         teams, slack, ntfy (default: all that have an address),\n"
-"                           or kuma, healthchecks, which are told each time\n"
-"      --after DURATION     only when it has lasted for so long (default 0)\n"
-"      --repeat WHEN        tell again while it lasts: 30m; 30m,2h,4h (from an age\n"
-"                           of 2h on every 4h); 09:00 (daily). Default: never\n"
-"      --inhibited-by KEY   hold it back while that alert stands\n"
-"      --do TEXT            what to do next\n"
-"      --flush              try again what could not be told, and nothing else\n"
-"      --list               the alerts that stand, and what could not be told\n"
-"      --json               with --list: an object a line, for status-render\n"
-"  -v, --verbose            narrate on standard error\n"
-"  -h, --help               this text\n"
-"  -V, --version            the version\n";
 
 /* The settings that every job needs. */
 static int begin(void)
@@ -393,7 +327,7 @@ static int begin(void)
 	return EX_OK;
 }
 
-static int run(bool flush, bool listing)
+static int run(void)
 {
 	char text[ALERT_TEXT], todo[ALERT_TODO];
 	int rc = begin();
@@ -406,10 +340,24 @@ static int run(bool flush, bool listing)
 	/* what cannot be made shows when the record is opened */
 	if (!listing && !flush && key != NULL)
 		mkdir(place.dir, 02775);
-	rc = listing ? alertfile_each(&place, list_one) : flush ? alertfile_each(&place, flush_one) : raise_alert();
+	rc = listing ? alertlist_print(&place, &form) : flush ? alertfile_each(&place, flush_one) : raise_alert();
 	http_free(http);
 	config_free();
 	return rc;
+}
+
+/* ---- the command line ---- */
+
+static const char *take_key(const char *text, void *to)
+{
+	*(const char **)to = text;
+	return alert_key_valid(text) ? NULL : "letters, digits and ._@- only, no dot first";
+}
+
+static const char *take_state(const char *text, void *to)
+{
+	stated = true;
+	return alert_parse_state(text, to) ? NULL : "neither ok, warning, critical nor unknown";
 }
 
 /* Adds a value to one of the lists; the reason when it may not. */
@@ -423,84 +371,83 @@ static const char *add(const char *list_of[], size_t *count, size_t most, const 
 	return NULL;
 }
 
+static const char *take_channel(const char *text, void *list_of)
+{
+	return add(list_of, &addressee_count, ALERT_CHANNELS, text, channel_valid(text));
+}
+
+static const char *take_inhibitor(const char *text, void *list_of)
+{
+	return add(list_of, &news.inhibitor_count, ALERT_INHIBITORS, text, alert_key_valid(text));
+}
+
+static const char *take_after(const char *text, void *to)
+{
+	int64_t ms;
+	const char *why = num_duration(text, &ms);
+
+	if (why == NULL)
+		*(int64_t *)to = ms / 1000;
+	return why;
+}
+
+static const char *take_repeat(const char *text, void *to)
+{
+	return alert_parse_repeat(text, to);
+}
+
+static const struct option_row options[] = {
+	{ 'k', "key", "KEY", take_key, &key, "which alert; calls with one key are one alert" },
+	{ 's', "state", "STATE", take_state, &news.state, "ok, warning, critical (default) or unknown; with ok it\n"
+							  "is over, and TEXT may be left out" },
+	{ 0, "to", "CHANNEL", take_channel, addressees, "teams, slack, ntfy (default: all that have an address),\n"
+						"or kuma, healthchecks, which are told each time" },
+	{ 0, "after", "DURATION", take_after, &news.after, "only when it has lasted for so long (default 0)" },
+	{ 0, "repeat", "WHEN", take_repeat, &news.repeat, "tell again while it lasts: 30m; 30m,2h,4h (from an age\n"
+							  "of 2h on every 4h); 09:00 (daily). Default: never" },
+	{ 0, "inhibited-by", "KEY", take_inhibitor, inhibitors, "hold it back while that alert stands" },
+	{ 0, "do", "TEXT", option_text, &news.todo, "what to do next" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "how the alert stands then, as assignments for a shell" },
+	{ 0, "flush", NULL, option_flag, &flush, "try again what could not be told, and nothing else" },
+	{ 0, "list", NULL, option_flag, &listing, "the alerts that stand, and what could not be told" },
+	{ 0, "json", NULL, option_flag, &form.json, "with --list: an object a line, for status-render" },
+	{ 0, "as", "ID", check_as, &form, "the same, and at its end a check's answer of this id:\n"
+					  "could everybody be told?" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "--key KEY [--state STATE] [--to CHANNEL]... [--after DURATION]\n"
+		 "           [--repeat WHEN] [--inhibited-by KEY]... [--do TEXT] [--shell] TEXT\n"
+		 "--to kuma|healthchecks [--state STATE] TEXT\n"
+		 "--flush | --list [--json | --as ID]",
+	.about = "Tell people that something is wrong, once, and once more when it is over. The\n"
+		 "first line of TEXT is the headline, the others are what was measured.",
+	.options = options,
+};
+
 int main(int argc, char **argv)
 {
-	enum { TO = 256, AFTER, REPEAT, INHIBITED_BY, DO, FLUSH, LIST, JSON };
-	static const struct option options[] = {
-		{ "key", required_argument, NULL, 'k' }, { "state", required_argument, NULL, 's' },
-		{ "to", required_argument, NULL, TO }, { "after", required_argument, NULL, AFTER },
-		{ "repeat", required_argument, NULL, REPEAT },
-		{ "inhibited-by", required_argument, NULL, INHIBITED_BY }, { "do", required_argument, NULL, DO },
-		{ "flush", no_argument, NULL, FLUSH }, { "list", no_argument, NULL, LIST },
-		{ "json", no_argument, NULL, JSON }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	bool flush = false, listing = false, pulses = false, given = false;
-	const struct option *o;
-	int c;
+	bool pulses = false;
+	int rc;
 
 	msg_init(argv[0]);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":k:s:vhV", options, NULL)) != -1) {
-		const char *why = NULL;
-
-		given = given || (c != 'v' && c != JSON && c != FLUSH && c != LIST);
-		switch (c) {
-		case 'k':
-			key = optarg;
-			why = alert_key_valid(key) ? NULL : "letters, digits and ._@- only, no dot first";
-			break;
-		case 's':
-			why = alert_parse_state(optarg, &news.state) ? NULL : "neither ok, warning, critical nor unknown";
-			break;
-		case TO:
-			why = add(to, &to_count, ALERT_CHANNELS, optarg, channel_valid(optarg));
-			pulses = pulses || channel_is_pulse(optarg);
-			break;
-		case AFTER:
-			why = num_duration(optarg, &news.after);
-			news.after /= 1000;
-			break;
-		case REPEAT:
-			why = alert_parse_repeat(optarg, &news.repeat);
-			break;
-		case INHIBITED_BY:
-			why = add(inhibitors, &news.inhibitor_count, ALERT_INHIBITORS, optarg, alert_key_valid(optarg));
-			break;
-		case DO:
-			news.todo = optarg;
-			break;
-		case FLUSH:
-			flush = true;
-			break;
-		case LIST:
-			listing = true;
-			break;
-		case JSON:
-			as_json = true;
-			break;
-		case 'v':
-			msg_verbose = true;
-			break;
-		case 'h':
-			return cli_help(help);
-		case 'V':
-			return cli_version();
-		default:
-			return cli_bad_option(c, argv);
-		}
-		for (o = options; why != NULL && o->name != NULL; o++)
-			if (o->val == c)
-				return cli_usage("--%s %s: %s", o->name, optarg, why);
-	}
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
 	argc -= optind;
 	argv += optind;
+	for (size_t i = 0; i < addressee_count; i++)
+		pulses = pulses || channel_is_pulse(addressees[i]);
 	if (flush || listing) {
-		if (given || argc > 0 || (flush && listing))
+		if (key != NULL || stated || addressee_count > 0 || news.after > 0 || news.repeat.on || news.inhibitor_count > 0 ||
+		    *news.todo != '\0' || shell_asked(&answer) || argc > 0 || (flush && listing))
 			return cli_usage("--flush and --list stand alone");
-		return cli_close(run(flush, listing));
+		if (flush && form.json)
+			return cli_usage("--json is for --list");
+		return cli_close(run());
 	}
-	if (as_json)
+	if (form.json)
 		return cli_usage("--json is for --list");
 	if (key == NULL && !pulses)
 		return cli_usage("--key is missing");
@@ -509,5 +456,5 @@ int main(int argc, char **argv)
 	news.text = argc == 1 && *argv[0] != '\0' ? argv[0] : NULL;
 	if (news.text == NULL && (news.state != STATE_OK || pulses))
 		return cli_usage("TEXT is missing");
-	return cli_close(run(flush, listing));
+	return cli_close(shell_end(&answer, run()));
 }
