@@ -1,37 +1,54 @@
 #!/bin/sh
-# code-check.sh [--unreadable] - is the application's code as committed, can the application read it, can the night update it?
+# code-check.sh [--json | --as ID | --shell | --unreadable] - is the application's code as committed, can the application read it, can the night update it?
 #
 # What always holds: nothing is changed, and nothing that the clone names is run: git sees its files through an empty
 # repository of our own, without the clone's config and hooks, so anybody may look, root too.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
-# shellcheck source=scripts/oldlib.sh
-. "$here/oldlib.sh"
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+app='' unit=''
 
 usage() {
 	cat <<'END'
-usage: code-check.sh [--unreadable]
+usage: code-check.sh [--json | --as ID | --shell | --unreadable]
 
 Looks at the application's clone: are its files as they were committed, can the
 application's user read them, can the night update it? One line.
 
-      --unreadable  name each file that the application's user cannot read
-  -h, --help        this text
-  -V, --version     the version
+      --unreadable      name each file that the application's user cannot read
+      --json            a JSON object
+      --as ID           the same, beginning with this id
+      --shell[=PREFIX]  assignments for a shell
+  -h, --help            this text
+  -V, --version         the version
 
 Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 END
 }
 
-list=
-case ${1-} in
-'') ;;
---unreadable) list=yes ;;
--h | --help) usage; exit 0 ;;
--V | --version) echo "$program $version"; exit 0 ;;
-*) (usage_error "$1: unknown option") || exit 3 ;;
-esac
+list='' form=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--unreadable) list=yes ;;
+	--as)
+		[ $# -gt 1 ] || (usage_error "--as: needs a value") || exit 3
+		form=--as=$2
+		shift
+		;;
+	--json | --as=* | --shell | --shell=*) form=$1 ;;
+	*) (common_option "$1") && exit 0 || exit 3 ;;
+	esac
+	shift
+done
+
+# answer STATE TEXT [HINT]: the end
+answer() {
+	answered=0
+	say-check ${form:+"$form"} ${3:+--hint "$3"} -- CODE "$app" "$1" "$2" || answered=$?
+	exit "$answered"
+}
 
 # ---- what the clone is, from its files ---------------------------------------------------------
 
@@ -75,12 +92,12 @@ unreadable() {
 
 # ---- findings ------------------------------------------------------------------------------------
 
-state=OK text='' hint=
+verdict=ok text='' hint=
 
 # problem STATE TEXT [HINT]: of several the worst, and of those the first
 problem() {
-	case $state/$1 in
-	OK/* | WARNING/CRITICAL) state=$1 text=$2 hint=${3-} ;;
+	case $verdict/$1 in
+	ok/* | warning/critical) verdict=$1 text=$2 hint=${3-} ;;
 	esac
 }
 
@@ -92,21 +109,21 @@ counted() {
 
 look_at_tree() {
 	changed=$(look status --porcelain --untracked-files=no) ||
-		problem WARNING "git cannot read it; the next update mends that" "$update"
+		problem warning "git cannot read it; the next update mends that" "$update"
 	[ -n "$changed" ] || return 0
 	several="not as committed: $(counted "$(printf '%s\n' "$changed" | cut -c 4-)")"
 	if [ -e .git/ctv-update/list ] && flock -n -E 99 .git/ctv-update/held true 2>/dev/null; then
-		can=CRITICAL
-		[ "$(id -u)" -ne 0 ] && [ ! -O .git ] || can=WARNING
+		can=critical
+		[ "$(id -u)" -ne 0 ] && [ ! -O .git ] || can=warning
 		problem $can "$several: an update was interrupted; the next one, or a failover by its owner, mends that" "$update"
 	else
-		problem WARNING "$several" "git -C $app status"
+		problem warning "$several" "git -C $app status"
 	fi
 }
 
 look_at_rights() {
 	unread=$(unreadable)
-	[ -z "$unread" ] || problem CRITICAL "$user cannot read $(counted "$unread")" \
+	[ -z "$unread" ] || problem critical "$user cannot read $(counted "$unread")" \
 		"chmod -R o+rX on what $program --unreadable names"
 }
 
@@ -114,32 +131,29 @@ look_at_rights() {
 look_at_night() {
 	commit_of "refs/remotes/$(git config -f .git/config "branch.$branch.remote")/${upstream#refs/heads/}"
 	if [ -z "$branch" ] || [ -z "$upstream" ] || [ -z "$commit" ]; then
-		problem WARNING "follows no branch of origin" "git -C $app branch -u origin/main"
+		problem warning "follows no branch of origin" "git -C $app branch -u origin/main"
 	elif [ "$(look rev-list --count "$commit..HEAD")" != 0 ]; then
-		problem WARNING "has commits that are not at origin, so none of its own comes" "git -C $app log @{u}.."
+		problem warning "has commits that are not at origin, so none of its own comes" "git -C $app log @{u}.."
 	fi
-	[ ! -e .git/ctv-update/requirements ] || problem CRITICAL "the requirements of this code are not installed" "$update"
+	[ ! -e .git/ctv-update/requirements ] || problem critical "the requirements of this code are not installed" "$update"
 	[ "$(systemctl show -P LoadState ctv-code.service 2>/dev/null)" = loaded ] || return 0
 	[ "$(systemctl is-failed ctv-code.service 2>/dev/null)" != failed ] ||
-		problem WARNING "the night could not update it" "journalctl -u ctv-code"
+		problem warning "the night could not update it" "journalctl -u ctv-code"
 	[ -z "$masked" ] || return 0
 	runs_as=$(systemctl show -P User ctv-code.service)
-	[ "${runs_as:-root}" = "$owner" ] || problem WARNING "is $owner's, but the night's update runs as ${runs_as:-root}" "make install ROLE=standby"
+	[ "${runs_as:-root}" = "$owner" ] || problem warning "is $owner's, but the night's update runs as ${runs_as:-root}" "make install ROLE=standby"
 	# shellcheck disable=SC2046  # words of find's
 	shut=$(find .git \( -type d -o -name FETCH_HEAD -o -path '*/logs/*' \) $(may_not "$owner" w) -print -quit)
-	[ -z "$shut" ] || problem WARNING "$shut: $owner, whose the clone is, cannot write it" "chown -R $owner $app/.git"
+	[ -z "$shut" ] || problem warning "$shut: $owner, whose the clone is, cannot write it" "chown -R $owner $app/.git"
 }
 
-values=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db CTV_SERVICE flaskapp.service) || exit 3
-{ read -r app && read -r unit; } <<END
-$values
-END
+get ctv-conf --shell || exit 3
 newline='
 '
 update="sudo $here/update-code.sh"
-cd "$app" 2>/dev/null || { echo "CODE CRITICAL: $app: cannot be entered"; exit 2; }
-[ -d .git ] || { echo "CODE OK: no git repository in $app"; exit 0; }
-command -v git >/dev/null || { echo "CODE UNKNOWN: there is no git"; exit 3; }
+cd "$app" 2>/dev/null || answer critical "$app: cannot be entered"
+[ -d .git ] || answer ok "no git repository in $app"
+command -v git >/dev/null || answer unknown "there is no git"
 owner=$(stat -c %U .git) masked=
 [ "$owner" != nobody ] || masked=yes
 # of a unit that is not there it says nothing, as of root's
@@ -157,13 +171,11 @@ case $commit in
 	commit_of "${commit#ref: }"
 	;;
 esac
-case $commit in '' | *[!0-9a-f]*) echo "CODE WARNING: $app: HEAD or its branch is empty; the next update mends that"; exit 1 ;; esac
+case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
 echo "$commit" >"$mine/HEAD"
 [ -z "$list" ] || { unreadable; exit 0; }
 
 look_at_tree
 look_at_rights
 look_at_night
-echo "CODE $state: ${text:+$app: $text; }$(look log -1 --format='at %h of %cs' HEAD)"
-[ -z "$hint" ] || echo "hint: $hint" >&2
-case $state in OK) exit 0 ;; WARNING) exit 1 ;; *) exit 2 ;; esac
+answer "$verdict" "${text:+$app: $text; }$(look log -1 --format='at %h of %cs' HEAD)" "$hint"

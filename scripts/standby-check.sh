@@ -9,7 +9,7 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-app='' live='' live_dir='' unit='' min_size='' max_age='' tables='' run_dir='' standby_url='' station_url=''
+live='' live_dir='' unit='' min_size='' max_age='' tables='' run_dir='' standby_url='' station_url=''
 text='' copy_size_bytes='' app_http_status='' unit_load=''
 
 usage() {
@@ -36,7 +36,7 @@ END
 
 # A row: the condition; what it does when it is not met (blocks the run; asks, where a dry run is blocked and a person may go
 # on with the real one; warns); the runs it matters for; the code to end with, or two, when it is not met/when that is not
-# known; what mends it; and the check.
+# known; what mends it, if the check itself does not say so; and the check.
 conditions() {
 	row role_clear blocks failover,drill,active,page 77/78 'failback-to-pi-ctv.sh ends a failover' \
 		mirror-role check
@@ -53,8 +53,8 @@ conditions() {
 		age-check -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$live"
 	row db_fresh warns drill 65 'systemctl start ctv-pi2-download.service' \
 		age-check -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$live"
-	row code_present blocks page 66 "git clone" \
-		room-check "$app"
+	row code_present blocks page 77 '' \
+		"$here/code-check.sh"
 	row unit_startable blocks failover,drill,page 66/69 'ctv-doctor.sh' \
 		svc-ctl -t 30s check "$unit"
 	row port_free blocks failover,drill,page 73/69 "ss -ltnp tells who listens there" \
@@ -129,7 +129,7 @@ row() {
 	# of a condition with two rows the first, when it is asked by name
 	case $asked in *" $1 "*) return 0 ;; esac
 	asked="$asked$1 "
-	id=$1 what=$2 code=$4 hint=$5 answered=0
+	id=$1 what=$2 code=$4 hint=$5 mends=$5 answered=0
 	shift 5
 	case $form/$what in
 	json/warns) "$@" --as "warn/$id" || answered=$? ;;
@@ -141,7 +141,8 @@ row() {
 		;;
 	esac
 	case $answered/$what in
-	0/* | 1/blocks | 1/asks) code=0 hint='' ;;
+	0/*) code=0 hint='' ;;
+	1/blocks | 1/asks) code=0 ;;
 	[12]/*) code=${code%/*} ;;
 	3/*) code=${code#*/} ;;
 	*) printf '%s: %s: %s ended with %s\n' "$program" "$id" "$1" "$answered" >&2; code=70 ;;
@@ -154,13 +155,13 @@ say_json() { :; }
 
 say_shell() {
 	printf "${prefix}id='%s'\n${prefix}what='%s'\n${prefix}code='%s'\n" "$id" "$what" "${code#0}"
-	printf "${prefix}hint='%s'\n" "$(printf %s "$hint" | sed "s/'/'\\\\''/g")"
+	[ -z "$mends" ] || printf "${prefix}hint='%s'\n" "$(printf %s "$hint" | sed "s/'/'\\\\''/g")"
 }
 
 say_people() {
-	case $code/$what in
+	case $answered/$code/$what in
 	0/*) mark='ok' ;;
-	*/warns) mark=' !' ;;
+	*/0/* | */warns) mark=' !' ;;
 	*) mark='no' ;;
 	esac
 	printf '%s  %-14s  %s\n' "$mark" "$id" "$text"

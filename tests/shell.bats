@@ -21,6 +21,7 @@ db-apply none file
 svc-ctl status none.service
 svc-ctl check none.service
 room-check none
+say-check NAME none unknown text
 installed-check --record none none
 holders-check dir
 mirror-role show

@@ -13,7 +13,8 @@
 # db_unchanged    (chooses the level)     -                     warning                 -                warns, page only
 # db_fresh        a person may go on      65                    critical above the      critical         `asks`; in a drill it warns
 #                 (drill: tolerated)                            limit
-# code_present    -                       -                     critical                (code-check)     page only
+# code_present    (step code)             77, a warning says    as code-check.sh says   (code-check)     page only, by code-check.sh:
+#                                         so                                                             its warnings block nothing
 # unit_startable  66, 69                  the same              critical                (units)          66, 69 when systemd is silent
 # port_free       -                       73, 69                critical                (port)           the real run asks it too: who
 #                                                                                                        holds the port makes the
@@ -155,6 +156,28 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
 	echo x >>"$live"
 	run standby_check --for page
 	expect 0 '^ !  db_unchanged .*written to since it was installed'
+}
+
+@test "code: what code-check.sh finds, with its own hint; its warnings block nothing" {
+	git -c init.defaultBranch=main init -q origin
+	git="git -c user.name=x -c user.email=x@x"
+	(cd origin && echo 1 >app.py && git add . && $git commit -qm one)
+	rm -r pi2/app
+	git clone -q origin pi2/app
+	run standby_check code_present
+	expect 0 '^ok  code_present .* at [0-9a-f]{7} of '
+	echo 2 >pi2/app/app.py
+	run standby_check code_present
+	expect 0 '^ !  code_present .*not as committed: app.py'
+	expect 0 "^ +hint: git -C $PWD/pi2/app status$"
+	eval "$(standby_check --shell=c_ code_present)"
+	# shellcheck disable=SC2154  # by eval
+	[ "$c_verdict/$c_what/$c_code/$c_hint" = "warning/blocks//git -C $PWD/pi2/app status" ]
+	[ "$(standby_check --json code_present | jq -r '"\(.id) \(.state)"')" = 'ready/code_present warning' ]
+	rm -r pi2/app
+	run standby_check code_present
+	expect 77 '^no  code_present .*pi2/app: cannot be entered'
+	[ "$(standby_check --json code_present | jq -r .state)" = critical ]
 }
 
 @test "--json: a line for each, whose id says whether it blocks" {
