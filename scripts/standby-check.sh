@@ -132,8 +132,13 @@ row() {
 	id=$1 what=$2 code=$4 hint=$5 mends=$5 answered=0
 	shift 5
 	case $form/$what in
-	json/warns) "$@" --as "warn/$id" || answered=$? ;;
-	json/*) "$@" --as "ready/$id" || answered=$? ;;
+	json/*)
+		as=ready/$id
+		[ "$what" != warns ] || as=warn/$id
+		answer=$("$@" --as "$as") || answered=$?
+		# no condition is silently absent from the page
+		if [ -n "$answer" ]; then printf '%s\n' "$answer"; else say-check --as "$as" "$id" "$id" unknown "$1 ended with $answered" || :; fi
+		;;
 	shell/*) "$@" --shell="$prefix" || answered=$? ;;
 	*)
 		text="$1 gives no answer"

@@ -211,6 +211,8 @@ warn/timer_armed warn/page_served " ]
 		PATH=$PWD/bin:$ROOT/scripts:$PWD/build:/usr/bin:/bin run standby_check $form role_clear
 		expect 70 'role_clear: mirror-role ended with 127'
 	done
+	# and is in the answer all the same
+	[ "$(grep '^{' <<<"$output" | jq -r '"\(.id) \(.state) \(.text)"')" = 'ready/role_clear unknown mirror-role ended with 127' ]
 }
 
 @test "bad command lines end with 64, before anything is asked" {
