@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -12,6 +13,7 @@
 #include "lib/msg.h"
 
 #define RECORD_MAX ((size_t)64 << 10)
+#define STAMP_TEXT 128
 #define LOCK_WAIT_MS 60000	/* it is held for moments */
 
 /* name in the state directory; false when that is too long a path (reported). */
@@ -60,6 +62,35 @@ int installed_begin(struct installed *i)
 	return rc;
 }
 
+/* A write changes the times, and what is put in its place has another inode. */
+static char *stamp(char text[STAMP_TEXT], const struct stat *st)
+{
+	snprintf(text, STAMP_TEXT, "%llu.%lld.%lld.%09ld.%lld.%09ld", (unsigned long long)st->st_ino, (long long)st->st_size,
+		 (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	return text;
+}
+
+bool installed_stamp_is(const struct installed *i, const struct stat *st)
+{
+	const char *was = json_str(i->before, "stamp");
+	char is[STAMP_TEXT];
+
+	return was != NULL && strcmp(stamp(is, st), was) == 0;
+}
+
+bool installed_hash_is(const struct installed *i, const char *content_hash)
+{
+	static const char *const members[] = { "content_hash", "next_content_hash" };
+
+	for (size_t k = 0; k < sizeof members / sizeof *members; k++) {
+		const char *hash = json_str(i->before, members[k]);
+
+		if (hash != NULL && strcmp(hash, content_hash) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Takes j. */
 static int write_record(const struct installed *i, json *j)
 {
@@ -100,28 +131,35 @@ static void put_number(json *j, const char *name, int64_t number)
 		json_put_null(j, name);
 }
 
-int installed_done(struct installed *i, const char *live, uint64_t size, int64_t data_at)
+int installed_done(struct installed *i, const char *live, const char *real, int64_t data_at)
 {
 	const char *hash = json_str(i->before, "content_hash"), *verified = i->verified;
-	char data[CLOCK_TEXT], now[CLOCK_TEXT], path[PATH_MAX];
+	char data[CLOCK_TEXT], now[CLOCK_TEXT], path[PATH_MAX], text[STAMP_TEXT];
+	struct stat st;
 	json *j;
 	int rc;
 
 	if (i->state == NULL)
 		return EX_OK;
+	if (lstat(real, &st) != 0) {
+		msg_errno(live, "cannot look at what was installed");
+		return EX_IOERR;
+	}
 	if (verified == NULL && hash != NULL && strcmp(hash, i->content_hash) == 0)
 		verified = json_str(i->before, "verified_by");
 	j = json_object();
 	json_put_int(j, "schema", 1);
 	put_number(j, "epoch", i->epoch);
 	put_number(j, "seq", i->seq);
+	put_number(j, "n", i->n);
 	json_put_str(j, "rev", i->rev);
-	json_put_int(j, "size", (int64_t)size);
+	json_put_int(j, "size", (int64_t)st.st_size);
 	json_put_str(j, "content_hash", i->content_hash);
 	json_put_str(j, "snapshot_at", clock_text(data, data_at));
 	json_put_str(j, "installed_at", clock_text(now, clock_wall()));
 	json_put_str(j, "verified_by", verified != NULL ? verified : "unknown");
 	json_put_str(j, "path", live);
+	json_put_str(j, "stamp", stamp(text, &st));
 	rc = write_record(i, j);
 	if (rc == EX_OK && (!in_state(i, "data-of", path) || (unlink(path) != 0 && errno != ENOENT))) {
 		msg_errno(path, "cannot remove");

@@ -4,7 +4,8 @@
  * stays on record) and after, so that a run that was killed in between is known by the next one. Its members, schema 1:
  *
  *	schema, epoch, seq (null without a head record), rev, size, content_hash, snapshot_at, installed_at, verified_by,
- *	path, and next_content_hash while it is being replaced
+ *	path, n (its number in the chain of states, or null), stamp (the file as it was left: INODE.SIZE.MTIME.CTIME),
+ *	and next_content_hash while it is being replaced
  *
  * All of it lies in the state directory; without one nothing is done. Times are seconds since the epoch.
  */
@@ -17,7 +18,7 @@
 
 struct installed {
 	const char *state;		/* the directory of installed.json, role, role.lock and data-of; or NULL */
-	int64_t epoch, seq;		/* -1: not known */
+	int64_t epoch, seq, n;		/* -1: not known */
 	const char *rev, *content_hash;	/* of what is to be installed */
 	const char *verified;		/* how it was verified; NULL: as the same content was when it came */
 	json *before;			/* owned: the record as it was, NULL without a sound one */
@@ -30,14 +31,22 @@ struct installed {
  */
 int installed_begin(struct installed *i);
 
+struct stat;
+/*
+ * Is the live database that st is of what the record names? By the stamp of the file, which any write changes; by a
+ * content_hash of it, which may also be the one that a killed run was about to install. False without a record.
+ */
+bool installed_stamp_is(const struct installed *i, const struct stat *st);
+bool installed_hash_is(const struct installed *i, const char *content_hash);
+
 /* Says that live is about to be replaced. EX_OK, EX_IOERR, EX_CANTCREAT (reported). */
 int installed_next(struct installed *i);
 
 /*
- * Says that live is installed, with data of that time, and that what this host has entered itself is gone: data-of.
+ * Says that live is installed, as the file at real, with data of that time, and that what this host has entered itself is gone: data-of.
  * EX_OK, EX_IOERR, EX_CANTCREAT (reported).
  */
-int installed_done(struct installed *i, const char *live, uint64_t size, int64_t data_at);
+int installed_done(struct installed *i, const char *live, const char *real, int64_t data_at);
 
 void installed_end(struct installed *i);
 

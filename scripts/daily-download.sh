@@ -221,36 +221,6 @@ copy() {
 	{ cp -p "$1" "$2.tmp" && sync "$2.tmp" && mv -T "$2.tmp" "$2" && sync "${2%/*}"; } || { rm -f "$2.tmp"; fail 74; }
 }
 
-# is_kept: $kept is what a run that was interrupted has kept, and not another write of the same second
-is_kept() {
-	cmp -s "$live" "$kept" || return
-	for side in -wal -journal; do
-		[ ! -s "$live$side" ] || cmp -s "$live$side" "$kept$side" || return
-	done
-}
-
-# what was written here since the last download (a failover, a drill) is kept, and so is a copy of unknown origin
-keep_local() {
-	if [ ! -e "$live" ] || live_is "$installed_content_hash" || live_is "$installed_next_content_hash"; then
-		return 0
-	fi
-	# the later of the two; without a WAL there is just the one
-	written=$(stat -c %Y "$live" "$live-wal" 2>/dev/null | sort -n | tail -n 1)
-	name=$live.kept-$(date -u -d "@$written" +%Y%m%d_%H%M%S) n=1
-	kept=$name
-	while [ -e "$kept" ] && ! is_kept; do
-		n=$((n + 1))
-		kept=$name.$n
-	done
-	if [ ! -e "$kept" ]; then
-		for side in -wal -journal; do
-			[ ! -s "$live$side" ] || copy "$live$side" "$kept$side"
-		done
-		copy "$live" "$kept"
-	fi
-	more "what was written here since the last download is kept: $kept"
-}
-
 # install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover
 # has, db-install sees under the lock of the role.
 install_as() {
@@ -272,8 +242,7 @@ install() {
 		return 0
 	fi
 	step install
-	keep_local
-	# a damaged old copy is no obstacle: it was kept, and goes aside as it is. Every operator of the group may have to
+	# a damaged old copy is no obstacle: it goes aside as it is. Every operator of the group may have to
 	# replace the new one one day.
 	rights=$(stat -c %a "$live" 2>/dev/null) || rights=600
 	set -- --quarantine --mode "$(printf '0%o' "$((0$rights & 0777 | 060))")"

@@ -685,7 +685,7 @@ sys.stdin.read()' < <(sleep 60 3>&-) 3>&- &
 	expect 0
 	[ "${#lines[@]}" -eq 1 ]
 	jq -e --arg prev "$PWD/live.prev" --argjson size "$size" --arg seen "$seen" '. == {path: "live", dry_run: false, unchanged: false,
-		size: $size, data_at: "2024-05-06T07:08:09Z", previous: $prev, quarantine: null, processes: $seen}' \
+		size: $size, data_at: "2024-05-06T07:08:09Z", previous: $prev, kept: null, quarantine: null, processes: $seen}' \
 		<<<"$output"
 }
 
@@ -955,4 +955,110 @@ TABLE
 	[ "$(jq -r .verified_by state/installed.json)" = quick ]
 	run db-install --state state new.db live.db
 	expect 64 '--rev and --content-hash'
+}
+
+# as_installed N: live.db holds N, as the record of ./state says, and the one before is N-1
+as_installed() {
+	local n
+	mkdir -p state
+	rm -f live.db* new.db*
+	for n in $(($1 - 1)) "$1"; do
+		sqlite3 new.db "DROP TABLE IF EXISTS t; CREATE TABLE t (x); INSERT INTO t VALUES ($n)"
+		installs "$n"
+	done
+}
+
+# installs N: new.db, by its content_hash
+installs() {
+	local hash
+	hash=$(python3 -c 'import hashlib; print(hashlib.sha256(hashlib.sha256(open("new.db", "rb").read()).digest()).hexdigest())')
+	db-install --state state --rev "0$1" --content-hash "$hash" --number "$1" --as-of 2026-11-23T02:05:0"$1"Z "${@:2}" new.db live.db
+}
+
+# next N: what comes next
+next() {
+	sqlite3 new.db "CREATE TABLE t (x); INSERT INTO t VALUES ($1)"
+}
+
+# holds_x FILE: its rows
+holds_x() {
+	sqlite3 "$1" 'SELECT group_concat(x) FROM t'
+}
+
+@test "what is as it was installed leaves as .prev; whatever was written here is kept, and .prev stays" {
+	as_installed 2
+	[ "$(jq .n state/installed.json)" = 2 ]
+	[ "$(holds_x live.db.prev)" = 1 ]
+	[ -z "$(compgen -G 'live.db.kept-*')" ]
+	# a new time, and the content is the one on record
+	touch live.db
+	next 3
+	run -0 installs 3
+	expect 0 '^$'
+	[ "$(holds_x live.db.prev)" = 2 ]
+	sqlite3 live.db 'INSERT INTO t VALUES (100)'
+	touch -d 2026-11-24T10:20:30Z live.db
+	next 4
+	run -0 --separate-stderr installs 4 --json
+	[[ $stderr == *'live.db.kept-20261124_102030: what was written here since the last installation is kept here' ]]
+	[ "$(jq -r '.previous, .kept' <<<"$output")" = "null
+$PWD/live.db.kept-20261124_102030" ]
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)/$(holds_x live.db.kept-20261124_102030)" = 4/2/3,100 ]
+	# what no record tells is no copy that could be fetched again
+	rm state/installed.json
+	next 5
+	run -0 installs 5
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 5/2 ]
+	[ "$(compgen -G 'live.db.kept-*' | wc -l)" -eq 2 ]
+}
+
+@test "what waits in the -wal counts as written, and is taken in where it is kept; of one second two are kept" {
+	as_installed 2
+	sqlite3 live.db 'PRAGMA journal_mode=WAL' >/dev/null
+	cp -p live.db was
+	for n in 3 4; do
+		app live.db
+		sql "PRAGMA wal_autocheckpoint=0; INSERT INTO t VALUES (${n}00);"
+		app_dies
+		touch -d 2026-11-24T10:20:30Z live.db live.db-wal
+		next "$n"
+		run -0 installs "$n"
+	done
+	[ "$(holds_x live.db)/$(holds_x live.db.kept-20261124_102030)/$(holds_x live.db.kept-20261124_102030.2)" = 4/2,300/3,400 ]
+	[ -z "$(compgen -G 'live.db*-wal')" ]
+}
+
+@test "a run that was killed between the name to keep and the exchange: the next one goes on, and keeps it once" {
+	as_installed 2
+	sqlite3 live.db 'INSERT INTO t VALUES (100)'
+	next 3
+	run strace -f -o ../trace -e trace=rename,renameat,renameat2 -e 'inject=rename,renameat,renameat2:signal=KILL:when=2' \
+		db-install --state state --rev 03 --content-hash bb new.db live.db
+	[ "$status" -ne 0 ]
+	[ "$(holds_x live.db)" = 2,100 ]
+	[ "$(compgen -G 'live.db.kept-*' | wc -l)" -eq 1 ]
+	[ -e new.db ] || next 3
+	run -0 installs 3
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)/$(holds_x live.db.kept-*)" = 3/1/2,100 ]
+}
+
+@test "--quick reads neither of the two: what their stamps do not prove is kept as written" {
+	as_installed 2
+	# larger than what SQLite itself looks at
+	sqlite3 new.db "CREATE TABLE t (x); INSERT INTO t VALUES (3); CREATE TABLE large AS SELECT zeroblob(100000) z"
+	installs 3
+	next 4
+	run -0 strace -f -o ../trace -P "$PWD/live.db" -e trace=pread64,read db-install --quick --state state --rev 04 --content-hash aa \
+		new.db live.db
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 4/3 ]
+	[ "$(awk '/pread64|read\(/ { n += $NF } END { print n + 0 }' ../trace)" -lt 50000 ] || {
+		cat ../trace
+		false
+	}
+	[ -z "$(compgen -G 'live.db.kept-*')" ]
+	touch live.db
+	next 5
+	run -0 db-install --quick --state state --rev 05 --content-hash aa new.db live.db
+	[ "$(compgen -G 'live.db.kept-*' | wc -l)" -eq 1 ]
+	[ "$(holds_x live.db.prev)" = 3 ]
 }

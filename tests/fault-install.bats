@@ -124,6 +124,41 @@ mended() {
 	crash_matrix kill
 }
 
+@test "what was written here is kept: killed at any call, and any call fails" {
+	command=(db-install --state "$ARENA/state" --rev 01 --content-hash aa "$ARENA/new" "$ARENA/live")
+	# its name tells the last write: that may be the one with which SQLite took the -wal in
+	broken() {
+		kept=$(cd "$ARENA" && echo live.kept-*)
+		if [ "$(whole live)" = 'ok new 300' ]; then
+			[ "$(whole "$kept")" = "$old" ]
+		else
+			[ "$status" -ne 0 ]
+			[ "$(whole live)" = "$old" ]
+			cmp "$ARENA/new" saved/new
+		fi
+		only live live-wal live-shm live-journal "$kept" live.prev .live.install new state
+		[ "$(whole live.prev)" = 'ok before 300' ]
+	}
+	mended() {
+		kept=$(cd "$ARENA" && echo live.kept-*)
+		[ "$(ls -A "$ARENA")" = $'live\n'"$kept"$'\nlive.prev\nstate' ]
+		[ "$(whole live "$kept" live.prev)" = $'ok new 300\n'"$old"$'\nok before 300' ]
+		[ "$(stat -c %h "$ARENA"/live*)" = $'1\n1\n1' ]
+		jq -e '.content_hash == "aa" and .next_content_hash == null' "$ARENA/state/installed.json"
+	}
+	make_mine live
+	make_db "$ARENA/live.prev"
+	sqlite3 "$ARENA/live.prev" "UPDATE t SET side='before'"
+	touch -d 2026-11-24T10:20:30Z "$ARENA/live" "$ARENA/live-wal"
+	mkdir "$ARENA/state"
+	touch "$ARENA/state/role.lock"
+	crash_saved
+	most=2
+	crash_matrix kill
+	most=1
+	crash_matrix error
+}
+
 @test "the one before comes back: killed at any call" {
 	command=(db-install "$ARENA/live.prev" "$ARENA/live")
 	broken() {

@@ -101,6 +101,19 @@ bool retire_has_side_files(const char *path)
 	return false;
 }
 
+bool retire_is_pending(const char *path)
+{
+	char side[RETIRE_PATH];
+	struct stat st;
+
+	for (const char *const *s = sqlite_side_files; *s != NULL; s++) {
+		snprintf(side, sizeof side, "%s%s", path, *s);
+		if (strcmp(*s, "-shm") != 0 && lstat(side, &st) == 0 && st.st_size > 0)
+			return true;
+	}
+	return false;
+}
+
 static bool is_link_of(const char *a, const char *b)
 {
 	struct stat of_a, of_b;

@@ -28,5 +28,7 @@ int retire_aside(const char *path, char aside[RETIRE_PATH]);
 
 /* Is there any side file beside path? */
 bool retire_has_side_files(const char *path);
+/* Does something wait in one, to be played into path at its next opening? */
+bool retire_is_pending(const char *path);
 
 #endif

@@ -1,0 +1,34 @@
+/*
+ * alone.h - a database that is about to lose its name: nobody else may have it open, and nobody may open it meanwhile.
+ *
+ * Processes and locks are looked at (holders.h), and as the last word a write lease is taken: the kernel grants it only
+ * while nobody has the file open, and whoever opens it then waits (fcntl(2), F_SETLEASE). Only the owner, or who has
+ * CAP_LEASE, may take one, and not on every file system.
+ *
+ * What stays unseen without it are idle connections in rollback mode of other users: they read old data, and SQLite
+ * itself refuses their writes because the file was moved.
+ */
+#ifndef LIB_SQLITE_ALONE_H
+#define LIB_SQLITE_ALONE_H
+
+#include "lib/std.h"
+
+struct alone {
+	const char *path;	/* without symbolic links */
+	const char *object;	/* its name in messages */
+	bool all_seen;		/* every process could be looked into */
+	int lease;		/* a descriptor on which a write lease was taken; -1 without */
+};
+
+/* Nobody else has it open, as far as this user can see. EX_OK, EX_CANTCREAT (in use, with who), EX_IOERR; reported. */
+int alone_look(struct alone *a);
+
+struct stat;
+/* Takes the lease, when it can be had, on the file that st is of. EX_OK or EX_CANTCREAT (in use, replaced); reported. */
+int alone_lease(struct alone *a, const struct stat *st);
+/* Is somebody waiting to open what is leased? */
+bool alone_is_wanted(const struct alone *a);
+/* No harm without a lease. */
+void alone_end(struct alone *a);
+
+#endif
