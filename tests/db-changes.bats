@@ -239,6 +239,28 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	run -66 timeout 5 db-changes --since st pipe out
 }
 
+@test "a -shm that the application could not use is not made" {
+	needs_root 'to become others'
+	chmod 711 "$BATS_RUN_TMPDIR" .. .
+	live
+	mkdir d o
+	mv live.db d
+	chown -R 1234:2345 d
+	chmod 777 d o
+	chmod 660 d/live.db
+	as_another() { setpriv --reuid 65534 --regid 65534 --groups 2345 "$@"; }
+	run -77 as_another db-changes --since o/st d/live.db o/out
+	expect 77 '^db-changes: d/live.db: the -shm that reading it makes would be of group 65534'
+	[ "$(ls -A d)" = live.db ]
+	chmod 640 d/live.db
+	run -77 as_another db-changes --since o/st d/live.db o/out
+	expect 77 '^db-changes: d/live.db: belongs to another user'
+	chmod 660 d/live.db
+	chmod g+s d
+	run -0 as_another db-changes --since o/st d/live.db o/out
+	[ "$(ls -A d)" = live.db ]
+}
+
 @test "a wrong command line is 64" {
 	run -64 db-changes live.db out
 	run -64 db-changes --confirm --drop st

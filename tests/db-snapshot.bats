@@ -575,9 +575,9 @@ a.db ''~needs SRC and DST
 --jso=1 a.db x~--jso=1: takes no value
 --none a.db x~--none: no such option
 -t~-t: needs a value
--t x a.db x~-t x: not a duration
--t -1 a.db x~-t -1: not a duration
---timeout= a.db x~-t : not a duration
+-t x a.db x~--timeout x: not a duration
+-t -1 a.db x~--timeout -1: not a duration
+--timeout= a.db x~--timeout : not a duration
 TABLE
 	[ "$rows" -ge 12 ]
 	[ "$(ls -A)" = a.db ]

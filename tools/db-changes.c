@@ -147,7 +147,7 @@ static bool untouched(const char *src, const struct published_look *was)
 static int scan(struct look *k)
 {
 	const struct published_look *before = k->was != NULL ? &k->was->look : NULL;
-	bool usable = before != NULL && before->wal && before->ino == k->live.st.st_ino && before->dev == k->live.st.st_dev;
+	bool usable = before != NULL && before->wal && before->ino == k->live.src.st.st_ino && before->dev == k->live.src.st.st_dev;
 	enum live_since since;
 	int rc = live_scan(&k->live, usable ? &before->mark : NULL, &since);
 
@@ -211,7 +211,7 @@ static int begin(struct look *k)
 	c->page_size = k->live.page_size;
 	c->page_count = k->live.page_count;
 	c->pages = 0;
-	c->snapshot_at = k->live.at;
+	c->snapshot_at = k->live.src.at;
 	c->before = k->was != NULL ? k->was->change.after : (struct pagehash){ 0, 0 };
 	c->after = k->quick ? c->before : (struct pagehash){ 0, 0 };
 	return begin_outputs(k);
@@ -333,7 +333,7 @@ static void remember_look(struct look *k, int64_t began_ns)
 {
 	struct published_look *l = &k->now.look;
 
-	look_at_file(&k->live.st, k->live.first, l);
+	look_at_file(&k->live.src.st, k->live.first, l);
 	l->began_ns = began_ns;
 	l->wal = k->live.has_log;
 	l->mark = k->live.mark;
@@ -364,7 +364,7 @@ static int keep(struct look *k)
 
 	if (k->file_fd >= 0) {
 		content_hash_end(k->hash, c->content_hash);
-		if (fchmod(k->file_fd, k->live.st.st_mode & 0777) != 0 || futimens(k->file_fd, times) != 0) {
+		if (fchmod(k->file_fd, k->live.src.st.st_mode & 0777) != 0 || futimens(k->file_fd, times) != 0) {
 			msg_errno(opt.file, "cannot set mode and time");
 			return EX_CANTCREAT;
 		}

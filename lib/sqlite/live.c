@@ -1,16 +1,10 @@
 #include "lib/std.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "lib/clock.h"
 #include "lib/exits.h"
-#include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/sqlite/btree.h"
 #include "lib/sqlite/live.h"
-#include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 
 #define TRIES_MAX 3		/* after so many writers in between a quieter moment is waited for */
@@ -25,103 +19,15 @@ uint32_t live_lock_page(uint32_t page_size, uint32_t page_count)
 
 /* ---- opening ---- */
 
-/* Before SQLite opens it: SQLite takes an empty file for an empty database, and makes a missing one. */
-static int look(struct live *l)
-{
-	unsigned char head[20];
-	char wal[PATH_MAX + 8];
-	int fd = open(l->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), rc = EX_OK;
-	ssize_t n = 0;
-
-	if (fd < 0 || fstat(fd, &l->st) != 0 || realpath(l->path, l->real) == NULL) {
-		msg_errno(l->path, "cannot open");
-		rc = EX_NOINPUT;
-	} else if (!S_ISREG(l->st.st_mode)) {
-		msg_err(l->path, "not a regular file");
-		rc = EX_NOINPUT;
-	} else if ((n = file_pread(fd, head, sizeof head, 0)) < 0) {
-		msg_errno(l->path, "cannot read");
-		rc = EX_IOERR;
-	} else if (n == 0) {
-		msg_err(l->path, "empty file, not a database");
-		rc = EX_DATAERR;
-	} else if (n < (ssize_t)sizeof head || memcmp(head, "SQLite format 3", 16) != 0) {
-		msg_err(l->path, "not a SQLite database");
-		rc = EX_DATAERR;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (rc != EX_OK)
-		return rc;
-	snprintf(wal, sizeof wal, "%s-wal", l->real);
-	l->tidy = head[19] == 2 && access(wal, F_OK) != 0;
-	if (l->tidy && geteuid() != 0 && geteuid() != l->st.st_uid && (l->st.st_mode & S_IWGRP) == 0) {
-		msg_err(l->path, "belongs to another user, who could not use the -shm that reading it makes");
-		msg_hint("run this as root or as user %ld, or while the application runs", (long)l->st.st_uid);
-		return EX_NOPERM;
-	}
-	return EX_OK;
-}
-
-static int on_busy(void *ctx, int tries)
-{
-	struct live *l = ctx;
-
-	(void)tries;
-	if (stop_asked() || clock_ms() >= l->deadline)
-		return 0;
-	clock_sleep(10);
-	return 1;
-}
-
-/* A read transaction, without a look at the schema, which a newer SQLite may have written. SQLite's code. */
-static int begin(struct live *l)
-{
-	int64_t ignored;
-	int rc = sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL);
-
-	l->deadline = clock_ms() + l->wait_ms;
-	l->at = clock_wall();
-	if (rc == SQLITE_OK)
-		rc = sqlite_int(l->db, "PRAGMA user_version", &ignored);
-	l->slice = clock_ms();
-	return rc;
-}
-
-static int connect_with(struct live *l, int flags)
-{
-	int rc = sqlite_open(l->real, NULL, flags, NULL, &l->db);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_busy_handler(l->db, on_busy, l);
-	return rc == SQLITE_OK ? begin(l) : rc;
-}
-
-static int failed(struct live *l, int rc)
-{
-	if (stop_asked()) {
-		msg_err(l->path, "interrupted");
-		return EX_TEMPFAIL;
-	}
-	sqlite_fail(l->db, l->path, "cannot read", rc);
-	if ((rc & 0xff) == SQLITE_BUSY)
-		msg_hint("another process keeps it locked");
-	else if (l->tidy && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY))
-		msg_hint("a WAL database needs a -shm file: its directory must be writable for this user");
-	return sqlite_status(rc);
-}
-
 /* Sizes and mode of what the transaction sees. */
 static int look_inside(struct live *l)
 {
 	sqlite3_int64 size = 0;
 	int rc;
 
-	if (sqlite3_file_control(l->db, "main", SQLITE_FCNTL_FILE_POINTER, &l->file) != SQLITE_OK || l->file == NULL ||
+	if (sqlite3_file_control(l->src.db, "main", SQLITE_FCNTL_FILE_POINTER, &l->file) != SQLITE_OK || l->file == NULL ||
 	    l->file->pMethods == NULL) {
-		msg_err(l->path, "SQLite gives no handle of it");
+		msg_err(l->src.path, "SQLite gives no handle of it");
 		return EX_SOFTWARE;
 	}
 	rc = l->file->pMethods->xRead(l->file, l->first, sizeof l->first, 0);
@@ -130,15 +36,15 @@ static int look_inside(struct live *l)
 	if (rc == SQLITE_OK)
 		rc = l->file->pMethods->xFileSize(l->file, &size);
 	if (rc != SQLITE_OK)
-		return failed(l, rc);
+		return source_fail(&l->src, rc);
 	l->wal = l->first[18] == 2 || size == 0;
 	l->log = NULL;
-	if (l->wal && (sqlite3_file_control(l->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &l->log) != SQLITE_OK ||
+	if (l->wal && (sqlite3_file_control(l->src.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &l->log) != SQLITE_OK ||
 		       l->log == NULL || l->log->pMethods == NULL))
 		l->log = NULL;
 	l->page_size = btree_u16(l->first + 16) == 1 ? 65536 : btree_u16(l->first + 16);
 	if (size > 0 && (l->page_size < 512 || (l->page_size & (l->page_size - 1)) != 0)) {
-		msg_err(l->path, "page size %u in the header", l->page_size);
+		msg_err(l->src.path, "page size %u in the header", l->page_size);
 		return EX_DATAERR;
 	}
 	/* 1.3.7: the header's count counts when its writer set both numbers */
@@ -152,43 +58,26 @@ int live_open(struct live *l, const char *path, int64_t wait_ms, bool hold)
 {
 	int rc;
 
-	*l = (struct live){ .path = path, .hold = hold, .wait_ms = wait_ms };
-	rc = look(l);
+	*l = (struct live){ .hold = hold };
+	rc = source_look(&l->src, path);
 	if (rc != EX_OK)
 		return rc;
-	/* only a connection that may write removes the side files that it made */
-	rc = connect_with(l, l->tidy ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-	if (rc == SQLITE_READONLY_ROLLBACK || rc == SQLITE_READONLY_RECOVERY) {
-		msg_info("%s: was left in the middle of a transaction, rolling it back", path);
-		sqlite3_close(l->db);
-		l->db = NULL;
-		rc = connect_with(l, SQLITE_OPEN_READWRITE);
-	}
-	return rc == SQLITE_OK ? look_inside(l) : failed(l, rc);
+	rc = source_open(&l->src, wait_ms);
+	l->slice = clock_ms();
+	return rc == SQLITE_OK ? look_inside(l) : source_fail(&l->src, rc);
 }
 
 void live_close(struct live *l)
 {
-	char wal[PATH_MAX + 8];
-	struct stat st;
-
 	wal_map_free(&l->map);
-	if (l->db == NULL)
-		return;
-	sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
-	snprintf(wal, sizeof wal, "%s-wal", l->real);
-	/* nothing to checkpoint: the close only removes the empty -wal and the -shm */
-	if (l->tidy && stat(wal, &st) == 0 && st.st_size == 0)
-		sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-	sqlite3_close(l->db);
-	l->db = NULL;
+	source_close(&l->src);
 }
 
 /* ---- the log ---- */
 
 static int no_memory(const struct live *l)
 {
-	msg_err(l->path, "out of memory");
+	msg_err(l->src.path, "out of memory");
 	return EX_IOERR;
 }
 
@@ -260,7 +149,7 @@ int live_scan(struct live *l, const struct wal_mark *since, enum live_since *wha
 		if (got == SQLITE_IOERR_SHORT_READ)
 			break;
 		if (got != SQLITE_OK) {
-			rc = failed(l, got);
+			rc = source_fail(&l->src, got);
 			break;
 		}
 		if (!wal_frame_parse(&l->header, &at, frame, frame + WAL_FRAME_LEN, &f))
@@ -276,7 +165,7 @@ int live_scan(struct live *l, const struct wal_mark *since, enum live_since *wha
 	wal_map_close(&l->map);
 	free(frame);
 	if (rc == EX_OK && stop_asked()) {
-		msg_err(l->path, "interrupted");
+		msg_err(l->src.path, "interrupted");
 		rc = EX_TEMPFAIL;
 	}
 	return rc;
@@ -293,16 +182,17 @@ static int next_slice(struct live *l)
 	if (l->wal || l->hold || clock_ms() - l->slice < LIVE_SLICE_MS / 2)
 		return EX_OK;
 	memcpy(before, l->first, sizeof before);
-	sqlite3_exec(l->db, "COMMIT", NULL, NULL, NULL);
-	rc = begin(l);
+	sqlite3_exec(l->src.db, "COMMIT", NULL, NULL, NULL);
+	rc = source_begin(&l->src);
+	l->slice = clock_ms();
 	if (rc != SQLITE_OK)
-		return failed(l, rc);
+		return source_fail(&l->src, rc);
 	rc = look_inside(l);
 	if (rc != EX_OK || memcmp(before, l->first, sizeof before) == 0)
 		return rc;
 	if (++l->tries < TRIES_MAX)
 		return LIVE_AGAIN;
-	msg_err(l->path, "%d writers came in between: waiting for a quieter moment", l->tries);
+	msg_err(l->src.path, "%d writers came in between: waiting for a quieter moment", l->tries);
 	return EX_TEMPFAIL;
 }
 
@@ -314,7 +204,7 @@ int live_read(struct live *l, uint32_t first, uint32_t count, unsigned char *out
 	if (rc != EX_OK)
 		return rc;
 	if (stop_asked()) {
-		msg_err(l->path, "interrupted");
+		msg_err(l->src.path, "interrupted");
 		return EX_TEMPFAIL;
 	}
 	/* a page that was never written has no bytes yet: zeros, says SQLite's xRead */
@@ -326,7 +216,7 @@ int live_read(struct live *l, uint32_t first, uint32_t count, unsigned char *out
 			rc = l->log->pMethods->xRead(l->log, out + (size_t)i * l->page_size, (int)l->page_size,
 						     (sqlite3_int64)wal_offset(l->page_size, (uint32_t)frame) + WAL_FRAME_LEN);
 	}
-	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ ? EX_OK : failed(l, rc);
+	return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ ? EX_OK : source_fail(&l->src, rc);
 }
 
 int live_end(struct live *l)

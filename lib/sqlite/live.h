@@ -17,27 +17,18 @@
 #ifndef LIB_SQLITE_LIVE_H
 #define LIB_SQLITE_LIVE_H
 
-#include <limits.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
-
+#include "lib/sqlite/source.h"
 #include "lib/sqlite/wal.h"
 
 #define LIVE_SLICE_MS 100	/* a writer in rollback mode waits no longer for a minute's look */
 #define LIVE_AGAIN (-1)		/* beside exit statuses: what was read so far is of no one moment; begin with page 1 */
 
 struct live {
-	const char *path;	/* as the operator named it */
-	char real[PATH_MAX];	/* without symbolic links: the side files lie there */
-	struct stat st;		/* of the file, before it was opened */
+	struct source src;
 	bool wal;		/* in WAL mode */
-	bool tidy;		/* it had no -wal: what opening makes is ours to remove */
 	bool hold;		/* rollback mode: one lock throughout */
-	int64_t wait_ms, deadline;	/* for a lock; clock_ms() */
-	sqlite3 *db;
 	sqlite3_file *file, *log;	/* SQLite's; log NULL without one */
 	uint32_t page_size, page_count;
-	int64_t at;		/* when the transaction began, seconds since the epoch */
 	unsigned char first[100];	/* of the file, when the transaction began: its header, unless that stands in the log */
 	bool has_log;		/* frames of the log count */
 	struct wal_header header;	/* of the log, when has_log */
