@@ -585,7 +585,7 @@ TABLE
 
 @test "--help and --version answer on standard output; the page lists the same options" {
 	run --separate-stderr db-snapshot --help
-	expect 0 '^usage: db-snapshot \[-t DURATION\] \[--json \| --shell\] SRC DST'
+	expect 0 "^usage: db-snapshot \\[-t DURATION\\] "
 	[ -z "$stderr" ]
 	for option in $(grep -oE -- '--[a-z]+' <<<"$output" | sort -u); do
 		grep -Eq "Fl -${option#--}" "$ROOT/man/db-snapshot.1"
