@@ -22,6 +22,7 @@ svc-ctl status none.service
 svc-ctl check none.service
 room-check none
 say-check NAME none unknown text
+dbx-auth whoami
 installed-check --record none none
 holders-check dir
 mirror-role show

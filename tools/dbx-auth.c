@@ -6,6 +6,7 @@
  * secret the code alone is worth nothing to who sees it (PKCE, RFC 7636). whoami is the connection test.
  * No secret is ever an argument or printed.
  */
+#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <unistd.h>
@@ -25,14 +26,20 @@
 static bool as_json;
 static int64_t timeout_ms;	/* 0 for none */
 
+static const char *const fields[] = {
+	"account_id", "name", "email", "used", "allocated", "left_bytes", "left_text", "scope", "credentials", NULL,
+};
+static struct shell account = { .names = fields };	/* of whoami */
+
 static const struct option_row options[] = {
 	{ 0, "json", NULL, option_flag, &as_json, "whoami: one JSON object" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &account, "whoami: assignments for a shell" },
 	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up Dropbox's answers after this" },
 	{ .name = NULL },
 };
 
 static const struct command command = {
-	.usage = "login\nwhoami [--json]",
+	.usage = "login\nwhoami [--json | --shell]",
 	.about = "Authorize this host with Dropbox; tell as whom it is, and whether Dropbox can be reached.",
 	.options = options,
 };
@@ -144,23 +151,21 @@ static void print_account(const char *name, const char *email, const char *id, i
 			  const char *scopes)
 {
 	char text[768], a[NUM_TEXT], b[NUM_TEXT];
-	json *j;
+	int64_t left = used < allocated ? allocated - used : 0;
 
-	if (as_json) {
-		char *line;
+	if (as_json || shell_asked(&account)) {
+		json *j = json_object();
 
-		j = json_object();
 		json_put_str(j, "account_id", id);
 		json_put_str(j, "name", name);
 		json_put_str(j, "email", email);
 		json_put_int(j, "used", used);
 		json_put_int(j, "allocated", allocated);
+		json_put_int(j, "left_bytes", left);
+		json_put_str(j, "left_text", num_size_text(a, (uint64_t)left));
 		json_put_str(j, "scope", scopes);
 		json_put_str(j, "credentials", source());
-		line = json_text(j);
-		puts(line);
-		free(line);
-		json_free(j);
+		json_answer(j, as_json, &account);
 		return;
 	}
 	snprintf(text, sizeof text, "%.300s <%.300s>", name, email);
@@ -175,21 +180,21 @@ static void print_account(const char *name, const char *email, const char *id, i
 
 static int whoami(struct dropbox *d, struct http *h)
 {
-	json *account = NULL, *space = NULL;
+	json *who = NULL, *space = NULL;
 	const char *name, *email, *id;
 	char scopes[SCOPES];
 	int64_t used, allocated;
 	int rc = try_scopes(d, h, scopes);
 
 	if (rc == EX_OK)
-		rc = ask(d, h, "users/get_current_account", &account);
+		rc = ask(d, h, "users/get_current_account", &who);
 	if (rc == EX_OK)
 		rc = ask(d, h, "users/get_space_usage", &space);
 	if (rc != EX_OK)
 		goto out;
-	name = json_str(json_get(account, "name"), "display_name");
-	email = json_str(account, "email");
-	id = json_str(account, "account_id");
+	name = json_str(json_get(who, "name"), "display_name");
+	email = json_str(who, "email");
+	id = json_str(who, "account_id");
 	if (name == NULL || email == NULL || id == NULL || !json_int(space, "used", 0, INT64_MAX, &used) ||
 	    !json_int(json_get(space, "allocation"), "allocated", 0, INT64_MAX, &allocated)) {
 		msg_err("Dropbox", "the answer is not an account");
@@ -198,7 +203,7 @@ static int whoami(struct dropbox *d, struct http *h)
 		print_account(name, email, id, used, allocated, scopes);
 	}
 out:
-	json_free(account);
+	json_free(who);
 	json_free(space);
 	return rc;
 }
@@ -370,8 +375,8 @@ int main(int argc, char **argv)
 	to_login = strcmp(argv[optind], "login") == 0;
 	if (!to_login && strcmp(argv[optind], "whoami") != 0)
 		return cli_usage("%s: not login or whoami", argv[optind]);
-	if (to_login && as_json)
-		return cli_usage("login: takes no --json");
+	if (to_login && (as_json || shell_asked(&account)))
+		return cli_usage("login: takes no --json and no --shell");
 	stop_init();
-	return cli_close(run(to_login));
+	return shell_end(&account, cli_close(run(to_login)));
 }
