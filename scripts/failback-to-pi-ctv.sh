@@ -63,8 +63,7 @@ nothing_to_do() {
 
 # wish: ctv-settle.service looks whether the owner in the head record agrees with the role
 wish() {
-	[ -d "$state/wanted" ] || mkdir "$state/wanted" || fail 74
-	true >"$state/wanted/claim" || fail 74
+	mirror-role leave claim || exit
 }
 
 # The copy that is kept, and uploaded if that was wished; it gets its name when the failback is certain, so that what an
@@ -161,10 +160,7 @@ if [ -z "$dry" ]; then
 		{ mv -T "$unnamed" "$copy" && sync "$live_dir"; } || fail 74
 		more "what was entered here is kept: $copy"
 	fi
-	if [ -n "$upload" ]; then
-		wanted=$state/wanted/$name
-		{ echo "$copy" >"$wanted.tmp" && sync "$wanted.tmp" && mv -T "$wanted.tmp" "$wanted"; } || fail 74
-	fi
+	[ -z "$upload" ] || mirror-role leave "$name" "$copy"
 	mirror-role set standby
 	undo=
 fi
@@ -183,7 +179,7 @@ if ! settle_record; then
 	warn "what is left will be done when Dropbox answers"
 elif [ -z "$upload" ]; then
 	note "${owner:+the head record says $owner}"
-elif put_backup "$copy" failover "$at" && rm -f "$wanted"; then
+elif put_backup "$copy" failover "$at" && rm -f "$state/wanted/$name"; then
 	note "${owner:+the head record says $owner}"
 	more "uploaded: $backup"
 else

@@ -318,8 +318,7 @@ elif [ -n "$drill" ]; then
 	undo=end_drill
 else
 	# the role first, then the application: whoever comes by in between finds a host that serves
-	[ -d "$state/wanted" ] || mkdir "$state/wanted" || fail 73
-	true >"$state/wanted/claim" || fail 74
+	mirror-role leave claim
 	[ "$role_was" = active ] || undo=roll_back
 	mirror-role set active
 fi

@@ -39,7 +39,7 @@ never() {
 settle_backup() {
 	day=${1#failover_backup_} day=${day%_*}
 	hour=${1#failover_backup_????????_} hour=${hour%.db} minute=${hour#??}
-	put_backup "$(cat "$state/wanted/$1")" failover "$day ${hour%????}:${minute%??}:${minute#??} UTC" &&
+	put_backup "$(mirror-role left "$1")" failover "$day ${hour%????}:${minute%??}:${minute#??} UTC" &&
 		rm -f "$state/wanted/$1"
 }
 

@@ -39,7 +39,7 @@ offered() {
 	[ "$(offered svc-ctl st)" = 'start stop status' ]
 	[ "$(offered svc-ctl is-)" = 'is-active is-enabled' ]
 	[ "$(offered mirror-head s)" = 'show settle' ]
-	[ "$(offered mirror-role '')" = 'show check set mark' ]
+	[ "$(offered mirror-role '')" = 'show check set mark leave left' ]
 	[ "$(offered cli-db-sync list)" = 'list list-backups' ]
 	[ "$(offered dbx-auth w)" = whoami ]
 	[ "$(offered ctv-doctor.sh ti)" = timers ]

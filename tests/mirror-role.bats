@@ -133,8 +133,39 @@ setup() {
 	expect 0 'No space left on device'
 }
 
+@test "leave, left: an entry is whole or not there, replaces what stands there, and is no link's" {
+	mirror-role leave claim
+	[ -f state/wanted/claim ] && [ ! -s state/wanted/claim ]
+	[ "$(stat -c %a state/wanted/claim)" = 640 ]
+	mirror-role leave failover_backup_20261120_020500.db "$PWD/a copy.db"
+	[ "$(mirror-role left failover_backup_20261120_020500.db)" = "$PWD/a copy.db" ]
+	[ -z "$(mirror-role left claim)" ]
+	run mirror-role left nothing
+	expect 66 'state/wanted/nothing: '
+	# a link is replaced, and what it leads to stays; a pipe holds nobody up
+	echo precious >victim
+	for kind in 'ln -s ../../victim' mkfifo; do
+		for name in claim .claim.tmp; do
+			rm -f state/wanted/claim
+			$kind "state/wanted/$name"
+			timeout -s KILL 20 mirror-role leave claim text
+			[ "$(mirror-role left claim)" = text ]
+		done
+		rm -f state/wanted/claim
+		$kind state/wanted/claim
+		run timeout -s KILL 20 mirror-role left claim
+		[ "$status" -ne 0 ] && [ "$status" -ne 137 ]
+	done
+	[ "$(cat victim)" = precious ]
+	rm -rf state/wanted/claim
+	mkdir state/wanted/claim
+	run mirror-role leave claim
+	expect 73 'state/wanted/claim: '
+}
+
 @test "a command line that is none: 64" {
-	for args in '' 'show x' 'set' 'set Active' 'set active x' 'mark x' 'move' 'set active --shell' '--bogus show' 'show --json' 'set active --served'; do
+	for args in '' 'show x' 'set' 'set Active' 'set active x' 'mark x' 'move' 'set active --shell' '--bogus show' 'show --json' 'set active --served' \
+		leave 'leave a b c' left 'left a b' 'leave .hidden' 'leave a.tmp' 'leave ../a' 'leave a/b' 'leave a --served'; do
 		# shellcheck disable=SC2086  # words
 		run mirror-role $args
 		expect 64 '^mirror-role: '

@@ -5,11 +5,15 @@
  *	mirror-role check [--json | --as ID | --shell]
  *	mirror-role set WORD
  *	mirror-role mark [--served]
+ *	mirror-role leave NAME [TEXT]
+ *	mirror-role left NAME
  *
  * The role is one word in a file, the old or the new one after any crash. A host that becomes active keeps the time of
  * its data first: to serve gives the database a new time, and it lacks what was entered on the primary all the same.
  * Both happen under role.lock, which a download holds while it replaces the database: whichever is first, the other
  * sees what it did.
+ *
+ * What a change of roles leaves to be done while Dropbox is away is an entry of wanted/, for settle.sh.
  */
 #include "lib/std.h"
 
@@ -35,7 +39,7 @@
 static const char *const names[] = { CHECK_NAMES, "role", NULL };
 static struct check_form form = { .shell.names = names };
 static bool served;
-static char *role_file, *role_lock, *mark_file, *news_file;
+static char *role_file, *role_lock, *mark_file, *news_file, *wanted_dir;
 
 /* The role of this name, or NULL. */
 static const char *role_of(const char *word)
@@ -190,6 +194,52 @@ static int mark(void)
 	return rc == EX_OK ? keep_time() : rc;
 }
 
+/* --- what is left to be done --- */
+
+/* The name of a file of wanted/, and of none that a crash may leave there. */
+static bool is_entry(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < 64 && *name != '.' && strchr(name, '/') == NULL &&
+	       (len < 4 || strcmp(name + len - 4, ".tmp") != 0);
+}
+
+/* The entry is there, with this text, or as it was. */
+static int leave(const char *name, const char *text)
+{
+	char *path, *line;
+	int rc = EX_CANTCREAT;
+
+	if (asprintf(&path, "%s/%s", wanted_dir, name) < 0 || asprintf(&line, "%s%s", text, *text != '\0' ? "\n" : "") < 0)
+		abort();
+	if (mkdir(wanted_dir, 0777) != 0 && errno != EEXIST)
+		msg_errno(wanted_dir, "cannot create");
+	else
+		rc = file_replace(path, 0640, line, strlen(line));
+	free(line);
+	free(path);
+	return rc;
+}
+
+static int left(const char *name)
+{
+	struct buf text = BUF_INIT(4096);
+	char *path;
+	int rc;
+
+	if (asprintf(&path, "%s/%s", wanted_dir, name) < 0)
+		abort();
+	rc = file_slurp(path, &text);
+	if (rc == EX_OK)
+		fputs(buf_text(&text), stdout);
+	buf_free(&text);
+	free(path);
+	return rc;
+}
+
+/* --- the command line --- */
+
 static bool is_verb(char **words, int count, const char *verb, int wanted)
 {
 	return count == wanted && strcmp(words[0], verb) == 0;
@@ -205,18 +255,26 @@ static int act(char **words, int count)
 	if (rc != EX_OK)
 		return shell_end(&form.shell, is_verb(words, count, "check", 1) ? STATE_UNKNOWN : rc);
 	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
-	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 || asprintf(&news_file, "%s/news", setting("state")) < 0)
+	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 || asprintf(&news_file, "%s/news", setting("state")) < 0 ||
+	    asprintf(&wanted_dir, "%s/wanted", setting("state")) < 0)
 		abort();
 	if (is_verb(words, count, "show", 1))
 		rc = show();
 	else if (is_verb(words, count, "check", 1))
 		rc = check();
+	else if (is_verb(words, count, "set", 2))
+		rc = set(words[1]);
+	else if (strcmp(words[0], "leave") == 0)
+		rc = leave(words[1], count == 3 ? words[2] : "");
+	else if (strcmp(words[0], "left") == 0)
+		rc = left(words[1]);
 	else
-		rc = count == 2 ? set(words[1]) : mark();
+		rc = mark();
 	free(role_file);
 	free(role_lock);
 	free(mark_file);
 	free(news_file);
+	free(wanted_dir);
 	return rc;
 }
 
@@ -225,17 +283,18 @@ static const struct option_row options[] = {
 	CHECK_OPTIONS(form, "host"),
 };
 static const struct command command = {
-	.usage = "show [--shell]\ncheck [--json | --as ID | --shell]\nset WORD\nmark [--served]",
+	.usage = "show [--shell]\ncheck [--json | --as ID | --shell]\nset WORD\nmark [--served]\nleave NAME [TEXT]\nleft NAME",
 	.about = "What this host is: primary, standby, or active, a standby that serves in place of\n"
 		 "the primary. check: may it take over? set also keeps the time of the data of a host\n"
-		 "that becomes active; mark keeps that time alone.",
+		 "that becomes active; mark keeps that time alone. leave: what is left to be done\n"
+		 "when Dropbox answers again becomes an entry of wanted/; left prints it.",
 	.options = options,
 	.after = "Exit status of check: 0 OK, 2 CRITICAL, 3 UNKNOWN.",
 };
 
 int main(int argc, char **argv)
 {
-	bool showing, checking;
+	bool showing, checking, entry;
 	int rc, count;
 	char **words;
 
@@ -248,9 +307,12 @@ int main(int argc, char **argv)
 	count = argc - optind;
 	showing = is_verb(words, count, "show", 1);
 	checking = is_verb(words, count, "check", 1);
-	if (!showing && !checking && !is_verb(words, count, "mark", 1) && !is_verb(words, count, "set", 2))
-		return cli_usage("one of show, check, set WORD and mark is needed");
-	if (count == 2 && role_of(words[1]) == NULL)
+	entry = is_verb(words, count, "leave", 2) || is_verb(words, count, "leave", 3) || is_verb(words, count, "left", 2);
+	if (!showing && !checking && !entry && !is_verb(words, count, "mark", 1) && !is_verb(words, count, "set", 2))
+		return cli_usage("one of show, check, set WORD, mark, leave NAME and left NAME is needed");
+	if (entry && !is_entry(words[1]))
+		return cli_usage("%s: not the name of an entry", words[1]);
+	if (is_verb(words, count, "set", 2) && role_of(words[1]) == NULL)
 		return cli_usage("%s: neither standby, active nor primary", words[1]);
 	if ((shell_asked(&form.shell) && !showing && !checking) || ((form.json || form.id != NULL) && !checking))
 		return cli_usage("--shell is for show and check, --json and --as are for check");
