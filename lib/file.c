@@ -128,6 +128,27 @@ int file_creatable(const char *path)
 	return error == 0 ? 0 : -1;
 }
 
+int file_make_directory(const char *path)
+{
+	char above[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(above, sizeof above, "%s", path) >= sizeof above) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	for (char *slash = above + 1; *above != '\0' && (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		mkdir(above, 0777);
+		*slash = '/';
+	}
+	if (mkdir(path, 0777) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	return errno == EEXIST ? 0 : -1;
+}
+
 int file_sync_parent(const char *path)
 {
 	char *dir = parent(path);

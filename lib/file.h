@@ -22,6 +22,9 @@ char *file_sibling(const char *path, const char *suffix);
 /* May a file be made at path, as far as its name and its directory tell? 0, or -1 with errno. */
 int file_creatable(const char *path);
 
+/* Makes a directory with those above it, where they are not there, as the umask lets. 0, or -1 with errno. */
+int file_make_directory(const char *path);
+
 /* fsync of the directory that holds path. 0, or -1 with errno. */
 int file_sync_parent(const char *path);
 

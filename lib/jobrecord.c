@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -13,6 +14,7 @@
 #include "lib/num.h"
 
 #define RECORD_MAX ((size_t)256 << 10)
+#define NIGHT_BEGINS (2 * 60 + 5)	/* minutes of the local clock */
 #define COUNT_MOST INT64_C(999999999)
 #define MOST (INT64_C(1) << 53)	/* what JSON's readers take exactly */
 
@@ -158,6 +160,56 @@ int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, co
 	free(text);
 	json_free(j);
 	return rc;
+}
+
+const char *const jobrecord_last_names[] = {
+	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "ended_tonight", "ok_tonight", NULL,
+};
+
+/*
+ * The night that a time belongs to, as a number. By the words of the local clock, for on some nights the moment of their
+ * beginning does not exist, or does twice.
+ */
+static int64_t night_of(int64_t at)
+{
+	time_t t = (time_t)at;
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	if (tm.tm_hour * 60 + tm.tm_min < NIGHT_BEGINS)
+		tm.tm_mday--;
+	tm.tm_hour = 12, tm.tm_min = 0, tm.tm_sec = 0, tm.tm_isdst = -1;
+	mktime(&tm);
+	return (int64_t)tm.tm_year * 366 + tm.tm_yday;
+}
+
+bool jobrecord_same_night(int64_t a, int64_t b)
+{
+	return night_of(a) == night_of(b);
+}
+
+static bool is_tonight(const char *at, int64_t now)
+{
+	int64_t when;
+
+	return at != NULL && clock_parse(at, &when) == NULL && jobrecord_same_night(when, now);
+}
+
+json *jobrecord_last(const char *path, int64_t now)
+{
+	struct buf text = BUF_INIT(RECORD_MAX);
+	json *record = NULL, *answer = json_object();
+
+	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK)
+		record = json_parse(buf_text(&text), text.len);
+	for (const char *const *name = jobrecord_last_names; *name != NULL; name++)
+		if (json_get(record, *name) != NULL)
+			json_put(answer, *name, json_copy(json_get(record, *name)));
+	json_put_bool(answer, "ended_tonight", is_tonight(json_str(record, "finished_at"), now));
+	json_put_bool(answer, "ok_tonight", is_tonight(json_str(record, "last_ok_at"), now));
+	json_free(record);
+	buf_free(&text);
+	return answer;
 }
 
 void jobrecord_free(struct jobrecord *r)

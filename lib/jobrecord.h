@@ -42,6 +42,16 @@ bool jobrecord_fact(struct jobrecord *r, const char *name_kind, const char *valu
 int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, const char *step, const char *message,
 		    const char *hint);
 
+/*
+ * How the last run went, for a script: the record's members of jobrecord_last_names that are there, and of its times
+ * whether they were tonight. A record that is not there, or damaged, says nothing. Returns an object of the caller's.
+ */
+extern const char *const jobrecord_last_names[];
+json *jobrecord_last(const char *path, int64_t now);
+
+/* Are these times (seconds since the epoch) of one night? It begins with the timers' first try, at 02:05 of the local clock. */
+bool jobrecord_same_night(int64_t a, int64_t b);
+
 void jobrecord_free(struct jobrecord *r);
 
 /* Seconds as records and screens have them: `1.2`. */

@@ -736,6 +736,50 @@ send exit\n' env PS1='$ ' bash --norc --noprofile -i
 	record '.result == "ok"'
 }
 
+@test "at a terminal: Ctrl-Z stops a run whose script waits in vfork(2) for a child that was stopped before its exec(2)" {
+	# such a script can neither stop nor go on; a child that holds the moment takes the place of a shell's
+	cat >between.c <<'END'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <unistd.h>
+
+/* between READY GO COMMAND...: the child makes READY, and becomes nothing before it has read from GO; then COMMAND */
+int main(int argc, char **argv)
+{
+	char c;
+
+	if (argc > 3 && vfork() == 0) {
+		open(argv[1], O_WRONLY | O_CREAT, 0666);
+		_exit(read(open(argv[2], O_RDWR), &c, 1) != 1);
+	}
+	execvp(argv[3], argv + 3);
+	return 1;
+}
+END
+	gcc -o between between.c
+	mkfifo go
+	job_is 1 <<'END'
+[ -e ready ] || exec ./between ready go ./job.sh
+ask "Really?" || exit 66
+finish ok fine
+END
+	at_terminal 'expect \$ $
+send ./job.sh\n
+shell until [ -e ready ]; do sleep 0.01; done
+send \x1a
+expect Stopped
+expect \$ $
+shell echo >go
+send fg\n
+expect Really\?
+send y\n
+expect fine
+expect \$ $
+send exit\n' env PS1='$ ' bash --norc --noprofile -i
+	expect 0
+	record '.result == "ok"'
+}
+
 @test "at a terminal: a run in the background that asks is stopped until it is in front" {
 	job_is 1 <<'END'
 step one

@@ -28,6 +28,7 @@
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/news.h"
 #include "lib/option.h"
 #include "lib/settings.h"
 #include "lib/settingtable.h"
@@ -39,7 +40,7 @@
 static const char *const names[] = { CHECK_NAMES, "role", NULL };
 static struct check_form form = { .shell.names = names };
 static bool served;
-static char *role_file, *role_lock, *mark_file, *news_file, *wanted_dir;
+static char *role_file, *role_lock, *mark_file, *wanted_dir;
 
 /* The role of this name, or NULL. */
 static const char *role_of(const char *word)
@@ -157,15 +158,6 @@ static int take_lock(void)
 	return EX_OK;
 }
 
-/* The status page is to be drawn anew, job-run(1). */
-static void news(void)
-{
-	int fd = open(news_file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-
-	if (fd >= 0)
-		close(fd);
-}
-
 static int set(const char *word)
 {
 	const char *was;
@@ -183,7 +175,7 @@ static int set(const char *word)
 	if (rc == EX_OK)
 		rc = file_replace(role_file, 0644, line, strlen(line));
 	if (rc == EX_OK)
-		news();
+		news_tell(setting("state"));
 	return rc;
 }
 
@@ -255,7 +247,7 @@ static int act(char **words, int count)
 	if (rc != EX_OK)
 		return shell_end(&form.shell, is_verb(words, count, "check", 1) ? STATE_UNKNOWN : rc);
 	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
-	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 || asprintf(&news_file, "%s/news", setting("state")) < 0 ||
+	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 ||
 	    asprintf(&wanted_dir, "%s/wanted", setting("state")) < 0)
 		abort();
 	if (is_verb(words, count, "show", 1))
@@ -273,7 +265,6 @@ static int act(char **words, int count)
 	free(role_file);
 	free(role_lock);
 	free(mark_file);
-	free(news_file);
 	free(wanted_dir);
 	return rc;
 }

@@ -1,0 +1,28 @@
+/*
+ * joblock.h - the locks of a run: files of the state directory, of which the script and its tools inherit the descriptor.
+ * Such a lock is free only when the last of them has ended, whatever happened to job-run.
+ */
+#ifndef LIB_JOBLOCK_H
+#define LIB_JOBLOCK_H
+
+#include "lib/jobscreen.h"
+#include "lib/std.h"
+
+struct joblock {
+	char name[64];
+	int64_t wait_ms;
+	const char *brief;	/* a holder for moments, the only one that wait_ms is for; NULL: it is for everybody */
+	int fd;			/* -1 until it is taken */
+};
+
+/* NAME[:WAIT[:HOLDER]], which must stay: brief lies in it. NULL, or what is wrong with it. */
+const char *joblock_parse(const char *text, struct joblock *out);
+
+/* EX_OK, or EX_CANTCREAT when it is held or cannot be opened (reported). */
+int joblock_take(struct joblock *l, const char *state_dir, struct jobscreen *screen);
+void joblock_release(struct joblock *l);
+
+/* Is it a name for a lock or a task: of small letters, digits, - and dots, and no hidden file's? */
+bool joblock_is_name(const char *name);
+
+#endif
