@@ -28,11 +28,11 @@
 
 static const char *record_path;
 /* what the record says, as it says it */
-static const char *const numbers[] = { "epoch", "seq", NULL };
+static const char *const numbers[] = { "epoch", "seq", "n", NULL };
 static const char *const texts[] = { "rev", "content_hash", "next_content_hash", "snapshot_at", NULL };
 static const char *const names[] = {
 	CHECK_NAMES, "unchanged", "level", "installed_at", "file_mtime",
-	"epoch", "seq", "rev", "content_hash", "next_content_hash", "snapshot_at", NULL,
+	"epoch", "seq", "n", "rev", "content_hash", "next_content_hash", "snapshot_at", NULL,
 };
 static struct check_form form = { .shell.names = names };
 
