@@ -86,6 +86,17 @@ put_record() {
 		show --json=yes|takes no value
 		show -x|no such option
 		show --owners pi2|no such option
+		show --change|takes none of publish
+		claim --owner pi2 --confirm null|takes none of publish
+		publish --owner pi2 --change --clear|exclude each other
+		publish --owner pi2 --confirm today|not a time
+		publish --owner pi2 --confirm 2026-11-24T02:05:00Z|go together
+		publish --owner pi2 --object aa --change|go together
+		publish --owner pi2 --confirm 2026-11-24T02:05:00Z --object aa|is a content_hash
+		publish --owner pi2 --change --every 1m|takes no --every
+		publish --owner pi2 --suspect 0 x|--suspect 0
+		publish --owner pi2 --suspect 7|needs a reason
+		publish --owner pi2 x|one of show, publish, claim
 	END
 	[ "$rows" -ge 20 ]
 }
@@ -207,13 +218,13 @@ not_judged=[]" ]
 @test "what a newer program wrote into the record is kept when it is written again" {
 	dropbox_start
 	mirror-head publish --owner pi-ctv < <(snapshot 5 full)
-	put_record "$(dropbox_get /mirror-head.json | jq -c '.change = {"n": 4} | .head.digest = "ab"')"
+	put_record "$(dropbox_get /mirror-head.json | jq -c '.omen = {"n": 4} | .head.smell = "ab"')"
 	# another revision of the same publication is a stranger's work, unless a newer one brings it
 	put_record "$(dropbox_get /mirror-head.json | jq -c '.seq = 2')"
 	mirror-head claim --owner pi2
-	dropbox_get /mirror-head.json | jq -e '.change.n == 4 and .head.digest == "ab" and .epoch == 2'
+	dropbox_get /mirror-head.json | jq -e '.omen.n == 4 and .head.smell == "ab" and .epoch == 2'
 	mirror-head publish --owner pi2 < <(snapshot 6 full)
-	dropbox_get /mirror-head.json | jq -e '.change.n == 4 and (.head | has("digest") | not)'
+	dropbox_get /mirror-head.json | jq -e '.omen.n == 4 and (.head | has("smell") | not)'
 }
 
 @test "without db-snapshot's and db-verify's lines the time is the file's and verified is none" {
@@ -541,6 +552,260 @@ not_judged=[]" ]
 	grep -q 'standard output' err
 }
 
+# ---- the chain of states -------------------------------------------------------------------------
+
+# chain: live.db is published as base 1; pi-ctv owns the record
+chain() {
+	sqlite3 live.db 'CREATE TABLE t (x); INSERT INTO t VALUES (1)'
+	db-changes --json --file whole.db --since state.db live.db out >look
+	publish_night
+}
+
+# publish_night: what the last look found, with its file
+publish_night() {
+	dbx-put -f out "$(jq -r .path look)"
+	{
+		cat look
+		db-verify --json -l full whole.db
+		dbx-put -f --json whole.db /database.db
+	} >night
+	mirror-head publish --owner pi-ctv <night && db-changes --confirm state.db
+}
+
+# step SQL: the live database changes, and what differs is put into Dropbox, but not on record
+step() {
+	sqlite3 live.db "$1"
+	db-changes --since state.db live.db out
+	dbx-put out "$(db-changes --show --json state.db | jq -r .path)"
+}
+
+# change [OPTION...]: what is pending is put on record
+change() {
+	db-changes --show --json state.db | mirror-head publish --change --owner "${owner-pi-ctv}" "$@"
+}
+
+@test "a base begins a chain, changes go on with it, and show tells the newest state" {
+	dropbox_start
+	chain
+	run mirror-head show
+	expect 0 '^n=1$'
+	expect 0 '^newest_n=1$'
+	[[ $output != *change_* ]]
+	step 'INSERT INTO t VALUES (2)'
+	change
+	db-changes --confirm state.db
+	dropbox_get /mirror-head.json | jq -e '.seq == 1 and .head.n == 1 and .change.n == 2 and .change.page_count == 2
+		and .confirmed_at == .change.snapshot_at and .suspect == null'
+	eval "$(mirror-head show --shell)"
+	eval "$(db-changes --show --shell=s_ state.db)"
+	[ "$newest_n $newest_object $newest_digest $newest_snapshot_at" = "$s_n $s_object $s_digest $s_snapshot_at" ]
+	[ "$newest_path" = "$change_path" ]
+	[ "$change_rev" = "$(dbx-ls --json "$change_path" | jq -r .rev)" ]
+	[ "$change_size" = "$(wc -c <out)" ]
+	[ -n "$server_modified" ]
+	[ "$record_rev" = "$(dbx-ls --json /mirror-head.json | jq -r .rev)" ]
+	[ "$object" = "$(jq -r .object look)" ]
+	# the same once more writes nothing
+	before=$record_rev
+	step 'INSERT INTO t VALUES (3)'
+	change
+	change
+	eval "$(mirror-head show --shell)"
+	[ "$newest_n" = 3 ]
+	[ "$(dropbox_log 'select(.route == "files/upload" and .arg.path == "/mirror-head.json")' | wc -l)" -eq 3 ]
+}
+
+@test "a change whose object is not in Dropbox, or is another, is not put on record" {
+	dropbox_start
+	chain
+	mirror-head show >before
+	sqlite3 live.db 'INSERT INTO t VALUES (2)'
+	db-changes --since state.db live.db out
+	run change
+	expect 66 'not found in Dropbox: state 2 is not put on record'
+	echo other >other
+	dbx-put other "$(db-changes --show --json state.db | jq -r .path)"
+	run change
+	expect 65 'not the object of state 2'
+	mirror-head show | cmp - before
+}
+
+@test "who is not the owner, and whose state does not follow the newest, publishes no change" {
+	dropbox_start
+	chain
+	cp state.db other.db
+	step 'INSERT INTO t VALUES (2)'
+	owner=pi2 run change
+	expect 77 'pi-ctv is the owner since epoch 1: pi2 must not publish'
+	change
+	# a second publisher began at the same state, and is the slower
+	sqlite3 live.db 'INSERT INTO t VALUES (3)'
+	db-changes --since other.db live.db out2
+	dbx-put -f out2 "$(db-changes --show --json other.db | jq -r .path)"
+	mirror-head show >before
+	run mirror-head publish --change --owner pi-ctv < <(db-changes --show --json other.db)
+	expect 75 'names state 2: this state 2 does not follow it'
+	mirror-head show | cmp - before
+	# what was looked at before the owner changed is of the past, also when he is the owner again
+	db-changes --confirm state.db
+	step 'INSERT INTO t VALUES (4)'
+	mirror-head claim --owner pi2
+	mirror-head claim --owner pi-ctv
+	run change
+	expect 75 'is of epoch 3, state 3 of epoch 1'
+	run mirror-head publish --owner pi-ctv < <(snapshot 5; db-changes --show --json state.db)
+	expect 65 'not written whole'
+	[ "$(mirror-head show -f newest_n)" = 2 ]
+}
+
+@test "a race for a change is decided by what stands there, not by who asked first" {
+	dropbox_start
+	chain
+	step 'INSERT INTO t VALUES (2)'
+	dropbox_fault "$(jq -nc --arg text "$(dropbox_get /mirror-head.json | jq -c '.epoch = 2 | .owner = "pi2"')" \
+		'{route: "files/upload", kind: "replace", path: "/mirror-head.json", $text}')"
+	run change
+	expect 77 'pi2 is the owner since epoch 2'
+	[ -z "$(mirror-head show --json | jq '.change // empty')" ]
+}
+
+@test "a night is one of the states, and the chain goes on while it is uploaded" {
+	dropbox_start
+	chain
+	sqlite3 live.db 'INSERT INTO t VALUES (2)'
+	db-changes --json --file whole.db --since state.db live.db out >look
+	mv out night.out
+	dbx-put night.out "$(jq -r .path look)"
+	mirror-head publish --change --owner pi-ctv <look
+	db-changes --confirm state.db
+	mv look night.look
+	step 'INSERT INTO t VALUES (3)'
+	change
+	db-changes --confirm state.db
+	{
+		cat night.look
+		db-verify --json -l full whole.db
+		dbx-put -f --json whole.db /database.db
+	} >night
+	mirror-head publish --owner pi-ctv <night
+	dropbox_get /mirror-head.json | jq -e '.seq == 2 and .head.n == 2 and .change.n == 3 and .confirmed_at == .change.snapshot_at'
+	# published once more it says nothing new
+	mirror-head publish --owner pi-ctv <night
+	[ "$(mirror-head show -f seq)" = 2 ]
+	# one that the chain does not know is not published at all
+	sqlite3 live.db 'INSERT INTO t VALUES (4)'
+	db-changes --json --file whole.db --since state.db live.db out >look
+	run publish_night
+	expect 75 'does not have this state 4 on record'
+	# and a night of no state ends the chain
+	mirror-head publish --owner pi-ctv < <(snapshot 5 full)
+	run mirror-head show
+	expect 0 '^seq=3$'
+	[[ $output != *newest_n* && $output != *confirmed_at* && $output != *change_n* ]]
+}
+
+@test "what the owner knows to be the newest is confirmed, no more often than asked, and taken back" {
+	dropbox_start
+	mkdir -p state
+	export CTV_STATE_DIR=$PWD/state
+	chain
+	object=$(mirror-head show -f newest_object)
+	taken=$(mirror-head show -f snapshot_at)
+	later=$(date -u -d "$taken + 5 minutes" +%FT%TZ) latest=$(date -u -d "$taken + 15 minutes" +%FT%TZ)
+	confirm() {
+		run mirror-head publish --owner pi-ctv --confirm "$1" --object "${2-$object}" --every 10m
+	}
+	# not due: nobody is asked
+	calls=$(dropbox_calls files/download)
+	confirm "$later"
+	expect 0
+	[ "$(dropbox_calls files/download)" -eq "$calls" ]
+	[ "$(mirror-head show -f confirmed_at)" = "$taken" ]
+	confirm "$latest"
+	expect 0
+	[ "$(mirror-head show -f confirmed_at)" = "$latest" ]
+	# a clock that was put back says so
+	confirm "$taken"
+	expect 0
+	[ "$(mirror-head show -f confirmed_at)" = "$taken" ]
+	# not of a state that is not the newest, and not by another host
+	confirm "$latest" "$HASH"
+	expect 75 'names another state as the newest'
+	run mirror-head publish --owner pi2 --confirm "$latest" --object "$object"
+	expect 77
+	mirror-head publish --owner pi-ctv --confirm null
+	run mirror-head show -f confirmed_at
+	expect 66
+	[ "$(mirror-head show -f newest_n)" = 1 ]
+	mirror-head publish --owner pi-ctv --confirm null
+	# the chain, the owner's look, its end: the memory keeps up with all of them
+	[ "$(jq .record.confirmed_at state/.head-seen.json)" = null ]
+}
+
+@test "a suspicion stands until a night that was read in full, or until it is cleared" {
+	dropbox_start
+	chain
+	mirror-head publish --owner pi-ctv --suspect 1 "$(printf 'page 7\nis damaged')"
+	[ "$(mirror-head show -f suspect_n)" = 1 ]
+	[ "$(mirror-head show -f suspect_why)" = 'page 7 is damaged' ]
+	step 'INSERT INTO t VALUES (2)'
+	change
+	db-changes --confirm state.db
+	[ "$(mirror-head show -f suspect_n)" = 1 ]
+	sqlite3 live.db 'INSERT INTO t VALUES (3)'
+	db-changes --json --file whole.db --since state.db live.db out >look
+	dbx-put out "$(jq -r .path look)"
+	mirror-head publish --change --owner pi-ctv <look
+	publish_night
+	run mirror-head show -f suspect_n
+	expect 66
+	mirror-head publish --owner pi-ctv --suspect 3 why
+	mirror-head publish --owner pi-ctv --clear
+	run mirror-head show -f suspect_n
+	expect 66
+}
+
+# old_program FILTER: the record as a program writes it that knows nothing of the chain
+old_program() {
+	put_record "$(dropbox_get /mirror-head.json |
+		jq -c "del(.change, .confirmed_at, .suspect, .head.n, .head.digest, .head.object) | .nonce = \"0f\" | $1")"
+}
+
+@test "what a program of before has dropped is written again by its owner, but not after another publication" {
+	dropbox_start
+	mkdir -p state
+	export CTV_STATE_DIR=$PWD/state
+	chain
+	step 'INSERT INTO t VALUES (2)'
+	change
+	db-changes --confirm state.db
+	mirror-head publish --owner pi-ctv --suspect 1 x
+	# a failover and a failback of programs of before: the epoch is another, the publication is not
+	old_program '.epoch = 2 | .owner = "pi2"'
+	run mirror-head show
+	expect 0 '^owner=pi2$'
+	[[ $output != *newest_n* ]]
+	old_program '.epoch = 3 | .owner = "pi-ctv"'
+	mirror-head show >shown
+	sqlite3 live.db 'INSERT INTO t VALUES (3)'
+	db-changes --epoch 3 --since state.db live.db out
+	dbx-put out "$(db-changes --show --json state.db | jq -r .path)"
+	change
+	dropbox_get /mirror-head.json | jq -e '.epoch == 3 and .head.n == 1 and .change.n == 3 and .suspect.n == 1'
+	# what only confirms writes it again, too
+	old_program .
+	db-changes --confirm state.db
+	mirror-head publish --owner pi-ctv --confirm "$(mirror-head show -f snapshot_at)" \
+		--object "$(db-changes --show --json state.db | jq -r .object)"
+	[ "$(mirror-head show -f newest_n)" = 3 ]
+	# a claim of the other host does not: its record says what it found
+	old_program '.seq = 2 | .head.rev = "00000000000f"'
+	run mirror-head publish --owner pi-ctv --confirm 2026-11-24T02:05:00Z --object "$(db-changes --show --json state.db | jq -r .object)"
+	expect 75 'names another state'
+	run mirror-head show -f newest_n
+	expect 66
+}
+
 # ---- what this host has seen before ------------------------------------------------------------
 
 # remembers: from now on the commands have a state directory
@@ -620,6 +885,25 @@ refused() {
 	run mirror-head show -f owner
 	expect 0 pi2
 	[ "$(jq -r '.record | "\(.epoch).\(.seq) \(.owner)"' state/.head-seen.json)" = '2.2 pi2' ]
+}
+
+@test "a record of a lower state is not believed, nor one of the same with another object" {
+	dropbox_start
+	remembers
+	chain
+	of_record >old
+	step 'INSERT INTO t VALUES (2)'
+	change
+	of_record >new
+	put_record "$(jq -c '.nonce = "ab"' old)"
+	refused 'number 1.1.1 of pi-ctv, and 1.1.2 of pi-ctv was seen'
+	put_record "$(jq -c '.nonce = "ab" | .change.content_hash = "'$HASH'"' new)"
+	refused 'number 1.1.2 of pi-ctv is another than the 1.1.2 of pi-ctv'
+	# who says nothing of a state denies none
+	put_record "$(jq -c 'del(.change, .head.n) | .nonce = "ab"' new)"
+	mirror-head show >shown
+	put_record "$(jq -c '.nonce = "ac"' old)"
+	refused 'number 1.1.1 of pi-ctv, and 1.1.2 of pi-ctv was seen'
 }
 
 @test "show --dry-run judges, and remembers nothing" {

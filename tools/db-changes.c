@@ -37,8 +37,8 @@
 #define CHUNK (64u << 10)	/* read at once: a page of the largest size; more than the processor's cache holds costs twice */
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
-				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed", "rev",
-				     "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash",
+				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed",
+				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash",
 				     NULL };
 
 static struct {
@@ -51,6 +51,7 @@ static struct {
 
 struct look {
 	const char *src, *out;
+	int64_t began_ns;		/* by the wall clock, before anything was looked at */
 	struct published state;
 	struct live live;
 	bool open;			/* live is to be closed */
@@ -329,12 +330,12 @@ static int take_look(struct look *k)
 
 /* ---- what becomes of it ---- */
 
-static void remember_look(struct look *k, int64_t began_ns)
+static void remember_look(struct look *k)
 {
 	struct published_look *l = &k->now.look;
 
 	look_at_file(&k->live.src.st, k->live.first, l);
-	l->began_ns = began_ns;
+	l->began_ns = k->began_ns;
 	l->wal = k->live.has_log;
 	l->mark = k->live.mark;
 }
@@ -385,15 +386,38 @@ static int keep(struct look *k)
 	return published_pend(&k->state, &k->now);
 }
 
+static void print_json(json *j)
+{
+	char *text = json_text(j);
+
+	puts(text);
+	free(text);
+	json_free(j);
+}
+
+/* A state as `mirror-head publish` reads it. */
+static json *state_json(const struct published_state *s)
+{
+	char path[CHANGE_PATH];
+	json *j = change_json(&s->change);
+
+	json_put_bool(j, "base", s->change.base);
+	json_put_str(j, "path", change_path(path, &s->change));
+	json_put_str(j, "object", s->object);
+	return j;
+}
+
 static void report(const struct look *k, bool changed)
 {
-	const struct change *c = &k->now.change;
-	char digest[PAGEHASH_TEXT], path[CHANGE_PATH], at[CLOCK_TEXT];
+	const struct change *c = changed ? &k->now.change : &k->was->change;
+	char digest[PAGEHASH_TEXT], path[CHANGE_PATH], at[CLOCK_TEXT], looked_at[CLOCK_TEXT];
 	struct shell *s = &opt.shell;
 
+	clock_text(looked_at, k->began_ns / 1000000000);
 	shell_bool(s, "changed", changed);
+	shell_int(s, "n", c->n);
+	shell_set(s, "object", changed ? k->now.object : k->was->object);
 	if (changed) {
-		shell_int(s, "n", c->n);
 		shell_int(s, "epoch", c->epoch);
 		shell_int(s, "pages", c->pages);
 		shell_int(s, "page_size", c->page_size);
@@ -402,33 +426,30 @@ static void report(const struct look *k, bool changed)
 		shell_set(s, "digest", pagehash_text(digest, c->after));
 		shell_set(s, "path", change_path(path, c));
 		shell_int(s, "size", (int64_t)k->out_size);
-		shell_set(s, "object", k->now.object);
 		shell_set(s, "content_hash", c->content_hash);
 		shell_bool(s, "base", c->base);
 	}
 	shell_bool(s, "full", k->open && !k->quick);
 	shell_int(s, "missed", k->missed);
+	shell_set(s, "looked_at", looked_at);
 	if (k->lost)
 		shell_int(s, "lost_after", k->was->change.n);
 	if (opt.json) {
-		json *j = changed ? change_json(c) : json_object();
-		char *text;
+		json *j = changed ? state_json(&k->now) : json_object();
 
 		json_put_bool(j, "changed", changed);
 		json_put_bool(j, "full", k->open && !k->quick);
 		json_put_int(j, "missed", k->missed);
+		json_put_str(j, "looked_at", looked_at);
 		if (changed) {
-			json_put_bool(j, "base", c->base);
-			json_put_str(j, "path", change_path(path, c));
 			json_put_int(j, "size", (int64_t)k->out_size);
-			json_put_str(j, "object", k->now.object);
+		} else {
+			json_put_int(j, "n", c->n);
+			json_put_str(j, "object", k->was->object);
 		}
 		if (k->lost)
 			json_put_int(j, "lost_after", k->was->change.n);
-		text = json_text(j);
-		puts(text);
-		free(text);
-		json_free(j);
+		print_json(j);
 	} else if (!shell_asked(s) && changed) {
 		printf("%s: state %lld: %u of %u pages\n", k->out, (long long)c->n, c->pages, c->page_count);
 	} else if (!shell_asked(s)) {
@@ -464,8 +485,7 @@ static int decide(struct look *k)
 
 static int find_changes(const char *src, const char *out)
 {
-	struct look k = { .src = src, .out = out, .out_fd = -1, .file_fd = -1 };
-	int64_t began_ns = wall_ns();
+	struct look k = { .src = src, .out = out, .out_fd = -1, .file_fd = -1, .began_ns = wall_ns() };
 	bool changed = false;
 	int rc = published_open(&k.state, opt.state, opt.wait_ms);
 
@@ -484,7 +504,7 @@ static int find_changes(const char *src, const char *out)
 	if (rc == EX_OK)
 		rc = take_look(&k);
 	if (rc == EX_OK) {
-		remember_look(&k, began_ns);
+		remember_look(&k);
 		changed = is_change(&k);
 	}
 	/* as soon as possible: until then the -wal can only grow */
@@ -535,6 +555,10 @@ static void show(const struct published *s)
 	}
 	if (shell_asked(sh))
 		return;
+	if (opt.json) {
+		print_json(next->known || last->known ? state_json(next->known ? next : last) : json_object());
+		return;
+	}
 	if (last->known)
 		printf("state %lld of %s, digest %s\n", (long long)last->change.n, clock_text(at, last->change.snapshot_at),
 		       pagehash_text(digest, last->change.after));
@@ -573,7 +597,7 @@ static const struct option_row options[] = {
 	{ 0, "drop", NULL, option_flag, &opt.drop, "what is pending in STATE never will be" },
 	{ 0, "show", NULL, option_flag, &opt.show, "what STATE remembers" },
 	{ 't', "timeout", "DURATION", option_duration, &opt.wait_ms, "how long to wait for a lock (default 60s)" },
-	{ 0, "json", NULL, option_flag, &opt.json, "print the description as a JSON object" },
+	{ 0, "json", NULL, option_flag, &opt.json, "print the description as a JSON object;\nwith --show of what is pending, else of the last" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "print it for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

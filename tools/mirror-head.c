@@ -1,12 +1,5 @@
 /*
- * mirror-head - the record in Dropbox that says who may publish and what the newest snapshot is
- *
- *	mirror-head show [-n] [-f FIELD] [--json | --shell] [--timeout D]
- *	mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES
- *	mirror-head claim --owner NAME [--json] [--timeout D]
- *	mirror-head settle --owner NAME [--from NAME] [--timeout D]
- *	mirror-head anew --owner NAME [--yes] [--json] [--timeout D]
- *	mirror-head wait --newer EPOCH.SEQ [--every D] [--timeout D]
+ * mirror-head - the record in Dropbox that says who may publish, what the newest snapshot is, and which change came last
  *
  * The record is only ever written by compare-and-swap on the revision that was read, so of two writers at
  * once one wins and the other looks again: (epoch, seq) never decreases, and a publication that began
@@ -18,28 +11,34 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/dropbox/headfields.h"
+#include "lib/dropbox/headmove.h"
 #include "lib/dropbox/headseen.h"
 #include "lib/msg.h"
 #include "lib/num.h"
+#include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/stop.h"
 
 #define INPUT_MAX ((size_t)256 << 10)
+#define EVERY_MS 60000		/* of wait */
 #define RACES 8			/* lost one after the other, before we say try again later */
 
-static const char *owner;	/* who publishes, or is to be the owner */
-static const char *from;	/* of settle: only if this is the owner; NULL for whoever is */
-static const char *field;	/* of show, NULL for all */
-static int64_t newer_epoch = -1, newer_seq;	/* of wait; -1 for not given */
-static int64_t every_ms = 60000;
-static bool as_json, yes, dry;
-static struct shell shell;	/* of show */
-static int64_t timeout_ms;	/* 0 for none */
+static struct head_wish wish;
+static struct {
+	const char *field;		/* of show, NULL for all */
+	const char *object, *confirm;	/* of publish --confirm */
+	int64_t newer_epoch, newer_seq;	/* of wait; -1 for not given */
+	int64_t every_ms;		/* 0: not given */
+	int64_t timeout_ms;		/* 0 for none */
+	uint64_t suspect;		/* 0: not given */
+	bool change, clear, json, yes, dry;
+	struct shell shell;		/* of show */
+} opt = { .newer_epoch = -1 };
 
 struct link {
 	struct dropbox *dropbox;
@@ -66,7 +65,7 @@ static int look(const struct link *l, struct headreg *seen, struct headreg *now)
 		rc = headreg_read(l->dropbox, l->http, now);
 	if (rc == EX_OK && !headseen_believes(seen, now, why))
 		rc = not_believed(why);
-	if (rc == EX_OK && now->exists && !dry)
+	if (rc == EX_OK && now->exists && !opt.dry)
 		rc = headseen_store(now);
 	return rc;
 }
@@ -82,67 +81,7 @@ static int look_without_belief(const struct link *l, struct headreg *seen, struc
 	return rc == EX_DATAERR && now->exists ? EX_OK : rc;
 }
 
-/* --- what each command wants --- */
-
-enum verdict { WRITE, NOTHING_TO_DO, REFUSE };
-
-static bool same_snapshot(const struct head *a, const struct head *b)
-{
-	return strcmp(a->path, b->path) == 0 && strcmp(a->rev, b->rev) == 0 && a->size == b->size &&
-	       strcmp(a->content_hash, b->content_hash) == 0 && a->snapshot_at == b->snapshot_at &&
-	       strcmp(a->verified, b->verified) == 0 && strcmp(a->not_judged, b->not_judged) == 0;
-}
-
-/* next comes with the snapshot and leaves with epoch, seq and owner. */
-static enum verdict want_publish(const struct headreg *seen, const struct headreg *now, struct head *next)
-{
-	(void)seen;
-	next->epoch = now->exists ? now->head.epoch : 1;
-	next->seq = now->head.seq + 1;
-	snprintf(next->owner, sizeof next->owner, "%s", owner);
-	if (!now->exists)
-		return WRITE;
-	snprintf(next->more, sizeof next->more, "%s", now->head.more);
-	if (strcmp(now->head.owner, owner) != 0) {
-		msg_err(HEADREG_PATH, "%s is the owner since epoch %lld: %s must not publish", now->head.owner,
-			(long long)now->head.epoch, owner);
-		msg_hint("nothing was published; once %s no longer serves: mirror-head claim --owner %s",
-			 now->head.owner, owner);
-		return REFUSE;
-	}
-	return same_snapshot(&now->head, next) ? NOTHING_TO_DO : WRITE;
-}
-
-static enum verdict want_claim(const struct headreg *seen, const struct headreg *now, struct head *next)
-{
-	(void)seen;
-	if (now->exists && strcmp(now->head.owner, owner) == 0)
-		return NOTHING_TO_DO;
-	*next = now->head;
-	next->epoch++;
-	snprintf(next->owner, sizeof next->owner, "%s", owner);
-	return WRITE;
-}
-
-/* The host that serves is to be the owner; a record that is not there is nobody's to make. */
-static enum verdict want_settle(const struct headreg *seen, const struct headreg *now, struct head *next)
-{
-	if (!now->exists || (from != NULL && strcmp(now->head.owner, from) != 0))
-		return NOTHING_TO_DO;
-	return want_claim(seen, now, next);
-}
-
-/* Above everything that was seen or is there, so that every host believes it; the snapshot is that of the newer of the two. */
-static enum verdict want_anew(const struct headreg *seen, const struct headreg *now, struct head *next)
-{
-	const struct head *a = &seen->head, *b = &now->head;
-
-	*next = a->epoch > b->epoch || (a->epoch == b->epoch && a->seq >= b->seq) ? *a : *b;
-	next->epoch = (a->epoch > b->epoch ? a->epoch : b->epoch) + 1;
-	next->seq = (a->seq > b->seq ? a->seq : b->seq) + 1;
-	snprintf(next->owner, sizeof next->owner, "%s", owner);
-	return WRITE;
-}
+/* --- what becomes of it --- */
 
 static int print_record(const struct head *h)
 {
@@ -157,22 +96,56 @@ static int print_record(const struct head *h)
 
 static int answer(const char *verb, const struct headreg *r)
 {
-	if (as_json)
+	if (opt.json)
 		return print_record(&r->head);
 	if (strcmp(verb, "settle") == 0 && r->exists)
 		puts(r->head.owner);
 	return EX_OK;
 }
 
-typedef enum verdict want_fn(const struct headreg *seen, const struct headreg *now, struct head *next);
-
-static int change(const struct link *l, const char *verb, want_fn *want, struct headreg *next)
+static int refused(enum head_verdict verdict, const struct headreg *now, const char *why)
 {
-	bool existed = false, won = false, anew = want == want_anew;
+	msg_err(HEADREG_PATH, "%s", why);
+	if (verdict == HEAD_PASSED)
+		return EX_TEMPFAIL;
+	msg_hint("nothing was published; once %s no longer serves: mirror-head claim --owner %s", now->head.owner, wish.owner);
+	return EX_NOPERM;
+}
+
+/* The object of a change as Dropbox has it now: what is not there is never on record. */
+static int find_object(const struct link *l)
+{
+	const struct head_state *s = &wish.state;
+	struct head_change *c = &wish.change;
+	struct dropbox_meta m;
+	int rc = dropbox_metadata(l->dropbox, l->http, s->path, &m);
+
+	if (rc == EX_OK && (m.kind != 'f' || strcmp(m.content_hash, s->object) != 0 || strlen(m.rev) >= sizeof c->rev)) {
+		msg_err(s->path, "not the object of state %lld", (long long)s->n);
+		rc = EX_DATAERR;
+	} else if (rc == EX_OK) {
+		*c = (struct head_change){ .n = s->n, .size = m.size, .snapshot_at = s->snapshot_at, .page_count = s->page_count };
+		memcpy(c->path, s->path, sizeof c->path);
+		snprintf(c->rev, sizeof c->rev, "%s", m.rev);
+		memcpy(c->content_hash, s->object, sizeof c->content_hash);
+		memcpy(c->digest, s->digest, sizeof c->digest);
+	} else if (rc == EX_NOINPUT) {
+		msg_err(s->path, "not found in Dropbox: state %lld is not put on record", (long long)s->n);
+	}
+	dropbox_meta_free(&m);
+	return rc;
+}
+
+static int change(const struct link *l, const char *verb, head_move *move, struct headreg *next)
+{
+	bool existed = false, won = false, anew = move == head_move_anew, mended;
 	struct headreg seen, now;
+	char why[HEADMOVE_WHY];
 	int rc;
 
 	for (int race = 0; race < RACES && !won; race++) {
+		enum head_verdict verdict;
+
 		rc = anew ? look_without_belief(l, &seen, &now) : look(l, &seen, &now);
 		if (rc != EX_OK)
 			return rc;
@@ -182,16 +155,15 @@ static int change(const struct link *l, const char *verb, want_fn *want, struct 
 			return EX_TEMPFAIL;
 		}
 		existed = now.exists;
-		switch (want(&seen, &now, &next->head)) {
-		case REFUSE:
-			return EX_NOPERM;
-		case NOTHING_TO_DO:
+		mended = now.exists && strcmp(now.head.owner, wish.owner) == 0 && head_regain(&now.head, &seen.head);
+		verdict = move(&wish, &seen.head, &now.head, &next->head, why);
+		if (verdict == HEAD_REFUSED || verdict == HEAD_PASSED)
+			return refused(verdict, &now, why);
+		if (verdict == HEAD_NOTHING && !mended) {
 			msg_info("%s %s (epoch %lld, seq %lld)", HEADREG_PATH,
-				 strcmp(now.head.owner, owner) == 0 ? "already says so" : "is left as it is",
+				 strcmp(now.head.owner, wish.owner) == 0 ? "already says so" : "is left as it is",
 				 (long long)now.head.epoch, (long long)now.head.seq);
 			return answer(verb, &now);
-		case WRITE:
-			break;
 		}
 		if (next->head.epoch > HEAD_MOST || next->head.seq > HEAD_MOST) {
 			msg_err(HEADREG_PATH, "cannot be counted further");
@@ -211,21 +183,36 @@ static int change(const struct link *l, const char *verb, want_fn *want, struct 
 	return rc != EX_OK ? rc : answer(verb, next);
 }
 
+/* By what this host remembers its last confirmation of this very state is not old: nobody is asked. */
+static bool confirmed_lately(void)
+{
+	struct headreg seen;
+	int64_t age;
+
+	if (opt.every_ms == 0 || headseen_load(&seen) != EX_OK || !seen.exists)
+		return false;
+	age = wish.confirmed_at - seen.head.confirmed_at;
+	return strcmp(seen.head.owner, wish.owner) == 0 && strcmp(head_newest(&seen.head).object, wish.state.object) == 0 &&
+	       seen.head.confirmed_at != 0 && age >= 0 && age < opt.every_ms / 1000;
+}
+
 /* A record that this host cannot judge is replaced only by a person's word. */
 static bool agreed(void)
 {
 	char line[16];
 
-	if (yes)
+	if (opt.yes)
 		return true;
-	fprintf(stderr, "Is it certain that %s serves, and nobody else? Its data will be taken for the newest. [yes/NO] ", owner);
+	fprintf(stderr, "Is it certain that %s serves, and nobody else? Its data will be taken for the newest. [yes/NO] ",
+		wish.owner);
 	return fgets(line, sizeof line, stdin) != NULL && strcmp(line, "yes\n") == 0;
 }
 
 /* Until a record with a greater (epoch, seq) is there. What may pass is waited for, too. */
 static int wait_for_newer(void)
 {
-	int64_t end = timeout_ms > 0 ? clock_ms() + timeout_ms : INT64_MAX;
+	int64_t end = opt.timeout_ms > 0 ? clock_ms() + opt.timeout_ms : INT64_MAX;
+	int64_t every_ms = opt.every_ms > 0 ? opt.every_ms : EVERY_MS;
 
 	for (;;) {
 		struct link l = { NULL, NULL };
@@ -238,21 +225,22 @@ static int wait_for_newer(void)
 		dropbox_end(l.dropbox, l.http);
 		if (rc == EX_DATAERR || rc == EX_NOPERM || rc == EX_CONFIG)
 			return rc;
-		if (rc == EX_OK && now.exists && (now.head.epoch > newer_epoch ||
-						  (now.head.epoch == newer_epoch && now.head.seq > newer_seq)))
-			return as_json ? print_record(&now.head) : EX_OK;
+		if (rc == EX_OK && now.exists && (now.head.epoch > opt.newer_epoch ||
+						  (now.head.epoch == opt.newer_epoch && now.head.seq > opt.newer_seq)))
+			return opt.json ? print_record(&now.head) : EX_OK;
 		left = end - clock_ms();
 		if (left > 0)
 			clock_sleep(left < every_ms ? left : every_ms);
 		if (stop_asked() || clock_ms() >= end) {
-			msg_err(HEADREG_PATH, "nothing newer than number %lld.%lld", (long long)newer_epoch,
-				(long long)newer_seq);
+			msg_err(HEADREG_PATH, "nothing newer than number %lld.%lld", (long long)opt.newer_epoch,
+				(long long)opt.newer_seq);
 			return EX_TEMPFAIL;
 		}
 	}
 }
 
-static int read_snapshot(struct head *next)
+/* What is to be published, from standard input. */
+static int read_input(void)
 {
 	struct buf input = BUF_INIT(INPUT_MAX);
 	char chunk[4096], why[HEAD_WHY];
@@ -270,11 +258,13 @@ static int read_snapshot(struct head *next)
 		rc = stop_asked() ? EX_TEMPFAIL : EX_IOERR;
 		goto out;
 	}
-	if (head_read_lines(buf_text(&input), input.len, next, why)) {
+	if (opt.change ? head_read_state(buf_text(&input), input.len, &wish.state, why) :
+			 head_read_lines(buf_text(&input), input.len, &wish.snapshot, &wish.state, why)) {
 		rc = EX_OK;
 	} else {
 		msg_err("standard input", "%s", why);
-		msg_hint("it takes the lines of db-snapshot, db-verify and dbx-put with --json");
+		msg_hint(opt.change ? "it takes the line of db-changes with --json" :
+				      "it takes the lines of db-snapshot or db-changes, db-verify and dbx-put with --json");
 	}
 out:
 	buf_free(&input);
@@ -283,35 +273,12 @@ out:
 
 /* --- show --- */
 
-static const char *const fields[] = { "epoch", "owner", "seq", "nonce", "path", "rev", "size", "content_hash",
-				      "snapshot_at", "page_size", "page_count", "verified", "not_judged",
-				      /* of --shell alone */ "size_text", NULL };
-#define FIELDS (sizeof fields / sizeof *fields - 2)
-
-static const char *value(const struct head *h, size_t i, char *buf, size_t size)
-{
-	const char *const texts[FIELDS] = { [1] = h->owner, [3] = h->nonce, [4] = h->path, [5] = h->rev,
-					    [7] = h->content_hash, [11] = h->verified,
-					    [12] = h->not_judged[0] != '\0' ? h->not_judged : "[]" };
-	const int64_t numbers[FIELDS] = { [0] = h->epoch, [2] = h->seq, [6] = h->size, [9] = h->page_size,
-					  [10] = h->page_count };
-
-	if (i > 3 && h->path[0] == '\0')
-		return "";
-	if (texts[i] != NULL)
-		return texts[i];
-	if (i == 8)
-		clock_text(buf, h->snapshot_at);
-	else
-		snprintf(buf, size, "%lld", (long long)numbers[i]);
-	return buf;
-}
-
 static int show(const struct link *l)
 {
+	const char *const *names = headfield_names();
+	char buf[HEADFIELD_TEXT];
 	struct headreg seen, now;
 	int rc = look(l, &seen, &now);
-	char buf[32];
 
 	if (rc != EX_OK)
 		return rc;
@@ -319,125 +286,163 @@ static int show(const struct link *l)
 		msg_err(HEADREG_PATH, "not found in Dropbox");
 		return EX_NOINPUT;
 	}
-	if (as_json)
+	if (opt.json)
 		return print_record(&now.head);
-	if (shell_asked(&shell) && now.head.path[0] != '\0')
-		shell_size(&shell, "size_text", (uint64_t)now.head.size);
-	for (size_t i = 0; i < FIELDS; i++) {
-		const char *text = value(&now.head, i, buf, sizeof buf);
+	if (opt.field != NULL) {
+		const char *text = headfield_value(&now, headfield_find(opt.field), buf);
 
-		if (shell_asked(&shell)) {
-			shell_set(&shell, fields[i], text);
-		} else if (field == NULL) {
-			printf("%s=%s\n", fields[i], text);
-		} else if (strcmp(field, fields[i]) == 0) {
-			if (*text == '\0') {
-				msg_err(HEADREG_PATH, "no %s: nothing has been published yet", field);
-				return EX_NOINPUT;
-			}
+		if (*text != '\0')
 			puts(text);
-		}
+		else
+			msg_err(HEADREG_PATH, "no %s: nothing has been published yet", opt.field);
+		return *text != '\0' ? EX_OK : EX_NOINPUT;
+	}
+	if (now.head.path[0] != '\0' && shell_asked(&opt.shell))
+		shell_size(&opt.shell, "size_text", (uint64_t)now.head.size);
+	for (int i = 0; headfield_find(names[i]) >= 0; i++) {
+		const char *text = headfield_value(&now, i, buf);
+
+		if (shell_asked(&opt.shell))
+			shell_set(&opt.shell, names[i], text);
+		else if (headfield_listed(i, text))
+			printf("%s=%s\n", names[i], text);
 	}
 	return EX_OK;
 }
 
 /* --- the command line --- */
 
-static const char help[] =
-	"usage: mirror-head show [-n] [-f FIELD] [--json | --shell] [--timeout D]\n"
-	"       mirror-head publish --owner NAME [--json] [--timeout D] < JSON-LINES\n"
-	"       mirror-head claim --owner NAME [--json] [--timeout D]\n"
-	"       mirror-head settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
-	"       mirror-head anew --owner NAME [-y] [--json] [--timeout D]\n"
-	"       mirror-head wait --newer EPOCH.SEQ [--every D] [--json] [--timeout D]\n"
-	"The record in Dropbox that says who may publish and what the newest snapshot is.\n"
-	"\n"
-	"  -n, --dry-run      remember nothing of what is read\n"
-	"  -f, --field FIELD  only the value of one field\n"
-	"      --owner NAME   who publishes, or becomes the owner\n"
-	"      --from NAME    only if this host is the owner now\n"
-	"  -y, --yes          replace a record that is not believed without asking\n"
-	"      --newer E.S    wait until epoch and seq are greater than these\n"
-	"      --every D      look so often (default 60s)\n"
-	"      --json         the record itself, on one line\n"
-	"      --shell[=PREFIX]  of show: assignments for a shell\n"
-	"      --timeout D    give up after this time (ms, s, m, h, d)\n"
-	"  -v, --verbose      narrate on standard error\n"
-	"  -h, --help         this text\n"
-	"  -V, --version      the version\n";
-
-/* `EPOCH.SEQ`. NULL, or the fault. */
-static const char *read_place(char *s)
+/* `EPOCH.SEQ` */
+static const char *take_place(const char *text, void *to)
 {
-	char *dot = strchr(s, '.');
-	uint64_t epoch = 0, seq = 0;
-	bool good = dot != NULL;
+	char first[24];
+	size_t len = strcspn(text, ".");
+	uint64_t epoch, seq;
 
-	if (good) {
-		*dot = '\0';
-		good = num_u64(s, 0, HEAD_MOST, &epoch) == NULL && num_u64(dot + 1, 0, HEAD_MOST, &seq) == NULL;
-		*dot = '.';
-	}
-	newer_epoch = (int64_t)epoch;
-	newer_seq = (int64_t)seq;
-	return good ? NULL : "not EPOCH.SEQ";
-}
-
-static const struct verb {
-	const char *name;
-	want_fn *want;		/* NULL: it writes nothing */
-	bool owner, from, field, yes, newer, input;
-} verbs[] = {
-	{ "show", .field = true },
-	{ "publish", .want = want_publish, .owner = true, .input = true },
-	{ "claim", .want = want_claim, .owner = true },
-	{ "settle", .want = want_settle, .owner = true, .from = true },
-	{ "anew", .want = want_anew, .owner = true, .yes = true },
-	{ "wait", .newer = true },
-};
-
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (strcmp(name, verbs[i].name) == 0)
-			return &verbs[i];
+	(void)to;
+	snprintf(first, sizeof first, "%.*s", (int)(len < sizeof first ? len : 0), text);
+	if (text[len] != '.' || num_u64(first, 0, HEAD_MOST, &epoch) != NULL || num_u64(text + len + 1, 0, HEAD_MOST, &seq) != NULL)
+		return "not EPOCH.SEQ";
+	opt.newer_epoch = (int64_t)epoch;
+	opt.newer_seq = (int64_t)seq;
 	return NULL;
 }
 
-/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
-static const char *command_line_fault(const struct verb *v)
+static const char *take_confirm(const char *text, void *to)
 {
-	bool known = field == NULL;
+	(void)to;
+	opt.confirm = text;
+	return strcmp(text, "null") == 0 ? NULL : clock_parse(text, &wish.confirmed_at);
+}
+
+static const struct option_row options[] = {
+	{ 'n', "dry-run", NULL, option_flag, &opt.dry, "remember nothing of what is read" },
+	{ 'f', "field", "FIELD", option_text, &opt.field, "only the value of one field" },
+	{ 0, "owner", "NAME", option_text, &wish.owner, "who publishes, or becomes the owner" },
+	{ 0, "from", "NAME", option_text, &wish.from, "only if this host is the owner now" },
+	{ 0, "change", NULL, option_flag, &opt.change, "publish the next state of the chain" },
+	{ 0, "confirm", "TIME", take_confirm, NULL, "nothing newer existed at TIME; null: nobody looks any more" },
+	{ 0, "object", "HASH", option_text, &opt.object, "of the state that is confirmed" },
+	{ 0, "suspect", "N", option_number, &(struct option_range){ &opt.suspect, 1, (uint64_t)HEAD_MOST },
+	  "from state N on the data may be damaged" },
+	{ 0, "clear", NULL, option_flag, &opt.clear, "they are not" },
+	{ 'y', "yes", NULL, option_flag, &opt.yes, "replace a record that is not believed without asking" },
+	{ 0, "newer", "E.S", take_place, NULL, "wait until epoch and seq are greater than these" },
+	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s); confirm no more often" },
+	{ 0, "json", NULL, option_flag, &opt.json, "the record itself, on one line" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "of show: assignments for a shell" },
+	{ 0, "timeout", "D", option_duration, &opt.timeout_ms, "give up after this time (ms, s, m, h, d)" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "show [-n] [-f FIELD] [--json | --shell] [--timeout D]\n"
+		 "publish --owner NAME [--change] [--json] [--timeout D] < JSON-LINES\n"
+		 "publish --owner NAME (--confirm TIME --object HASH [--every D] |\n"
+		 "           --confirm null | --suspect N WHY | --clear)\n"
+		 "claim --owner NAME [--json] [--timeout D]\n"
+		 "settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
+		 "anew --owner NAME [-y] [--json] [--timeout D]\n"
+		 "wait --newer EPOCH.SEQ [--every D] [--json] [--timeout D]",
+	.about = "The record in Dropbox that says who may publish, what the newest snapshot is, and which\n"
+		 "change came last.",
+	.options = options,
+};
+
+static const struct verb {
+	const char *name;
+	head_move *move;	/* NULL: it writes nothing */
+	bool owner, from, field, yes, newer, every, publish;
+} verbs[] = {
+	{ "show", .field = true },
+	{ "publish", .move = head_move_publish, .owner = true, .every = true, .publish = true },
+	{ "claim", .move = head_move_claim, .owner = true },
+	{ "settle", .move = head_move_settle, .owner = true, .from = true },
+	{ "anew", .move = head_move_anew, .owner = true, .yes = true },
+	{ "wait", .newer = true, .every = true },
+};
+
+/* Which of the things that publish does is meant. */
+static head_move *meant(const struct verb *v)
+{
+	if (opt.change)
+		return head_move_change;
+	if (opt.confirm != NULL)
+		return head_move_confirm;
+	if (opt.suspect != 0 || opt.clear)
+		return head_move_suspect;
+	return v->move;
+}
+
+static bool reads_input(const struct verb *v)
+{
+	return meant(v) == head_move_publish || meant(v) == head_move_change;
+}
+
+/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
+static const char *command_line_fault(const struct verb *v, const char *operand)
+{
+	int kinds = opt.change + (opt.confirm != NULL) + (opt.suspect != 0) + opt.clear;
 
 	if (v == NULL)
 		return "not show, publish, claim, settle, anew or wait";
-	if (!v->owner && owner != NULL)
+	if (!v->owner && wish.owner != NULL)
 		return "takes no --owner";
-	if (v->owner && owner == NULL)
+	if (v->owner && wish.owner == NULL)
 		return "needs --owner NAME";
-	if (owner != NULL && !head_owner_valid(owner))
+	if (wish.owner != NULL && !head_owner_valid(wish.owner))
 		return "--owner is 1 to 64 letters, digits and . _ -";
-	if (!v->from && from != NULL)
+	if (!v->from && wish.from != NULL)
 		return "takes no --from";
-	if (!v->field && field != NULL)
+	if (!v->field && opt.field != NULL)
 		return "takes no --field";
-	if (!v->field && dry)
+	if (!v->field && opt.dry)
 		return "takes no --dry-run";
-	if (!v->yes && yes)
+	if (!v->yes && opt.yes)
 		return "takes no --yes";
-	if (v->newer != (newer_epoch >= 0))
+	if (!v->publish && (kinds > 0 || opt.object != NULL))
+		return "takes none of publish's options";
+	if (kinds > 1)
+		return "--change, --confirm, --suspect and --clear exclude each other";
+	if ((operand != NULL) != (opt.suspect != 0))
+		return operand != NULL ? "takes no operand" : "--suspect N needs a reason";
+	if ((wish.confirmed_at != 0) != (opt.object != NULL))
+		return "--confirm TIME and --object HASH go together";
+	if (opt.object != NULL && !hash_valid(opt.object))
+		return "--object is a content_hash";
+	if (opt.every_ms != 0 && (!v->every || (v->publish && wish.confirmed_at == 0)))
+		return "takes no --every";
+	if (v->newer != (opt.newer_epoch >= 0))
 		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
-	if ((field != NULL) + as_json + shell_asked(&shell) > 1)
+	if ((opt.field != NULL) + opt.json + shell_asked(&opt.shell) > 1)
 		return "--field, --json or --shell, not both";
-	if (shell_asked(&shell) && !v->field)
+	if (shell_asked(&opt.shell) && !v->field)
 		return "--shell is for show";
-	for (size_t i = 0; i < FIELDS && !known; i++)
-		known = strcmp(field, fields[i]) == 0;
-	if (!known)
+	if (opt.field != NULL && headfield_find(opt.field) < 0)
 		return "--field names no field of the record";
-	if (v->input && isatty(STDIN_FILENO))
+	if (v->move != NULL && reads_input(v) && isatty(STDIN_FILENO))
 		return "reads JSON lines from standard input, which is a terminal";
-	if (v->yes && !yes && (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)))
+	if (v->yes && !opt.yes && (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)))
 		return "needs --yes, for nobody can be asked here";
 	return NULL;
 }
@@ -446,7 +451,7 @@ static int run(const struct verb *v)
 {
 	struct link l = { NULL, NULL };
 	struct headreg next = { .exists = false };
-	int rc = v->input ? read_snapshot(&next.head) : EX_OK;
+	int rc = v->move != NULL && reads_input(v) ? read_input() : EX_OK;
 
 	if (v->newer)
 		return wait_for_newer();
@@ -454,59 +459,42 @@ static int run(const struct verb *v)
 		msg_err(HEADREG_PATH, "left as it is");
 		return EX_NOPERM;
 	}
+	if (wish.confirmed_at != 0 && confirmed_lately())
+		return EX_OK;
 	if (rc == EX_OK)
-		rc = dropbox_begin(&l.dropbox, &l.http, timeout_ms);
+		rc = dropbox_begin(&l.dropbox, &l.http, opt.timeout_ms);
+	if (rc == EX_OK && opt.change)
+		rc = find_object(&l);
 	if (rc == EX_OK)
-		rc = v->want != NULL ? change(&l, v->name, v->want, &next) : show(&l);
+		rc = v->move != NULL ? change(&l, v->name, meant(v), &next) : show(&l);
 	dropbox_end(l.dropbox, l.http);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	enum { OWNER = 256, SHELL, FROM, NEWER, EVERY, JSON, TIMEOUT };
-	static const struct option options[] = {
-		{ "dry-run", no_argument, NULL, 'n' }, { "field", required_argument, NULL, 'f' }, { "owner", required_argument, NULL, OWNER },
-		{ "from", required_argument, NULL, FROM }, { "yes", no_argument, NULL, 'y' },
-		{ "newer", required_argument, NULL, NEWER }, { "every", required_argument, NULL, EVERY },
-		{ "shell", optional_argument, NULL, SHELL },
-		{ "json", no_argument, NULL, JSON }, { "timeout", required_argument, NULL, TIMEOUT },
-		{ "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
-	};
-	const struct verb *verb;
-	const char *why = NULL;
-	int opt;
+	const struct verb *verb = NULL;
+	const char *why;
+	int rc;
 
 	msg_init(argv[0]);
-	shell.names = fields;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":nf:yvhV", options, NULL)) != -1) {
-		switch (opt) {
-		case 'f': field = optarg; break;
-		case 'n': dry = true; break;
-		case 'y': yes = true; break;
-		case OWNER: owner = optarg; break;
-		case FROM: from = optarg; break;
-		case NEWER: why = read_place(optarg); break;
-		case EVERY: why = num_duration(optarg, &every_ms); break;
-		case SHELL: why = shell_ask(&shell, optarg); break;
-		case JSON: as_json = true; break;
-		case TIMEOUT: why = num_duration(optarg, &timeout_ms); break;
-		case 'v': msg_verbose = true; break;
-		case 'h': return cli_help(help);
-		case 'V': return cli_version();
-		default: return cli_bad_option(opt, argv);
-		}
-		if (why != NULL)
-			return cli_usage("%s: %s", optarg != NULL ? optarg : "", why);
-	}
-	if (argc - optind != 1)
+	opt.shell.names = headfield_names();
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	argc -= optind;
+	argv += optind;
+	if (argc < 1 || argc > (opt.suspect != 0 ? 2 : 1))
 		return cli_usage("one of show, publish, claim, settle, anew and wait is needed");
-	verb = find_verb(argv[optind]);
-	why = command_line_fault(verb);
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs && verb == NULL; i++)
+		if (strcmp(argv[0], verbs[i].name) == 0)
+			verb = &verbs[i];
+	why = command_line_fault(verb, argv[1]);
 	if (why != NULL)
-		return cli_usage("%s: %s", argv[optind], why);
+		return cli_usage("%s: %s", argv[0], why);
+	wish.suspect_n = (int64_t)opt.suspect;
+	wish.suspect_why = argv[1] != NULL ? argv[1] : "";
+	snprintf(wish.state.object, sizeof wish.state.object, "%s", opt.object != NULL ? opt.object : "");
 	stop_init();
-	return shell_end(&shell, cli_close(run(verb)));
+	return shell_end(&opt.shell, cli_close(run(verb)));
 }

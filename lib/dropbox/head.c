@@ -105,7 +105,7 @@ static void take_not_judged(const json *list, char out[HEAD_TEXT])
 	json_free(few);
 }
 
-static bool read_snapshot(const json *j, struct head *out, char why[HEAD_WHY])
+bool head_snapshot_read(const json *j, struct head *out, char why[HEAD_WHY])
 {
 	const char *at = json_str(j, "snapshot_at"), *fault;
 
@@ -140,17 +140,106 @@ static bool read_snapshot(const json *j, struct head *out, char why[HEAD_WHY])
 	return true;
 }
 
+bool head_digest_valid(const char *s)
+{
+	return hex(s, HEAD_DIGEST - 1, HEAD_DIGEST - 1);
+}
+
+/* A member that may be absent or null: false only when it is there and no time. */
+static bool optional_time(const json *j, const char *name, int64_t *out)
+{
+	const char *text = json_str(j, name);
+
+	*out = 0;
+	return json_get(j, name) == NULL || json_is_null(json_get(j, name)) || (text != NULL && clock_parse(text, out) == NULL);
+}
+
+/* Which state of the chain the snapshot is. */
+static bool read_state(const json *j, struct head *out, char why[HEAD_WHY])
+{
+	const json *object = json_get(j, "object");
+
+	if (!optional(j, "n", HEAD_MOST, &out->n))
+		return no(why, "n", "not a number");
+	if (out->n == 0)
+		return true;
+	take(j, "digest", out->digest, sizeof out->digest);
+	take(object, "path", out->object_path, sizeof out->object_path);
+	take(object, "content_hash", out->object, sizeof out->object);
+	if (!head_digest_valid(out->digest))
+		return no(why, "digest", "absent or not a digest");
+	if (dropbox_path_fault(out->object_path, false) != NULL || !hash_valid(out->object))
+		return no(why, "object", "absent or not a path and a hash");
+	return true;
+}
+
 static bool read_head(const json *j, struct head *out, char why[HEAD_WHY])
 {
 	static const char *const names[] = { "path", "rev", "size", "content_hash", "snapshot_at", "page_size", "page_count",
-					     "verified", "not_judged", NULL };
+					     "verified", "not_judged", "n", "digest", "object", NULL };
 
-	return json_is_null(j) || (read_snapshot(j, out, why) && keep_others(j, names, out->head_more, why));
+	return json_is_null(j) || (head_snapshot_read(j, out, why) && read_state(j, out, why) &&
+				   keep_others(j, names, out->head_more, why));
+}
+
+static bool read_change(const json *j, struct head_change *out, char why[HEAD_WHY])
+{
+	static const char *const names[] = { "n", "path", "rev", "size", "content_hash", "snapshot_at", "page_count", "digest",
+					     NULL };
+
+	if (j == NULL || json_is_null(j))
+		return true;
+	take(j, "path", out->path, sizeof out->path);
+	take(j, "rev", out->rev, sizeof out->rev);
+	take(j, "content_hash", out->content_hash, sizeof out->content_hash);
+	take(j, "digest", out->digest, sizeof out->digest);
+	if (!json_int(j, "n", 1, HEAD_MOST, &out->n) || !json_int(j, "size", 0, INT64_MAX, &out->size) ||
+	    !json_int(j, "page_count", 1, PAGES_MOST, &out->page_count))
+		return no(why, "change", "without its numbers");
+	if (dropbox_path_fault(out->path, false) != NULL || !hex(out->rev, 9, HEAD_REV - 1) || !hash_valid(out->content_hash))
+		return no(why, "change", "without its object");
+	if (!head_digest_valid(out->digest))
+		return no(why, "change", "without a digest");
+	if (!optional_time(j, "snapshot_at", &out->snapshot_at) || out->snapshot_at == 0)
+		return no(why, "change", "without a time");
+	return keep_others(j, names, out->more, why);
+}
+
+/* Text that is printed on a line of its own: what controls a terminal or ends the line is a blank. */
+static void on_one_line(char *s)
+{
+	unsigned char *p = (unsigned char *)s;
+
+	for (; *p != '\0'; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = ' ';
+	}
+}
+
+/* What stands beside head. */
+static bool read_minutes(const json *j, struct head *out, char why[HEAD_WHY])
+{
+	const json *suspect = json_get(j, "suspect");
+
+	if (!read_change(json_get(j, "change"), &out->change, why))
+		return false;
+	if (!optional_time(j, "confirmed_at", &out->confirmed_at))
+		return no(why, "confirmed_at", "not a time");
+	if (suspect == NULL || json_is_null(suspect))
+		return true;
+	if (!json_int(suspect, "n", 1, HEAD_MOST, &out->suspect_n))
+		return no(why, "suspect", "without a number");
+	take(suspect, "why", out->suspect_why, sizeof out->suspect_why);
+	on_one_line(out->suspect_why);
+	return true;
 }
 
 bool head_parse(const char *text, size_t len, struct head *out, char why[HEAD_WHY])
 {
-	static const char *const names[] = { "schema", "epoch", "owner", "seq", "nonce", "head", NULL };
+	static const char *const names[] = { "schema", "epoch", "owner", "seq", "nonce", "head", "change", "confirmed_at",
+					     "suspect", NULL };
 	json *j = json_parse(text, len);
 	int64_t schema;
 	bool good = false;
@@ -176,15 +265,80 @@ bool head_parse(const char *text, size_t len, struct head *out, char why[HEAD_WH
 		else if (json_get(j, "head") == NULL)
 			no(why, "head", "absent");
 		else
-			good = read_head(json_get(j, "head"), out, why) && keep_others(j, names, out->more, why);
+			good = read_head(json_get(j, "head"), out, why) && read_minutes(j, out, why) &&
+			       keep_others(j, names, out->more, why);
 	}
 	json_free(j);
 	return good;
 }
 
+/* ---- writing ---- */
+
+static json *snapshot_json(const struct head *h)
+{
+	json *j = json_object(), *object;
+	char time[CLOCK_TEXT];
+
+	json_put_str(j, "path", h->path);
+	json_put_str(j, "rev", h->rev);
+	json_put_int(j, "size", h->size);
+	json_put_str(j, "content_hash", h->content_hash);
+	json_put_str(j, "snapshot_at", clock_text(time, h->snapshot_at));
+	json_put_int(j, "page_size", h->page_size);
+	json_put_int(j, "page_count", h->page_count);
+	json_put_str(j, "verified", h->verified);
+	if (h->not_judged[0] != '\0')
+		json_put(j, "not_judged", json_parse(h->not_judged, strlen(h->not_judged)));
+	if (h->n > 0) {
+		object = json_object();
+		json_put_str(object, "path", h->object_path);
+		json_put_str(object, "content_hash", h->object);
+		json_put_int(j, "n", h->n);
+		json_put_str(j, "digest", h->digest);
+		json_put(j, "object", object);
+	}
+	put_others(j, h->head_more);
+	return j;
+}
+
+static json *change_json(const struct head_change *c)
+{
+	json *j = json_object();
+	char time[CLOCK_TEXT];
+
+	json_put_int(j, "n", c->n);
+	json_put_str(j, "path", c->path);
+	json_put_str(j, "rev", c->rev);
+	json_put_int(j, "size", c->size);
+	json_put_str(j, "content_hash", c->content_hash);
+	json_put_str(j, "snapshot_at", clock_text(time, c->snapshot_at));
+	json_put_int(j, "page_count", c->page_count);
+	json_put_str(j, "digest", c->digest);
+	put_others(j, c->more);
+	return j;
+}
+
+static json *suspect_json(const struct head *h)
+{
+	json *j = json_object();
+
+	json_put_int(j, "n", h->suspect_n);
+	json_put_str(j, "why", h->suspect_why);
+	return j;
+}
+
+/* child, or null where there is none and a chain is: without a chain the record is that of the programs before it */
+static void put_or_null(json *j, const char *name, json *child, bool chain)
+{
+	if (child != NULL)
+		json_put(j, name, child);
+	else if (chain)
+		json_put_null(j, name);
+}
+
 json *head_json(const struct head *h)
 {
-	json *j = json_object(), *head;
+	json *j = json_object();
 	char time[CLOCK_TEXT];
 
 	json_put_int(j, "schema", HEAD_SCHEMA);
@@ -193,110 +347,39 @@ json *head_json(const struct head *h)
 	json_put_int(j, "seq", h->seq);
 	json_put_str(j, "nonce", h->nonce);
 	put_others(j, h->more);
-	if (h->path[0] == '\0') {
+	if (h->path[0] != '\0')
+		json_put(j, "head", snapshot_json(h));
+	else
 		json_put_null(j, "head");
-		return j;
-	}
-	head = json_object();
-	json_put_str(head, "path", h->path);
-	json_put_str(head, "rev", h->rev);
-	json_put_int(head, "size", h->size);
-	json_put_str(head, "content_hash", h->content_hash);
-	json_put_str(head, "snapshot_at", clock_text(time, h->snapshot_at));
-	json_put_int(head, "page_size", h->page_size);
-	json_put_int(head, "page_count", h->page_count);
-	json_put_str(head, "verified", h->verified);
-	if (h->not_judged[0] != '\0')
-		json_put(head, "not_judged", json_parse(h->not_judged, strlen(h->not_judged)));
-	put_others(head, h->head_more);
-	json_put(j, "head", head);
+	put_or_null(j, "change", h->change.n > 0 ? change_json(&h->change) : NULL, h->n > 0);
+	if (h->confirmed_at != 0)
+		json_put_str(j, "confirmed_at", clock_text(time, h->confirmed_at));
+	else if (h->n > 0)
+		json_put_null(j, "confirmed_at");
+	put_or_null(j, "suspect", h->suspect_n > 0 ? suspect_json(h) : NULL, h->n > 0);
 	return j;
 }
 
-/* What two lines say about the same thing must agree: else what was uploaded is not what was looked at. */
-static bool agrees(const json *all, const json *line, const char *name)
-{
-	/* `all` holds no null; in a line null means that this tool did not look */
-	const json *a = json_get(all, name), *b = json_get(line, name);
-	char *x = a != NULL ? json_value_text(a) : NULL, *y = b != NULL ? json_value_text(b) : NULL;
-	bool same = a == NULL || b == NULL || json_is_null(b) || (x != NULL && y != NULL && strcmp(x, y) == 0);
+/* ---- what it says ---- */
 
-	free(x);
-	free(y);
-	return same;
+struct head_newest head_newest(const struct head *h)
+{
+	const struct head_change *c = &h->change;
+
+	if (h->n == 0)
+		return (struct head_newest){ 0, 0, "", "", "" };
+	if (c->n > h->n)
+		return (struct head_newest){ c->n, c->snapshot_at, c->digest, c->path, c->content_hash };
+	return (struct head_newest){ h->n, h->snapshot_at, h->digest, h->object_path, h->object };
 }
 
-/* Of a file that db-verify could not fault it may have left something out, which goes on record. */
-static bool merge_verification(json *all, const json *line, char why[HEAD_WHY])
+int head_order(const struct head *a, const struct head *b)
 {
-	const char *state = json_str(line, "state"), *level = json_str(line, "level");
-	const json *list = json_get(line, "not_judged");
-	bool left_out = json_is_array(list) && json_first(list) != NULL;
+	int64_t an = head_newest(a).n, bn = head_newest(b).n;
 
-	if (state == NULL || (strcmp(state, "ok") != 0 && !(strcmp(state, "warning") == 0 && left_out))) {
-		snprintf(why, HEAD_WHY, "db-verify says %.20s: not to be published", state != NULL ? state : "nothing");
-		return false;
-	}
-	json_remove(all, "verified");
-	json_put_str(all, "verified", level != NULL ? level : "none");
-	json_remove(all, "not_judged");
-	if (left_out)
-		json_put(all, "not_judged", json_copy(list));
-	return true;
-}
-
-static bool merge(json *all, const json *line, char why[HEAD_WHY])
-{
-	static const char *const facts[] = { "size", "content_hash", "page_size", "page_count" };
-	/* the rest of a line (object, text, at ...) is about other things */
-	static const char *const members[] = { "path", "rev", "size", "content_hash", "snapshot_at",
-					       "client_modified", "page_size", "page_count" };
-	const char *check = json_str(line, "check");
-
-	if (check != NULL && strcmp(check, "db-verify") == 0 && !merge_verification(all, line, why))
-		return false;
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
-		if (!agrees(all, line, facts[i])) {
-			snprintf(why, HEAD_WHY, "two lines disagree about %s", facts[i]);
-			return false;
-		}
-	}
-	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-		const json *value = json_get(line, members[i]);
-
-		/* a path in Dropbox comes with a revision, another is a local file's */
-		if (value == NULL || json_is_null(value) ||
-		    (strcmp(members[i], "path") == 0 && json_get(line, "rev") == NULL))
-			continue;
-		json_remove(all, members[i]);
-		json_put(all, members[i], json_copy(value));
-	}
-	return true;
-}
-
-bool head_read_lines(const char *text, size_t len, struct head *out, char why[HEAD_WHY])
-{
-	const char *p = text, *end = text + len;
-	json *all = json_object();
-	bool good = true;
-
-	for (int number = 1; p < end && good; number++) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		size_t n = (size_t)((nl != NULL ? nl : end) - p), blank = 0;
-		json *line = json_parse(p, n);
-
-		while (blank < n && strchr(" \t\r", p[blank]) != NULL)
-			blank++;
-		if (json_is_object(line)) {
-			good = merge(all, line, why);
-		} else if (blank < n) {
-			snprintf(why, HEAD_WHY, "line %d is not a JSON object", number);
-			good = false;
-		}
-		json_free(line);
-		p += n + (nl != NULL);
-	}
-	good = good && read_snapshot(all, out, why);
-	json_free(all);
-	return good;
+	if (a->epoch != b->epoch)
+		return a->epoch < b->epoch ? -1 : 1;
+	if (a->seq != b->seq)
+		return a->seq < b->seq ? -1 : 1;
+	return an == 0 || bn == 0 || an == bn ? 0 : an < bn ? -1 : 1;
 }

@@ -10,7 +10,7 @@
 struct reading {
 	struct buf text;
 	char rev[HEAD_REV];
-	int64_t size;
+	int64_t size, server_modified;
 	char hash[HASH_TEXT];
 };
 
@@ -23,6 +23,7 @@ static int begin(void *ctx, const struct dropbox_meta *m)
 	snprintf(r->rev, sizeof r->rev, "%s", m->rev);
 	snprintf(r->hash, sizeof r->hash, "%s", m->content_hash);
 	r->size = m->size;
+	r->server_modified = m->server_modified;
 	if (m->size <= (int64_t)RECORD_MAX)
 		return EX_OK;
 	msg_err(HEADREG_PATH, "too large for a head record (%lld bytes)", (long long)m->size);
@@ -81,6 +82,7 @@ static int understand(const struct reading *r, struct headreg *out)
 		msg_hint("it is left as it is; when it is certain who serves: mirror-head anew --owner NAME");
 	}
 	memcpy(out->rev, r->rev, sizeof out->rev);
+	out->server_modified = r->server_modified;
 	out->exists = true;
 	return out->head.epoch > 0 ? EX_OK : EX_DATAERR;
 }

@@ -15,6 +15,7 @@ struct headreg {
 	bool exists;
 	struct head head;
 	char rev[HEAD_REV];	/* of the record itself: what the swap compares */
+	int64_t server_modified;	/* by Dropbox's clock; 0 where this was not told */
 };
 
 /*

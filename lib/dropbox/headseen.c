@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/dropbox/headmove.h"
 #include "lib/dropbox/headseen.h"
 #include "lib/file.h"
 #include "lib/msg.h"
@@ -78,13 +79,6 @@ out:
 	return rc;
 }
 
-static int order(const struct head *a, const struct head *b)
-{
-	if (a->epoch != b->epoch)
-		return a->epoch < b->epoch ? -1 : 1;
-	return a->seq == b->seq ? 0 : a->seq < b->seq ? -1 : 1;
-}
-
 static int write_memory(const struct headreg *r)
 {
 	char *path = memory_path(), *text = NULL;
@@ -123,12 +117,17 @@ static int lock_directory(void)
 int headseen_store(const struct headreg *r)
 {
 	int lock = lock_directory(), rc = EX_OK;
-	struct headreg seen;
+	struct headreg seen, keep = *r;
+	int order;
 
 	rc = headseen_load(&seen);
-	if (rc == EX_OK && (!seen.exists || order(&seen.head, &r->head) < 0 ||
-			    (order(&seen.head, &r->head) == 0 && strcmp(seen.rev, r->rev) != 0)))
-		rc = write_memory(r);
+	if (rc == EX_OK) {
+		order = head_order(&seen.head, &r->head);
+		/* the chain is remembered until its owner writes it again */
+		head_regain(&keep.head, &seen.head);
+		if (!seen.exists || order < 0 || (order == 0 && strcmp(seen.rev, r->rev) != 0))
+			rc = write_memory(&keep);
+	}
 	if (lock >= 0)
 		close(lock);
 	return rc;
@@ -151,26 +150,43 @@ static bool same_publication(const struct head *a, const struct head *b)
 	       strcmp(a->verified, b->verified) == 0;
 }
 
+/* What one does not say, it does not deny. */
+static bool same_state(const struct head *a, const struct head *b)
+{
+	return a->n == 0 || b->n == 0 ||
+	       (strcmp(a->object, b->object) == 0 && strcmp(head_newest(a).object, head_newest(b).object) == 0);
+}
+
+/* `3.17 of pi2`, and the state where the two have one */
+static const char *number(char buf[HEADSEEN_WHY / 3], const struct head *h, const struct head *other)
+{
+	int64_t n = head_newest(other).n > 0 ? head_newest(h).n : 0;
+
+	if (n > 0)
+		snprintf(buf, HEADSEEN_WHY / 3, "%lld.%lld.%lld of %s", (long long)h->epoch, (long long)h->seq, (long long)n, h->owner);
+	else
+		snprintf(buf, HEADSEEN_WHY / 3, "%lld.%lld of %s", (long long)h->epoch, (long long)h->seq, h->owner);
+	return buf;
+}
+
 bool headseen_believes(const struct headreg *seen, const struct headreg *now, char why[HEADSEEN_WHY])
 {
 	const struct head *was = &seen->head, *is = &now->head;
+	char of_was[HEADSEEN_WHY / 3], of_is[HEADSEEN_WHY / 3];
+	int order = head_order(is, was);
 
 	if (!seen->exists)
 		return true;
+	number(of_was, was, is);
+	number(of_is, is, was);
 	if (!now->exists)
-		snprintf(why, HEADSEEN_WHY, "it is gone, and number %lld.%lld of %s was seen before", (long long)was->epoch,
-			 (long long)was->seq, was->owner);
-	else if (order(is, was) < 0)
-		snprintf(why, HEADSEEN_WHY, "it is number %lld.%lld of %s, and %lld.%lld of %s was seen before",
-			 (long long)is->epoch, (long long)is->seq, is->owner, (long long)was->epoch,
-			 (long long)was->seq, was->owner);
-	else if (order(is, was) == 0 && strcmp(is->nonce, was->nonce) == 0 && strcmp(now->rev, seen->rev) != 0)
-		snprintf(why, HEADSEEN_WHY, "number %lld.%lld of %s was put back: what was written after it is not known",
-			 (long long)is->epoch, (long long)is->seq, is->owner);
-	else if (order(is, was) == 0 && !same_publication(is, was))
-		snprintf(why, HEADSEEN_WHY, "number %lld.%lld of %s is another than the %lld.%lld of %s that was seen before",
-			 (long long)is->epoch, (long long)is->seq, is->owner, (long long)was->epoch,
-			 (long long)was->seq, was->owner);
+		snprintf(why, HEADSEEN_WHY, "it is gone, and number %s was seen before", of_was);
+	else if (order < 0)
+		snprintf(why, HEADSEEN_WHY, "it is number %s, and %s was seen before", of_is, of_was);
+	else if (order == 0 && strcmp(is->nonce, was->nonce) == 0 && strcmp(now->rev, seen->rev) != 0)
+		snprintf(why, HEADSEEN_WHY, "number %s was put back: what was written after it is not known", of_is);
+	else if (order == 0 && (!same_publication(is, was) || !same_state(is, was)))
+		snprintf(why, HEADSEEN_WHY, "number %s is another than the %s that was seen before", of_is, of_was);
 	else
 		return true;
 	return false;

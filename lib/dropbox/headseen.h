@@ -12,7 +12,7 @@
 
 #include "lib/dropbox/headreg.h"
 
-#define HEADSEEN_WHY 320
+#define HEADSEEN_WHY 480
 
 /*
  * The record as it was seen last; exists is false when none was. EX_OK; EX_DATAERR, EX_IOERR, EX_NOPERM (reported) when

@@ -1,7 +1,7 @@
 /* The head record and the lines that publish reads: what is taken is written and read again the same. */
 #include "lib/std.h"
 
-#include "lib/dropbox/head.h"
+#include "lib/dropbox/headlines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -30,13 +30,15 @@ static void round_trip(const struct head *h)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const char *text = (const char *)data;
+	struct head_state state;
 	struct head h;
 	char why[HEAD_WHY];
 
 	if (head_parse(text, len, &h, why))
 		round_trip(&h);
 	h = (struct head){ .epoch = 1, .owner = "a", .seq = 1, .nonce = "0" };
-	if (head_read_lines(text, len, &h, why))
+	if (head_read_lines(text, len, &h, &state, why))
 		round_trip(&h);
+	head_read_state(text, len, &state, why);
 	return 0;
 }

@@ -1,6 +1,6 @@
 #include "lib/std.h"
 
-#include "lib/dropbox/head.h"
+#include "lib/dropbox/headlines.h"
 
 #include "tests/unit/check.h"
 
@@ -10,6 +10,17 @@
 #define RECORD(schema, epoch, owner, seq, nonce, head) \
 	"{\"schema\":" schema ",\"epoch\":" epoch ",\"owner\":" owner ",\"seq\":" seq ",\"nonce\":" nonce \
 	",\"head\":" head "}"
+
+#define DIGEST "0123456789abcdef0123456789abcdef"
+#define CHANGES "/changes/20261124/000000007-20261124T020500Z.wal.zst"
+/* a record with a chain: what head has, and what stands beside it */
+#define CHAIN(state, beside) "{\"schema\":1,\"epoch\":3,\"owner\":\"a\",\"seq\":17,\"nonce\":\"00ff\",\"head\":{" \
+	"\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":4096,\"content_hash\":\"" HASH "\"," \
+	"\"snapshot_at\":\"2026-11-24T02:05:00Z\"" state "}" beside "}"
+#define STATE ",\"n\":7,\"digest\":\"" DIGEST "\",\"object\":{\"path\":\"" CHANGES "\",\"content_hash\":\"" HASH "\"}"
+#define CHANGE_REST ",\"path\":\"" CHANGES "\",\"rev\":\"196576c68d7\",\"size\":5,\"content_hash\":\"" HASH "\"," \
+	"\"snapshot_at\":\"2026-11-24T02:06:00Z\",\"page_count\":2,\"digest\":\"" DIGEST "\"}"
+#define CHANGE(n) ",\"change\":{\"n\":" n CHANGE_REST
 
 /* why: part of the reason, NULL when the record is good */
 static const struct { const char *what, *text, *why; } records[] = {
@@ -41,6 +52,23 @@ static const struct { const char *what, *text, *why; } records[] = {
 	{ "head absent", "{\"schema\":1,\"epoch\":1,\"owner\":\"a\",\"seq\":1,\"nonce\":\"0\"}", "head is absent" },
 	{ "head a string", RECORD("1", "1", "\"a\"", "1", "\"0\"", "\"x\""), "path is" },
 	{ "head empty", RECORD("1", "1", "\"a\"", "1", "\"0\"", "{}"), "path is" },
+	{ "a chain", CHAIN(STATE, CHANGE("8")), NULL },
+	{ "all nulls", CHAIN(STATE, ",\"change\":null,\"confirmed_at\":null,\"suspect\":null"), NULL },
+	{ "confirmed and suspect", CHAIN(STATE, CHANGE("8") ",\"confirmed_at\":\"2026-11-24T02:07:00Z\","
+					 "\"suspect\":{\"n\":7,\"why\":\"a b\\nc\"}"), NULL },
+	{ "more in change", CHAIN(STATE, ",\"change\":{\"x\":[1],\"n\":8" CHANGE_REST), NULL },
+	{ "a change whose head is of no state", CHAIN("", CHANGE("8")), NULL },
+	{ "n as text", CHAIN(",\"n\":\"7\"", ""), "n is not a number" },
+	{ "n without a digest", CHAIN(",\"n\":7", ""), "digest is absent" },
+	{ "n without an object", CHAIN(",\"n\":7,\"digest\":\"" DIGEST "\"", ""), "object is absent" },
+	{ "an object without a hash", CHAIN(",\"n\":7,\"digest\":\"" DIGEST "\",\"object\":{\"path\":\"/a\"}", ""),
+	  "object is absent" },
+	{ "a change that is a number", CHAIN(STATE, ",\"change\":8"), "change is without its numbers" },
+	{ "change 0", CHAIN(STATE, CHANGE("0")), "change is without its numbers" },
+	{ "an empty change", CHAIN(STATE, ",\"change\":{}"), "change is without" },
+	{ "confirmed today", CHAIN(STATE, ",\"confirmed_at\":\"today\""), "confirmed_at is not a time" },
+	{ "confirmed by a number", CHAIN(STATE, ",\"confirmed_at\":1"), "confirmed_at is not a time" },
+	{ "a suspicion without a number", CHAIN(STATE, ",\"suspect\":{\"why\":\"x\"}"), "suspect is without a number" },
 };
 
 #define PUT "{\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":4096,\"content_hash\":\"" HASH "\"," \
@@ -49,6 +77,12 @@ static const struct { const char *what, *text, *why; } records[] = {
 	     HASH "\",\"page_size\":4096,\"page_count\":1}\n"
 #define VERIFY(state, level) "{\"check\":\"db-verify\",\"object\":\"/var/x.db\",\"state\":\"" state "\",\"level\":\"" \
 	       level "\",\"size\":4096,\"content_hash\":null}\n"
+
+#define OTHER "00b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+/* db-changes: the size is that of its object */
+#define LOOK(base, whole) "{\"schema\":1,\"n\":7,\"epoch\":3,\"node\":\"a\",\"snapshot_at\":\"2026-11-24T02:06:00Z\"," \
+	"\"page_size\":4096,\"page_count\":1,\"pages\":1,\"digest\":\"" DIGEST "\",\"parent\":\"" HASH "\",\"content_hash\":" whole \
+	",\"base\":" base ",\"path\":\"" CHANGES "\",\"size\":77,\"object\":\"" HASH "\"}\n"
 
 #define OBJECT(n) "{\"object\":\"index i" n "\",\"why\":\"lower() is the application's\"}"
 #define DOUBT(state) "{\"check\":\"db-verify\",\"state\":\"" state "\",\"level\":\"full\",\"not_judged\":[" OBJECT("1") "," \
@@ -80,6 +114,12 @@ static const struct { const char *what, *text, *why, *verified, *path; int64_t a
 	  "snapshot_at is", NULL, NULL, 0 },
 	{ "no hash", "{\"path\":\"/a\",\"rev\":\"123456789\",\"size\":1}", "content_hash is", NULL, NULL, 0 },
 	{ "a negative size", "{\"path\":\"/a\",\"rev\":\"123456789\",\"size\":-1}", "size is", NULL, NULL, 0 },
+	{ "a state written whole", LOOK("true", "\"" HASH "\"") VERIFY("ok", "full") PUT, NULL, "full", "/database.db", 1795485960 },
+	{ "after the upload", PUT LOOK("false", "\"" HASH "\""), NULL, "none", "/database.db", 1795485960 },
+	{ "a state that was not written whole", LOOK("false", "null") PUT, "not written whole", NULL, NULL, 0 },
+	{ "another content than the state's", PUT LOOK("false", "\"" OTHER "\""), "disagree about content_hash", NULL, NULL, 0 },
+	{ "two states", LOOK("true", "\"" HASH "\"") LOOK("true", "\"" HASH "\"") PUT, "two lines describe", NULL, NULL, 0 },
+	{ "a state without a digest", "{\"n\":7,\"object\":\"" HASH "\"}\n" PUT, "describes no state", NULL, NULL, 0 },
 	{ "a page size of text", PUT "{\"page_size\":\"4096\"}", "page_size is", NULL, NULL, 0 },
 };
 
@@ -120,10 +160,11 @@ static void check_inputs(void)
 
 	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
 		struct head h = { .epoch = 0 };
+		struct head_state state;
 		bool good;
 
 		snprintf(why, sizeof why, "taken");
-		good = head_read_lines(inputs[i].text, strlen(inputs[i].text), &h, why);
+		good = head_read_lines(inputs[i].text, strlen(inputs[i].text), &h, &state, why);
 		check(good == (inputs[i].why == NULL), "input, %s: %s", inputs[i].what, why);
 		check(good || strstr(why, inputs[i].why) != NULL, "input, %s: %s", inputs[i].what, why);
 		if (good)
@@ -136,9 +177,7 @@ static void check_inputs(void)
 /* What another program wrote into the record is there when we write it again. */
 static void check_others_members(void)
 {
-	static const char text[] = "{\"schema\":1,\"epoch\":2,\"owner\":\"a\",\"seq\":1,\"nonce\":\"0\",\"suspect\":{\"x\":[1]},"
-		"\"head\":{\"path\":\"/database.db\",\"rev\":\"196576c68d6\",\"size\":1,\"content_hash\":\"" HASH "\","
-		"\"snapshot_at\":\"2026-11-24T02:05:00Z\",\"n\":7,\"digest\":\"ab\"},\"change\":null}";
+	static const char text[] = CHAIN(STATE ",\"a\":{\"x\":[1]}", ",\"change\":{\"y\":[2],\"n\":8" CHANGE_REST ",\"z\":null");
 	struct head h;
 	char why[HEAD_WHY], *out;
 	json *j;
@@ -146,19 +185,44 @@ static void check_others_members(void)
 	check(head_parse(text, strlen(text), &h, why), "%s", why);
 	j = head_json(&h);
 	out = json_text(j);
-	check(strstr(out, "\"suspect\":{\"x\":[1]}") && strstr(out, "\"change\":null") && strstr(out, "\"n\":7") &&
-	      strstr(out, "\"digest\":\"ab\""), "%s", out);
+	check(strstr(out, "\"a\":{\"x\":[1]}") && strstr(out, "\"y\":[2]") && strstr(out, "\"z\":null"), "%s", out);
 	free(out);
 	json_free(j);
+}
+
+/* The newest state, and which of two records is the newer. */
+static void check_newest(void)
+{
+	static const struct { const char *text; int64_t n; } rows[] = {
+		{ CHAIN(STATE, ""), 7 },
+		{ CHAIN(STATE, CHANGE("8")), 8 },
+		{ CHAIN(STATE, CHANGE("6")), 7 },
+		{ CHAIN("", CHANGE("8")), 0 },
+		{ RECORD("1", "1", "\"a\"", "1", "\"0\"", "null"), 0 },
+	};
+	struct head h, none = { .epoch = 3, .seq = 17 }, eight = none;
+	char why[HEAD_WHY];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		check(head_parse(rows[i].text, strlen(rows[i].text), &h, why), "%s", why);
+		check(head_newest(&h).n == rows[i].n, "newest, row %zu: %lld", i, (long long)head_newest(&h).n);
+	}
+	check(head_parse(CHAIN(STATE, CHANGE("8")), strlen(CHAIN(STATE, CHANGE("8"))), &eight, why), "%s", why);
+	check(head_parse(CHAIN(STATE, ""), strlen(CHAIN(STATE, "")), &h, why), "%s", why);
+	check(head_order(&h, &eight) == -1 && head_order(&eight, &h) == 1 && head_order(&h, &h) == 0, "order by n");
+	check(head_order(&none, &eight) == 0 && head_order(&eight, &none) == 0, "who says no n denies none");
+	none.seq = 18;
+	check(head_order(&none, &eight) == 1, "seq counts before n");
 }
 
 static void check_not_judged(void)
 {
 	struct head h = { .epoch = 0 };
+	struct head_state state;
 	char why[HEAD_WHY], *out;
 	json *j;
 
-	check(head_read_lines(PUT DOUBT("warning"), strlen(PUT DOUBT("warning")), &h, why), "%s", why);
+	check(head_read_lines(PUT DOUBT("warning"), strlen(PUT DOUBT("warning")), &h, &state, why), "%s", why);
 	check(strstr(h.not_judged, OBJECT("5")) && !strstr(h.not_judged, OBJECT("6")), "a short list: %s", h.not_judged);
 	j = head_json(&h);
 	out = json_text(j);
@@ -170,6 +234,7 @@ static void check_not_judged(void)
 int main(void)
 {
 	check_others_members();
+	check_newest();
 	check_not_judged();
 	check_records();
 	check_inputs();
