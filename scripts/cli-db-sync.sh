@@ -114,7 +114,7 @@ backup() {
 
 	step put
 	if [ -z "$name" ]; then
-		put_backup "$snapshot" database "$snapshot_at" || exit
+		as_backup "$(backup-names --name database --at "$snapshot_at")" dbx-put -c "$snapshot" || exit
 	else
 		backup=/backups/$name put=0
 		dbx-put -c "$snapshot" "$backup" || put=$?

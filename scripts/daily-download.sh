@@ -166,11 +166,6 @@ is_newer() {
 			"--force installs it all the same"
 }
 
-# has_content FILE HASH: is this file's content_hash HASH?
-has_content() {
-	[ -f "$1" ] && [ -n "$2" ] && get db-verify --shell=content_ -l header --timeout 2h --hash "$2" "$1"
-}
-
 # live_is HASH: the live file has this content, and nothing beside it would change it
 live_is() {
 	[ ! -s "$live-wal" ] && [ ! -s "$live-journal" ] && has_content "$live" "$1"

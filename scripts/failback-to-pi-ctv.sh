@@ -70,9 +70,9 @@ wish() {
 # undone or a killed run made is one file at most. Without room for it the wish is not granted, and the database itself is
 # what stays: the next download will not replace it before it is copied.
 keep_copy() {
-	at=$(date -u '+%F %T UTC') n=0
-	while name=$(backup_name failover "$at" "$n"); [ -e "$live_dir/$name" ]; do
-		n=$((n + 1))
+	name=$(backup-names --name failover)
+	while [ -e "$live_dir/$name" ]; do
+		name=$(backup-names --next "$name")
 	done
 	rm -f "$unnamed" || fail 74
 	if [ ! -e "$live" ]; then
@@ -179,7 +179,7 @@ if ! settle_record; then
 	warn "what is left will be done when Dropbox answers"
 elif [ -z "$upload" ]; then
 	note "${owner:+the head record says $owner}"
-elif put_backup "$copy" failover "$at" && rm -f "$state/wanted/$name"; then
+elif as_backup "$name" dbx-put -c "$copy" && rm -f "$state/wanted/$name"; then
 	note "${owner:+the head record says $owner}"
 	more "uploaded: $backup"
 else

@@ -136,38 +136,38 @@ settle_record() {
 	rm -f "$state/wanted/claim" || return 65
 }
 
-# backup_name KIND TIME [SECONDS]: the name of a backup with data of that time, or of so many seconds later
-backup_name() {
-	name_from=$(date -d "$2" +%s) || return 65
-	date -u -d "@$((name_from + ${3:-0}))" "+$1_backup_%Y%m%d_%H%M%S.db"
-}
-
-# put_backup FILE KIND TIME [OPTION...]: FILE among the backups, as $backup. A clock that begins at the same moment after
-# each power cut makes one name twice: where it holds another content the next second's name is taken.
-put_backup() {
-	put_file=$1 put_kind=$2 put_time=$3 put_n=0 put_status=73
-	shift 3
-	while [ "$put_status" -eq 73 ] && [ "$put_n" -lt 60 ]; do
-		backup=$(backup_name "$put_kind" "$put_time" "$put_n") || return
-		backup=/backups/$backup
-		put_status=0 put_n=$((put_n + 1))
-		dbx-put -c "$@" "$put_file" "$backup" || put_status=$?
+# as_backup NAME COMMAND...: COMMAND makes $backup, of that name. A clock that begins at the same moment after each power
+# cut makes one name twice: where it holds another content, which COMMAND says by 73, the next second's is taken.
+as_backup() {
+	backup_name=$1 backup_tries=0 backup_status=73
+	shift
+	while [ "$backup_status" -eq 73 ] && [ "$backup_tries" -lt 60 ]; do
+		backup=/backups/$backup_name backup_tries=$((backup_tries + 1)) backup_status=0
+		backup_name=$(backup-names --next "$backup_name") || return
+		"$@" "$backup" || backup_status=$?
 	done
-	return "$put_status"
+	return "$backup_status"
 }
 
-# verify LEVEL FILE: FILE meets this host's demands, which is noted, or the run ends. One that asks for hours of processor
-# time is not waited for without end.
+# has_content FILE HASH: is this file's content_hash HASH?
+has_content() {
+	[ -f "$1" ] && [ -n "$2" ] && get db-verify --shell=content_ -l header --timeout 2h --hash "$2" "$1"
+}
+
+# verify LEVEL FILE [OPTION...]: FILE meets this host's demands, which is noted, or the run ends, with $verify_hint. One that
+# asks for hours of processor time is not waited for without end.
+verify_hint=
 verify() {
-	verify_file=$2 verify_code=0 verify_text=
-	set -- -l "$1"
+	verify_level=$1 verify_file=$2 verify_code=0 verify_text=
+	shift 2
 	for table in $tables; do
 		set -- "$@" --table "$table"
 	done
-	get db-verify --shell=verify_ --timeout 2h --min-size "$min_size" "$@" "$verify_file" || verify_code=$?
+	get db-verify --shell=verify_ -l "$verify_level" --timeout 2h --min-size "$min_size" "$@" "$verify_file" ||
+		verify_code=$?
 	case $verify_code/$verify_text in
 	[01]/*) note "${verify_text#"$verify_file: "}" ;;
-	2/*) fail 65 "db-verify: $verify_text" ;;
+	2/*) fail 65 "db-verify: $verify_text" "$verify_hint" ;;
 	3/*' within the time allowed') fail 75 "db-verify: $verify_text" ;;
 	3/?*) fail 74 "db-verify: $verify_text" ;;
 	# without a verdict it did not like how it was called: CTV_REQUIRE_TABLES

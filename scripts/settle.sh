@@ -37,10 +37,7 @@ never() {
 
 # settle_backup NAME: uploads the copy whose path wanted/NAME holds; its upload may go on from an earlier one
 settle_backup() {
-	day=${1#failover_backup_} day=${day%_*}
-	hour=${1#failover_backup_????????_} hour=${hour%.db} minute=${hour#??}
-	put_backup "$(mirror-role left "$1")" failover "$day ${hour%????}:${minute%??}:${minute#??} UTC" &&
-		rm -f "$state/wanted/$1"
+	as_backup "$1" dbx-put -c "$(mirror-role left "$1")" && rm -f "$state/wanted/$1"
 }
 
 steps=2 log=/var/log/ctv-pi2-download/settle.log

@@ -33,8 +33,15 @@ name() {
 		--nights 0|0
 		--beyond 1 --nights 1|not both
 		-x|no such option
+		--name other|not database or failover
+		--name database --at yesterday|yesterday
+		--at 2026-11-20T02:05:00Z|--at is for --name
+		--next x.db|not the name of a backup
+		--next database_backup_20261301_000000.db|not the name of a backup
+		--name database --next database_backup_20261120_020500.db|exclude each other
+		--name database --beyond 7|exclude each other
 	END
-	[ "$rows" -eq 8 ]
+	[ "$rows" -eq 15 ]
 }
 
 @test "only what is named as a backup is printed, the newest first, with its time and kind" {
@@ -87,8 +94,7 @@ name() {
 	name database '3 days' >>in
 	run backup-names --beyond 3 <in
 	expect 0
-	[ "$(cut -d ' ' -f 3 <<<"$output" | sort)" = "$(name database '4 days ago')
-$(name failover '4 hours ago')" ]
+	[ "$(cut -d ' ' -f 3 <<<"$output" | sort)" = "$(sed -n 7,8p in | sort)" ]
 	[ "$(backup-names --beyond 0 <in | wc -l)" -eq 8 ]
 	[ "$(backup-names <in | wc -l)" -eq 9 ]
 }
@@ -120,4 +126,16 @@ $(name database "$(date -u -d '5 days ago' +%F) 11:00")" ]
 	TZ=Etc/GMT-14 run backup-names --nights 4 <in
 	expect 0
 	run ! grep "$nine" <<<"$output"
+}
+
+@test "a backup is named by the time of its data, and the next name is of one second later" {
+	[ "$(backup-names --name database --at 2026-11-20T02:05:09Z)" = database_backup_20261120_020509.db ]
+	# of now, whatever the zone
+	before=$(date +%s)
+	[[ $(TZ=America/Los_Angeles backup-names --name failover | backup-names) =~ ^([^ ]*)\ failover\ failover_backup_[0-9]{8}_[0-9]{6}\.db$ ]]
+	[ "$(date -d "${BASH_REMATCH[1]}" +%s)" -ge "$before" ]
+	# over the end of a minute, a day, a year, a February
+	for pair in 20261120_020459:20261120_020500 20261120_235959:20261121_000000 20261231_235959:20270101_000000 20280228_235959:20280229_000000; do
+		[ "$(backup-names --next "failover_backup_${pair%:*}.db")" = "failover_backup_${pair#*:}.db" ]
+	done
 }

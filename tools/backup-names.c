@@ -3,6 +3,9 @@
  *
  * What has no name of a backup is never printed, so a pipe into dbx-rm removes nothing else. With --beyond or --nights a
  * name from the future (a clock was wrong) is neither printed nor counted: it stays, and no other goes in its favour.
+ *
+ * backup-names --name KIND [--at TIME] - how a backup is named by the time of its data
+ * backup-names --next NAME - by one second later: two clocks that begin at the same moment make one name twice
  */
 #include "lib/std.h"
 
@@ -20,16 +23,23 @@
 
 static uint64_t beyond = NOT_ASKED, nights = NOT_ASKED;
 
+static const char *const kinds[] = { "database", "failover", NULL };
+static int kind = -1;
+static const char *at, *next;
+
 static const struct option_row options[] = {
 	{ 0, "beyond", "N", option_number, &(struct option_range){ &beyond, 0, NAMES_MOST },
 	  "of each kind, only those beyond the N newest" },
 	{ 0, "nights", "N", option_number, &(struct option_range){ &nights, 1, NAMES_MOST },
 	  "of each kind, all but the newest of each of the last N days,\nand but the N newest" },
+	{ 0, "name", "KIND", option_choice, &(struct option_words){ &kind, kinds }, "print the name of a backup of now" },
+	{ 0, "at", "TIME", option_text, &at, "of data of this time (RFC 3339, UTC)" },
+	{ 0, "next", "NAME", option_text, &next, "print the name that comes one second after NAME" },
 	{ .name = NULL },
 };
 
 static const struct command command = {
-	.usage = "[--beyond N | --nights N] < NAMES",
+	.usage = "[--beyond N | --nights N] < NAMES\n--name KIND [--at TIME]\n--next NAME",
 	.about = "Of the names on standard input those of backups, one a line: TIME KIND NAME, the\n"
 		 "newest first; KIND is database or failover.",
 	.options = options,
@@ -92,6 +102,21 @@ static int filter(void)
 	return rc;
 }
 
+/* A name, for a backup that is to be made. */
+static int print_name(void)
+{
+	struct backupname b = { .kind = (size_t)kind, .time = clock_wall() };
+	const char *why = at != NULL ? clock_parse(at, &b.time) : NULL;
+
+	if (why != NULL)
+		return cli_usage("--at: %s: %s", at, why);
+	if (next != NULL && !backupname_parse(next, &b))
+		return cli_usage("--next: %s: not the name of a backup", next);
+	backupname_make(b.kind, b.time + (next != NULL), &b);
+	puts(b.name);
+	return EX_OK;
+}
+
 int main(int argc, char **argv)
 {
 	int rc;
@@ -104,5 +129,9 @@ int main(int argc, char **argv)
 		return cli_usage("%s: no operand is taken", argv[optind]);
 	if (beyond != NOT_ASKED && nights != NOT_ASKED)
 		return cli_usage("--beyond or --nights, not both");
-	return cli_close(filter());
+	if ((kind >= 0) + (next != NULL) + (beyond != NOT_ASKED || nights != NOT_ASKED) > 1)
+		return cli_usage("--name, --next and the choice of those that may go exclude each other");
+	if (at != NULL && kind < 0)
+		return cli_usage("--at is for --name");
+	return cli_close(kind >= 0 || next != NULL ? print_name() : filter());
 }

@@ -39,6 +39,16 @@ bool backupname_parse(const char *name, struct backupname *out)
 	return true;
 }
 
+void backupname_make(size_t kind, int64_t time, struct backupname *out)
+{
+	char t[CLOCK_TEXT];
+
+	*out = (struct backupname){ .time = time, .kind = kind };
+	clock_text(t, time);
+	snprintf(out->name, sizeof out->name, "%s_backup_%.4s%.2s%.2s_%.2s%.2s%.2s.db", backupname_kinds[kind], t, t + 5, t + 8,
+		 t + 11, t + 14, t + 17);
+}
+
 static int newest_first(const void *a, const void *b)
 {
 	const struct backupname *x = a, *y = b;

@@ -23,6 +23,9 @@ struct backupname {
 /* Is this the name of a backup? */
 bool backupname_parse(const char *name, struct backupname *out);
 
+/* The name of a backup of that kind with data of that time. */
+void backupname_make(size_t kind, int64_t time, struct backupname *out);
+
 /* What stays, of each kind for itself. */
 struct backupname_rule {
 	enum {
