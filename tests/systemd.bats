@@ -142,23 +142,22 @@ elapses() {
 @test "in every zone each night has one upload and a download after it, also when summer time begins or ends" {
 	cd "$BATS_TEST_TMPDIR"
 	rows=0
-	# the function that the job asks what night it is
-	eval "$(sed -n '/^night_of()/,/^}/p' "$ROOT/scripts/oldlib.sh")"
 	while read -r zone before; do
-		{ elapses ctv-db-sync "$zone" "$before" u; elapses ctv-pi2-download "$zone" "$before" d; } | sort >"$BATS_TEST_TMPDIR/elapses"
+		{ elapses ctv-db-sync "$zone" "$before" u; elapses ctv-pi2-download "$zone" "$before" d; } | sort >elapses
 		start=$(TZ=$zone date -d "$before 12:00" +%s)
+		# by the function that job-run --last asks what night it is
+		TZ=$zone "${CTV_BUILD:-$ROOT/build}/unit/jobrecord" "$start" <elapses >nights
 		last=none fetched=none nights=
-		while read -r at what; do
+		while read -r night at what; do
 			[ "$at" -le $((start + 60 * 3600)) ] || break
-			night=$(TZ=$zone night_of "@$at")
 			case $what in
-			u) [ "$night" != "$(TZ=$zone date -d "$before" +%F)" ] && [ "$night" != "$last" ] || continue
+			u) [ "$night" != 0 ] && [ "$night" != "$last" ] || continue
 				# what was published in the night before has been fetched
 				[ "$fetched" = "$last" ]
 				last=$night nights="$nights $(TZ=$zone date -d "@$at" +%d:%H:%M)" ;;
 			d) fetched=$last ;;
 			esac
-		done <"$BATS_TEST_TMPDIR/elapses"
+		done <nights
 		[ "$fetched" = "$last" ]
 		echo "$zone $before:$nights" >&2
 		day=$((10#${before##*-}))

@@ -1,5 +1,6 @@
 #include "lib/std.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "lib/clock.h"
@@ -8,6 +9,7 @@
 #include "tests/unit/check.h"
 
 #define BERLIN "CET-1CEST,M3.5.0,M10.5.0/3"
+#define LOS_ANGELES "PST8PDT,M3.2.0,M11.1.0"
 
 /* Are the two moments of one night? It begins at 02:05 of the zone. */
 static const struct { const char *zone, *a, *b; bool same; } nights[] = {
@@ -32,6 +34,17 @@ static const struct { const char *zone, *a, *b; bool same; } nights[] = {
 	{ BERLIN, "2026-10-25T00:10:00Z", "2026-10-25T01:10:00Z", true },
 	{ BERLIN, "2026-10-25T01:10:00Z", "2026-10-26T01:04:59Z", true },
 	{ BERLIN, "2026-10-25T01:10:00Z", "2026-10-26T01:05:00Z", false },
+	{ LOS_ANGELES, "2026-11-24T10:04:59Z", "2026-11-24T10:05:00Z", false },
+	{ LOS_ANGELES, "2026-11-24T10:05:00Z", "2026-11-25T10:04:59Z", true },
+	/* the day of UTC changes in the evening there */
+	{ LOS_ANGELES, "2026-11-24T23:59:59Z", "2026-11-25T00:00:00Z", true },
+	{ LOS_ANGELES, "2026-03-08T09:59:59Z", "2026-03-08T10:00:00Z", false },
+	{ LOS_ANGELES, "2026-03-08T10:00:00Z", "2026-03-09T09:04:59Z", true },
+	{ LOS_ANGELES, "2026-03-08T10:00:00Z", "2026-03-09T09:05:00Z", false },
+	/* here the hour that comes twice is the one before 02:00, so there is one 02:05 */
+	{ LOS_ANGELES, "2026-11-01T08:30:00Z", "2026-11-01T09:30:00Z", true },
+	{ LOS_ANGELES, "2026-11-01T10:04:59Z", "2026-11-01T10:05:00Z", false },
+	{ LOS_ANGELES, "2026-11-01T10:05:00Z", "2026-11-02T10:04:59Z", true },
 };
 
 /* Is NAME:KIND with the value a fact, and how does it stand in the record? NULL: it is none. */
@@ -44,8 +57,27 @@ static const struct { const char *name, *value, *stands; } facts[] = {
 	{ "a234567890123456789012345678901:int", "1", "1" }, { "a2345678901234567890123456789012:int", "1", NULL },
 };
 
-int main(void)
+/*
+ * For the test of the timers: lines `SECONDS WORD` on standard input, in order, come out with the number of the night
+ * before them, the night of `from` being 0.
+ */
+static int number_nights(long long from)
 {
+	long long at;
+	char word[16];
+	int number = 0;
+
+	for (; scanf("%lld %15s", &at, word) == 2; from = at) {
+		number += !jobrecord_same_night(from, at);
+		printf("%d %lld %s\n", number, at, word);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2)
+		return number_nights(strtoll(argv[1], NULL, 10));
 	for (size_t i = 0; i < sizeof nights / sizeof *nights; i++) {
 		int64_t a, b;
 
