@@ -65,7 +65,12 @@ done | xargs -P "$(($(nproc) + 1))" -I @@ sh -c '
 for tap in "$results"/*.bats; do
 	[ ! -e "$tap" ] || count_tap "$tap"
 done
-[ "$failed" -eq 0 ] || grep -H '^not ok' "$results"/*.bats | sed "s|^$results/||" || true
+# what failed comes once more at the end, with what it said: of a long log the end is what people see
+for tap in "$results"/*.bats; do
+	[ "$failed" -gt 0 ] && grep -q '^not ok' "$tap" || continue
+	echo "# failed in ${tap##*/}"
+	awk '/^ok /{ p = 0 } /^not ok /{ p = 60 } p-- > 0' "$tap"
+done
 [ "$skipped" -eq 0 ] || grep -H '^ok .* # skip' "$results"/*.bats | sed "s|^$results/||" || true
 echo "$passed passed, $failed failed, $skipped skipped"
 # A suite that ran nothing has failed; with NO_SKIPS=1 so has one that left something out.
