@@ -46,6 +46,7 @@ sees() {
 	1) expect 1 "^DOCTOR WARNING:.* $2( .*)? \| layers=" ;;
 	2) expect 2 "^DOCTOR CRITICAL:.* $2( .*)? \| layers=" ;;
 	3) expect 3 "^DOCTOR UNKNOWN:.* $2( .*)? \| layers=" ;;
+	78) expect 78 "^DOCTOR CRITICAL: $2 \| layers=" ;;
 	esac
 }
 
@@ -83,13 +84,16 @@ answer() {
 	chmod 644 pi2/env
 	# whatever else was asked: nothing can be seen without them
 	run on pi2 "$@" ctv-doctor.sh data
-	sees 2 settings 'others can read it' 'chmod 0640'
+	sees 78 settings 'others can read it' 'chmod 0640'
 	chmod 000 pi2/env
 	run service "$@" ctv-doctor.sh data
-	sees 2 settings 'cannot open: Permission denied' sudo
+	sees 78 settings 'cannot open: Permission denied' sudo
 	chmod 640 pi2/env
 	run on pi2 "$@" DATABASE_PATH=data.db ctv-doctor.sh data
-	sees 2 settings 'not an absolute path'
+	sees 78 settings 'not an absolute path'
+	# two hosts would be the owner in the head record
+	run on pi2 "$@" CTV_NODE=pi-ctv ctv-doctor.sh
+	sees 78 settings "CTV_NODE: pi-ctv is the primary's name" "CTV_NODE=pi2, or another name of its own, in $PWD/pi2/env"
 }
 
 @test "units: not there, changed on disk, failed, without a program or its execute bit, enabled where it must not be" {
@@ -187,10 +191,10 @@ answer() {
 	hold "$copy"
 	run doctor holders
 	kill $holder
-	sees 2 holders 'production.db: in use by [0-9]+ \(sleep\), and would not be replaced'
+	sees 2 holders 'production.db: in use by sleep \(pid [0-9]+\), and would not be replaced'
 	hold "$live"
 	run on pi-ctv ctv-doctor.sh holders
-	sees 1 holders 'which is not of flaskapp.service'
+	sees 1 holders 'in use by sleep .*, of which [0-9]+ is not of flaskapp.service'
 	echo "ControlGroup=$(sed -n 's/^0:://p' /proc/$$/cgroup)" >units/flaskapp.service
 	run on pi-ctv ctv-doctor.sh holders
 	kill $holder
@@ -221,18 +225,32 @@ answer() {
 
 @test "page: not served, and old" {
 	run doctor page
-	sees 2 page 'http://127.0.0.1:9: curl: .*' 'systemctl restart control-station.service'
-	answer curl "{\"schema\":1,\"generated_at\":\"$(date -u -d '-4 min' +%Y-%m-%dT%H:%M:%SZ)\"}"
+	sees 2 page 'http://127.0.0.1:9/status.json .*' 'systemctl restart control-station.service'
+	python3 - "$PWD" 3>&- <<-'END' &
+		import functools, http.server, os, sys
+		os.chdir(sys.argv[1])
+		s = http.server.HTTPServer(("127.0.0.1", 0), functools.partial(http.server.SimpleHTTPRequestHandler, directory="www"))
+		open("port.new", "w").write(str(s.server_port))
+		os.rename("port.new", "port")
+		s.serve_forever()
+	END
+	station=$!
+	eventually [ -s port ]
+	mkdir www
+	CTV_STATION_URL=http://127.0.0.1:$(cat port)
+	page_of() { echo "{\"schema\":1,\"generated_at\":\"$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)\"}" >www/status.json; }
+	page_of '-4 min'
 	run doctor page
-	sees 0 page 'answers, 4 min old'
-	answer curl "{\"schema\":1,\"generated_at\":\"$(date -u -d '-20 min' +%Y-%m-%dT%H:%M:%SZ)\"}"
+	sees 0 page '/status.json '
+	page_of '-20 min'
 	run doctor page
-	sees 2 page 'is 20 min old'
+	sees 2 page '20m'
 	run on pi-ctv ctv-doctor.sh page
-	sees 2 page 'is 20 min old' 'on the standby: sudo ctv-doctor.sh'
-	answer curl '{}'
+	sees 2 page '20m' 'on the standby: sudo ctv-doctor.sh'
+	echo '{}' >www/status.json
 	run doctor page
-	sees 2 page 'min old'
+	sees 2 page '/generated_at'
+	kill $station
 }
 
 @test "programs: an execute bit that is lost, one that is missing, of another version, or behind another of its name" {
@@ -293,7 +311,7 @@ answer() {
 	[ "$(ls -A pi2/data | grep -c doctor)" -eq 0 ]
 	chmod 555 pi2/data
 	run service data
-	sees 2 data "pi2/data, 555 .*: cannot write" "chgrp ctvapps $PWD/pi2/data; chmod 2775 $PWD/pi2/data"
+	sees 2 data "pi2/data: cannot write: Permission denied" "chgrp ctvapps $PWD/pi2/data; chmod 2775 $PWD/pi2/data"
 }
 
 @test "database: absent, unreadable, another's, implausible, old" {
@@ -318,7 +336,7 @@ answer() {
 	sees 2 database '40h.* old' 'systemctl start ctv-pi2-download.service'
 	rm "$copy"
 	run doctor database
-	sees 2 database 'no such file'
+	sees 2 database 'production.db is missing' 'cli-db-sync download'
 	# how the primary's application keeps its own is its own
 	chmod 640 "$live"
 	touch -d '-40 hours' "$live"
@@ -326,26 +344,28 @@ answer() {
 	sees 0 database '640 '
 }
 
-# room KIB: so much is free
-room() {
-	echo "$1 1024 0 0" >room
-	[ -e stubs/stat ] || stub stat <<-'END'
-		case $1 in -f) cat "$BATS_TEST_TMPDIR/room" ;; *) exec "$real" "$@" ;; esac
-	END
+# where_free SIZE COMMAND...: with so much for pi2's data, and the state of pi-ctv
+where_free() {
+	local size=$1
+	shift
+	unshare -m sh -c "mount -t tmpfs -o size=$size,mode=2775 none pi2/data && mount -t tmpfs -o size=$size none pi-ctv/state &&
+		cp -a keep/. pi2/data && echo primary >pi-ctv/state/role && truncate -s 200M pi2/data/production.db && \"\$@\"" sh "$@"
 }
 
 @test "disk: full, and too full for another copy" {
 	run doctor disk
-	sees 0 disk 'the next download needs'
-	room 60000
-	run doctor disk
-	sees 2 disk 'MiB free: the application could not write'
-	truncate -s 200M "$copy" "$live"
-	room 150000
-	run doctor disk
-	sees 1 disk "pi2/data: 146 MiB, the next download needs 200"
-	run on pi-ctv ctv-doctor.sh disk
-	sees 1 disk "pi-ctv/state: 146 MiB, the next snapshot needs 200"
+	sees 0 disk 'pi2/data: .* free, at least 64 MiB'
+	may_mount
+	cp -a pi2/data keep
+	on=$(declare -f on)
+	run where_free 60M bash -c "$on; wrap=(); on pi2 ctv-doctor.sh disk"
+	sees 2 disk 'pi2/data: .* free, at least 64 MiB are needed' 'make room'
+	# sparse, until it is written
+	truncate -s 200M "$live"
+	run where_free 150M bash -c "$on; wrap=(); on pi2 ctv-doctor.sh disk"
+	sees 1 disk 'pi2/data: 1[45][0-9] MiB free, 200 MiB are wanted' 'make room for the next download'
+	run where_free 150M bash -c "$on; wrap=(); on pi-ctv ctv-doctor.sh disk"
+	sees 1 disk 'pi-ctv/state: .* free, 200 MiB are wanted' 'make room for the next snapshot'
 }
 
 @test "code: what code-check.sh finds, with its hint" {
@@ -449,8 +469,8 @@ room() {
 	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service >units/flaskapp.service
 	stub systemd-run <<-'END'
 		printf '%s\n' "$@" >>"$BATS_TEST_TMPDIR/ran"
-		while [ "$1" != -- ]; do shift; done
-		shift 2
+		while [ "${1##*/}" != ctv-doctor.sh ]; do shift; done
+		shift
 		case $1 in
 		settings) echo ' ! disk      so so'; echo 'DOCTOR WARNING: disk | layers=10'; exit 1 ;;
 		state) echo 'ok round     well'; echo 'DOCTOR OK: all is in order | layers=3' ;;
@@ -523,4 +543,25 @@ room() {
 		run ctv-doctor.sh $args
 		expect 64 'hint: ctv-doctor.sh --help'
 	done
+}
+
+@test "in-sandbox.sh: the command's words and exit status; bad command lines, no unit, not root" {
+	printf '[Service]\nUser=ctvapps\n' >units/x.service
+	stub systemd-run <<-'END'
+		while [ "$1" != -- ]; do shift; done
+		shift
+		exec "$@"
+	END
+	for args in '' 'x.service' '-z x.service true' '--bogus'; do
+		# shellcheck disable=SC2086  # words
+		run in-sandbox.sh $args
+		expect 64 'hint: in-sandbox.sh --help'
+	done
+	run service env in-sandbox.sh x.service true
+	[ "$(id -u)" -ne 0 ] || expect 77 'sudo in-sandbox.sh x.service true'
+	needs_root 'to enter one'
+	run in-sandbox.sh x.service sh -c 'printf "%s|" "$@"; printf "\033[1m"; exit 7' sh 'a b' "c'd"
+	expect 7 "^a b\|c'd\|\[1m$"
+	run in-sandbox.sh y.service true
+	expect 66 'y.service: not there'
 }

@@ -50,14 +50,14 @@ mends() {
 	done
 	expect 0 '^in the sandbox of ctv-pi2-download.service:$'
 	# the units that were made for it are gone
-	run pi2 systemctl list-units --all --plain --no-legend 'ctv_doctor*'
+	run pi2 systemctl list-units --all --plain --no-legend 'ctv_sandbox*'
 	[ -z "$output" ]
 }
 
 @test "what a job cannot write, run or read is found from within its sandbox, and the hint mends it" {
 	pi2 chmod 755 "${LIVE%/*}"
 	pi2 chown root "${LIVE%/*}"
-	mends data "${LIVE%/*}, 2755 root:ctvapps: cannot write"
+	mends data "${LIVE%/*}: cannot write"
 	pi2 chmod -x /usr/local/lib/ctv-mirror/daily-download.sh
 	mends programs '/usr/local/lib/ctv-mirror/daily-download.sh: not executable'
 	pi2 chmod 600 /etc/ctv-db-sync.env
@@ -102,7 +102,7 @@ mends() {
 	eventually listens
 	run doctor pi2
 	expect 2 '^ ✗ port +port 8000 is held by process [0-9]+ of /system.slice/other.service, not by flaskapp.service'
-	expect 2 "^ ✗ holders +$LIVE: in use by [0-9]+ \(python3\)"
+	expect 2 "^ ✗ holders +$LIVE: in use by python3 \(pid [0-9]+\)"
 	pi2 systemctl stop other
 	well pi2
 }
