@@ -55,6 +55,11 @@ put_record() {
 		SHOW|not show, publish, claim
 		settle|needs --owner
 		settle --owner pi2 --from|needs a value
+		claim --owner pi2 --draft x|takes no --draft
+		show --draft x --field rev|takes no --draft
+		show --draft x --append y|takes no --draft
+		publish --owner pi2 --change --draft x|takes no --draft
+		claim --owner pi2 --append x|takes no --append
 		claim --owner pi2 --from pi-ctv|takes no --from
 		claim --owner pi2 --yes|takes no --yes
 		anew|needs --owner
@@ -99,6 +104,52 @@ put_record() {
 		publish --owner pi2 x|one of show, publish, claim
 	END
 	[ "$rows" -ge 20 ]
+}
+
+@test "a draft: the lines of the tools in a file, shown as far as they go, and published" {
+	dropbox_start
+	# no record yet: nothing to append
+	run mirror-head show --append draft
+	expect 66
+	[ ! -e draft ]
+	run mirror-head show --draft draft --shell=d_
+	expect 66 'draft: '
+	expect 66 "^d_epoch=''$"
+	mirror-head claim --owner pi-ctv
+	mirror-head show --append draft >/dev/null
+	snapshot 5 | head -n 1 >>draft
+	mirror-head show --draft draft --shell=d_ >shown
+	grep -qx "d_epoch='1'" shown && grep -qx "d_owner='pi-ctv'" shown && grep -qx "d_content_hash='$HASH'" shown
+	grep -qx "d_snapshot_at='2026-11-24T02:05:00Z'" shown && grep -qx "d_size_text='0 KiB'\|d_size_text='5 B'" shown
+	grep -qx "d_verified=''" shown && grep -qx "d_rev=''" shown
+	run mirror-head publish --owner pi-ctv --draft draft </dev/null
+	expect 65 '^mirror-head: draft: path is absent'
+	snapshot 5 full | tail -n 2 >>draft
+	mirror-head show --draft draft --shell | grep -qx "verified='full'"
+	[ "$(mirror-head show --draft draft | jq -r '.rev, .epoch')" = $'000000000005\n1' ]
+	mirror-head publish --owner pi-ctv --draft draft </dev/null
+	[ "$(mirror-head show -f rev)/$(mirror-head show -f verified)" = 000000000005/full ]
+	# torn by a power cut, of two snapshots, of a damaged one; nobody's link, and no pipe is waited for
+	cp draft whole
+	head -c -20 whole >draft
+	run mirror-head show --draft draft --shell
+	expect 65 'draft: line 4 is not a JSON object'
+	{ cat whole; snapshot 6; } >draft
+	run mirror-head show --draft draft
+	expect 65 'draft: two lines disagree about size'
+	{ cat whole; echo '{"check":"db-verify","state":"critical","level":"full"}'; } >draft
+	run mirror-head publish --owner pi-ctv --draft draft
+	expect 65 'draft: db-verify says critical'
+	rm draft
+	ln -s whole draft
+	run mirror-head show --draft draft
+	[ "$status" -ne 0 ]
+	rm draft
+	mkfifo draft
+	run timeout -s KILL 20 mirror-head publish --owner pi-ctv --draft draft
+	[ "$status" -ne 0 ] && [ "$status" -ne 137 ]
+	run timeout -s KILL 20 mirror-head show --append draft
+	expect 73 'draft: cannot be appended to: not a plain file'
 }
 
 @test "publish refuses input that describes no snapshot" {

@@ -18,6 +18,7 @@
 #include "lib/dropbox/headfields.h"
 #include "lib/dropbox/headmove.h"
 #include "lib/dropbox/headseen.h"
+#include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/option.h"
@@ -32,6 +33,8 @@ static struct head_wish wish;
 static struct {
 	const char *field;		/* of show, NULL for all */
 	const char *object, *confirm;	/* of publish --confirm */
+	const char *draft;		/* of publish and show: the file with the lines; NULL: standard input, the record */
+	const char *append;		/* of show: a file that the record is appended to, or NULL */
 	int64_t newer_epoch, newer_seq;	/* of wait; -1 for not given */
 	int64_t every_ms;		/* 0: not given */
 	int64_t timeout_ms;		/* 0 for none */
@@ -239,39 +242,79 @@ static int wait_for_newer(void)
 	}
 }
 
-/* What is to be published, from standard input. */
+/* --- what is to be published --- */
+
+static int read_stdin(struct buf *input)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
+		if (buf_add(input, chunk, (size_t)n) != 0) {
+			msg_err("standard input", "larger than %zu bytes", INPUT_MAX);
+			return EX_DATAERR;
+		}
+	}
+	if (n == 0)
+		return EX_OK;
+	msg_errno("standard input", "cannot read");
+	return stop_asked() ? EX_TEMPFAIL : EX_IOERR;
+}
+
 static int read_input(void)
 {
 	struct buf input = BUF_INIT(INPUT_MAX);
-	char chunk[4096], why[HEAD_WHY];
-	ssize_t n;
-	int rc = EX_DATAERR;
+	const char *object = opt.draft != NULL ? opt.draft : "standard input";
+	char why[HEAD_WHY];
+	int rc = opt.draft != NULL ? file_slurp(opt.draft, &input) : read_stdin(&input);
 
-	while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
-		if (buf_add(&input, chunk, (size_t)n) != 0) {
-			msg_err("standard input", "larger than %zu bytes", INPUT_MAX);
-			goto out;
-		}
-	}
-	if (n < 0) {
-		msg_errno("standard input", "cannot read");
-		rc = stop_asked() ? EX_TEMPFAIL : EX_IOERR;
-		goto out;
-	}
-	if (opt.change ? head_read_state(buf_text(&input), input.len, &wish.state, why) :
-			 head_read_lines(buf_text(&input), input.len, &wish.snapshot, &wish.state, why)) {
-		rc = EX_OK;
-	} else {
-		msg_err("standard input", "%s", why);
+	if (rc == EX_OK && !(opt.change ? head_read_state(buf_text(&input), input.len, &wish.state, why) :
+					  head_read_lines(buf_text(&input), input.len, &wish.snapshot, &wish.state, why))) {
+		msg_err(object, "%s", why);
 		msg_hint(opt.change ? "it takes the line of db-changes with --json" :
 				      "it takes the lines of db-snapshot or db-changes, db-verify and dbx-put with --json");
+		rc = EX_DATAERR;
 	}
-out:
+	buf_free(&input);
+	return rc;
+}
+
+/* What is known so far of what is to be published, and under which epoch that began. */
+static int show_draft(void)
+{
+	struct buf input = BUF_INIT(INPUT_MAX);
+	struct head_state state;
+	char why[HEAD_WHY];
+	json *draft = NULL;
+	int64_t size;
+	int rc = file_slurp(opt.draft, &input);
+
+	if (rc == EX_OK) {
+		draft = head_merge_lines(buf_text(&input), input.len, &state, why);
+		if (draft == NULL) {
+			msg_err(opt.draft, "%s", why);
+			rc = EX_DATAERR;
+		}
+	}
+	if (json_int(draft, "size", 0, INT64_MAX, &size))
+		shell_size(&opt.shell, "size_text", (uint64_t)size);
+	if (rc == EX_OK)
+		json_answer(draft, !shell_asked(&opt.shell), &opt.shell);
 	buf_free(&input);
 	return rc;
 }
 
 /* --- show --- */
+
+/* As a line of a file that begins a draft. */
+static int append_record(const struct head *h)
+{
+	json *j = head_json(h);
+	int rc = json_append(j, opt.append);
+
+	json_free(j);
+	return rc;
+}
 
 static int show(const struct link *l)
 {
@@ -280,12 +323,14 @@ static int show(const struct link *l)
 	struct headreg seen, now;
 	int rc = look(l, &seen, &now);
 
+	if (rc == EX_OK && !now.exists) {
+		msg_err(HEADREG_PATH, "not found in Dropbox");
+		rc = EX_NOINPUT;
+	}
+	if (rc == EX_OK)
+		rc = append_record(&now.head);
 	if (rc != EX_OK)
 		return rc;
-	if (!now.exists) {
-		msg_err(HEADREG_PATH, "not found in Dropbox");
-		return EX_NOINPUT;
-	}
 	if (opt.json)
 		return print_record(&now.head);
 	if (opt.field != NULL) {
@@ -349,6 +394,8 @@ static const struct option_row options[] = {
 	{ 'y', "yes", NULL, option_flag, &opt.yes, "replace a record that is not believed without asking" },
 	{ 0, "newer", "E.S", take_place, NULL, "wait until epoch and seq are greater than these" },
 	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s); confirm no more often" },
+	{ 0, "draft", "FILE", option_text, &opt.draft, "what is to be published: read it from there, or show it" },
+	{ 0, "append", "FILE", option_text, &opt.append, "append the record to FILE, as a line" },
 	{ 0, "json", NULL, option_flag, &opt.json, "the record itself, on one line" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "of show: assignments for a shell" },
 	{ 0, "timeout", "D", option_duration, &opt.timeout_ms, "give up after this time (ms, s, m, h, d)" },
@@ -356,8 +403,10 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "show [-n] [-f FIELD] [--json | --shell] [--timeout D]\n"
-		 "publish --owner NAME [--change] [--json] [--timeout D] < JSON-LINES\n"
+	.usage = "show [-n] [-f FIELD] [--json | --shell] [--append FILE] [--timeout D]\n"
+		 "show --draft FILE [--json | --shell]\n"
+		 "publish --owner NAME [--draft FILE | --change] [--json] [--timeout D]\n"
+		 "           < JSON-LINES\n"
 		 "publish --owner NAME (--confirm TIME --object HASH [--every D] |\n"
 		 "           --confirm null | --suspect N WHY | --clear)\n"
 		 "claim --owner NAME [--json] [--timeout D]\n"
@@ -418,6 +467,10 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return "takes no --field";
 	if (!v->field && opt.dry)
 		return "takes no --dry-run";
+	if (opt.draft != NULL && (v->field ? opt.field != NULL || opt.dry || opt.append != NULL : !v->publish || kinds > 0))
+		return "takes no --draft with that";
+	if (opt.append != NULL && !v->field)
+		return "takes no --append";
 	if (!v->yes && opt.yes)
 		return "takes no --yes";
 	if (!v->publish && (kinds > 0 || opt.object != NULL))
@@ -440,7 +493,7 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return "--shell is for show";
 	if (opt.field != NULL && headfield_find(opt.field) < 0)
 		return "--field names no field of the record";
-	if (v->move != NULL && reads_input(v) && isatty(STDIN_FILENO))
+	if (v->move != NULL && reads_input(v) && opt.draft == NULL && isatty(STDIN_FILENO))
 		return "reads JSON lines from standard input, which is a terminal";
 	if (v->yes && !opt.yes && (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)))
 		return "needs --yes, for nobody can be asked here";
@@ -455,6 +508,8 @@ static int run(const struct verb *v)
 
 	if (v->newer)
 		return wait_for_newer();
+	if (v->field && opt.draft != NULL)
+		return show_draft();
 	if (v->yes && !agreed()) {
 		msg_err(HEADREG_PATH, "left as it is");
 		return EX_NOPERM;

@@ -97,7 +97,7 @@ static bool merge(json *all, const json *line, struct head_state *state, char wh
 	static const char *const facts[] = { "size", "content_hash", "page_size", "page_count" };
 	/* the rest of a line (object, text, at ...) is about other things */
 	static const char *const members[] = { "path", "rev", "size", "content_hash", "snapshot_at",
-					       "client_modified", "page_size", "page_count" };
+					       "client_modified", "page_size", "page_count", "epoch", "owner" };
 	const char *check = json_str(line, "check");
 
 	if (is_state(line))
@@ -123,7 +123,7 @@ static bool merge(json *all, const json *line, struct head_state *state, char wh
 	return true;
 }
 
-bool head_read_lines(const char *text, size_t len, struct head *out, struct head_state *state, char why[HEAD_WHY])
+json *head_merge_lines(const char *text, size_t len, struct head_state *state, char why[HEAD_WHY])
 {
 	const char *p = text, *end = text + len;
 	json *all = json_object();
@@ -146,7 +146,17 @@ bool head_read_lines(const char *text, size_t len, struct head *out, struct head
 		json_free(line);
 		p += n + (nl != NULL);
 	}
-	good = good && head_snapshot_read(all, out, why);
+	if (good)
+		return all;
+	json_free(all);
+	return NULL;
+}
+
+bool head_read_lines(const char *text, size_t len, struct head *out, struct head_state *state, char why[HEAD_WHY])
+{
+	json *all = head_merge_lines(text, len, state, why);
+	bool good = all != NULL && head_snapshot_read(all, out, why);
+
 	json_free(all);
 	return good;
 }

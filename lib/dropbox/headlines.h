@@ -26,6 +26,12 @@ struct head_state {
  */
 bool head_read_lines(const char *text, size_t len, struct head *out, struct head_state *state, char why[HEAD_WHY]);
 
+/*
+ * The same lines merged, whatever is still missing: an object with the snapshot's members that are known, and with the
+ * epoch and the owner of the record (mirror-head show) among the lines. To be freed; NULL with the reason in why.
+ */
+json *head_merge_lines(const char *text, size_t len, struct head_state *state, char why[HEAD_WHY]);
+
 /* A state alone: one line of db-changes. False with the reason in why. */
 bool head_read_state(const char *text, size_t len, struct head_state *out, char why[HEAD_WHY]);
 
