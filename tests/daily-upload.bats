@@ -159,7 +159,7 @@ END
 	expect 78 '^hint: CTV_NODE='
 	echo primry >pi-ctv/state/role
 	run upload
-	expect 78 'primry: neither primary nor active'
+	expect 78 'primry: neither standby, active nor primary'
 	[ "$(uploads)" -eq 0 ]
 }
 
@@ -505,7 +505,9 @@ edit_record() {
 # the_clock_stands: the data of each snapshot are of one second, as after each power cut where no clock goes on
 the_clock_stands() {
 	stub db-snapshot <<'END'
-"$real" "$@" | sed 's/"snapshot_at":"[^"]*"/"snapshot_at":"2026-11-20T01:17:01Z"/'
+"$real" "$@" | sed "s/_snapshot_at='[^']*'/_snapshot_at='2026-11-20T01:17:01Z'/"
+while [ "$1" != --append ]; do shift; done
+sed -i 's/"snapshot_at":"[^"]*"/"snapshot_at":"2026-11-20T01:17:01Z"/' "$2"
 END
 }
 

@@ -135,7 +135,8 @@ rows() {
 power_cut() {
 	local pid
 	pid=$(sed -n 's/.*, pid \([0-9]*\),.*/\1/p' "$BATS_TEST_TMPDIR/$1/state/lock")
-	kill -KILL -- "-$pid"
+	# job-run, the script and its tools have groups of their own, in one session
+	pkill -KILL -s "$pid"
 	# its lock dies with its last process
 	flock -w 20 "$BATS_TEST_TMPDIR/$1/state/lock" true
 }
