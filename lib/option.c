@@ -213,6 +213,19 @@ static const struct option_row *row_of(const struct parser *p, int answer)
 	abort();
 }
 
+static int check_operands(const struct operands *o, char **given, int count)
+{
+	if (o->wanted != NULL && (count < o->least || count > o->most))
+		return cli_usage("%s", o->wanted);
+	for (int i = 0; i < count && o->fault != NULL; i++) {
+		const char *why = o->fault(given[i]);
+
+		if (why != NULL)
+			return cli_usage("%s: %s", given[i], why);
+	}
+	return OPTION_GO_ON;
+}
+
 int option_read(const struct command *c, int argc, char **argv)
 {
 	struct parser p = { 0 };
@@ -236,5 +249,5 @@ int option_read(const struct command *c, int argc, char **argv)
 		if (why != NULL)
 			return cli_usage("--%s %s: %s", row->name, optarg != NULL ? optarg : "", why);
 	}
-	return OPTION_GO_ON;
+	return check_operands(&c->operands, argv + optind, argc - optind);
 }

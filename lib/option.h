@@ -7,6 +7,8 @@
 
 #include "lib/std.h"
 
+#include <limits.h>
+
 /* Takes the value of an option (NULL: it was given without one) to its place. NULL, or what is wrong with it. */
 typedef const char *option_taker(const char *text, void *to);
 
@@ -39,19 +41,27 @@ struct option_words {
 	const char *const *words;	/* NULL at the end */
 };
 
+struct operands {
+	int least, most;	/* how many of them */
+	const char *wanted;	/* the usage error of another number; NULL: the tool counts them itself */
+	const char *(*fault)(const char *operand);	/* what is wrong with one of them; NULL: any is good */
+};
+#define OPERANDS_ANY INT_MAX
+
 struct command {
 	const char *usage;	/* behind the tool's name; another form begins on a new line, a line that goes on with a space */
 	const char *about;	/* what the tool does */
 	const struct option_row *options;
 	const char *after;	/* what the help says at last, or NULL */
+	struct operands operands;
 	bool check;		/* a usage error is UNKNOWN, for a monitoring system must never take it for OK */
 	bool runs;		/* the first operand ends the options: what follows may be another command, with its own */
 };
 
 #define OPTION_GO_ON (-1)
 /*
- * Reads the options, to be called first. OPTION_GO_ON, and argv + optind are the operands; else the exit status: after
- * -h or -V, or a usage error (reported). From then on cli_usage returns what is right for this command.
+ * Reads the command line, to be called first. OPTION_GO_ON, and argv + optind are the operands; else the exit status:
+ * after -h or -V, or a usage error (reported). From then on cli_usage returns what is right for this command.
  */
 int option_read(const struct command *c, int argc, char **argv);
 

@@ -252,6 +252,7 @@ static const struct command command = {
 		 "          [--min-size SIZE] [--json | --as ID | --shell] FILE...",
 	.about = "How old is the data in FILE, by its modification time.",
 	.options = options,
+	.operands = { 1, OPERANDS_ANY, "no FILE given", NULL },
 	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
 	.check = true,
 };
@@ -264,8 +265,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (optind == argc)
-		return cli_usage("no FILE given");
 	if (warning_ms > critical_ms)
 		return cli_usage("-w is longer than -c: CRITICAL would come before WARNING");
 	if (argc - optind > 1 && (time_of != NULL || check_form_is_of_one(&form)))

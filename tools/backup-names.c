@@ -43,6 +43,7 @@ static const struct command command = {
 	.about = "Of the names on standard input those of backups, one a line: TIME KIND NAME, the\n"
 		 "newest first; KIND is database or failover.",
 	.options = options,
+	.operands = { 0, 0, "no operand is taken", NULL },
 };
 
 static struct backupname *backups;
@@ -125,8 +126,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc > optind)
-		return cli_usage("%s: no operand is taken", argv[optind]);
 	if (beyond != NOT_ASKED && nights != NOT_ASKED)
 		return cli_usage("--beyond or --nights, not both");
 	if ((kind >= 0) + (next != NULL) + (beyond != NOT_ASKED || nights != NOT_ASKED) > 1)

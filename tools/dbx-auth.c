@@ -42,6 +42,7 @@ static const struct command command = {
 	.usage = "login\nwhoami [--json | --shell]",
 	.about = "Authorize this host with Dropbox; tell as whom it is, and whether Dropbox can be reached.",
 	.options = options,
+	.operands = { 1, 1, "login or whoami is needed, and nothing else", NULL },
 };
 
 /* --- whoami --- */
@@ -370,8 +371,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 1)
-		return cli_usage("login or whoami is needed, and nothing else");
 	to_login = strcmp(argv[optind], "login") == 0;
 	if (!to_login && strcmp(argv[optind], "whoami") != 0)
 		return cli_usage("%s: not login or whoami", argv[optind]);

@@ -222,24 +222,17 @@ static const struct command command = {
 	.usage = "[-f] SRC DST",
 	.about = "Copy the file SRC to the path DST within Dropbox.",
 	.options = options,
+	.operands = { 2, 2, "SRC and DST are needed", dropbox_path_fault },
 };
 
 int main(int argc, char **argv)
 {
-	const char *why;
 	int rc;
 
 	msg_init(argv[0]);
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 2)
-		return cli_usage("SRC and DST are needed");
-	for (int i = optind; i < argc; i++) {
-		why = dropbox_path_fault(argv[i], false);
-		if (why != NULL)
-			return cli_usage("%s: %s", argv[i], why);
-	}
 	stop_init();
 	return cli_close(copy(argv[optind], argv[optind + 1]));
 }

@@ -163,12 +163,6 @@ static int fetch(const char *remote)
 /* What getopt cannot know. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const char *remote)
 {
-	const char *why = dropbox_path_fault(remote, true);
-
-	if (why != NULL)
-		return why;
-	if (rev != NULL && (strspn(rev, "0123456789abcdef") != strlen(rev) || strlen(rev) < 9))
-		return "--rev needs at least 9 hex digits";
 	if (rev != NULL && strncmp(remote, "rev:", 4) == 0)
 		return "is a revision already, --rev is one too many";
 	if (output != NULL && (*output == '\0' || output[strlen(output) - 1] == '/'))
@@ -183,7 +177,7 @@ static const char *command_line_fault(const char *remote)
 static const struct option_row options[] = {
 	{ 'o', "output", "FILE", option_text, &output, "write FILE: parallel, resumable, verified before the name appears" },
 	{ 'c', "compare", "FILE", option_text, &compare, "do nothing when FILE already has that content" },
-	{ 0, "rev", "REV", option_text, &rev, "download this revision of REMOTE" },
+	{ 0, "rev", "REV", dropbox_take_rev, &rev, "download this revision of REMOTE" },
 	{ 'j', "jobs", "N", option_number, &(struct option_range){ &jobs, 1, DOWNLOAD_JOBS_MOST },
 	  "connections with -o (1 to 16, default 4)" },
 	{ 0, "min-size", "SIZE", option_size, &min_size, "refuse a remote file that is smaller" },
@@ -201,6 +195,7 @@ static const struct command command = {
 	.about = "Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
 		 "REMOTE is a path, rev:REVISION or id:ID.",
 	.options = options,
+	.operands = { 1, 1, "one REMOTE is needed", dropbox_ref_fault },
 };
 
 int main(int argc, char **argv)
@@ -212,8 +207,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 1)
-		return cli_usage("one REMOTE is needed");
 	why = command_line_fault(argv[optind]);
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind], why);

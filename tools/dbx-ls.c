@@ -112,20 +112,9 @@ static int list_one(struct dropbox *d, struct http *h, const char *remote)
 	return rc;
 }
 
-/* Each operand; the first failure is the exit status, the others are still listed. */
-static int list_all(char **remotes, int count)
+static const char *operand_fault(const char *remote)
 {
-	struct dropbox *d;
-	struct http *h;
-	int rc = dropbox_begin(&d, &h, timeout_ms);
-
-	for (int i = 0, failed = rc; i < count && failed == EX_OK && !stop_asked(); i++) {
-		int one = list_one(d, h, remotes[i]);
-
-		rc = rc != EX_OK ? rc : one;
-	}
-	dropbox_end(d, h);
-	return rc;
+	return strcmp(remote, "/") == 0 ? NULL : dropbox_ref_fault(remote);
 }
 
 static const struct option_row options[] = {
@@ -141,12 +130,12 @@ static const struct command command = {
 	.usage = "[-l] [-R] [--json | --shell] [REMOTE...]",
 	.about = "List folders of Dropbox, or show files; / or nothing is the root.",
 	.options = options,
+	.operands = { .fault = operand_fault },
 };
 
 int main(int argc, char **argv)
 {
 	static char root[] = "/", *only_root[] = { root };
-	const char *why;
 	int rc;
 
 	msg_init(argv[0]);
@@ -157,12 +146,8 @@ int main(int argc, char **argv)
 		return cli_usage("-l and --json exclude each other");
 	if (shell_asked(&answer) && (as_list || as_json || recursive || argc - optind != 1 || strcmp(argv[optind], "/") == 0))
 		return cli_usage("--shell is for one REMOTE, and for itself: a list is lines");
-	for (int i = optind; i < argc; i++) {
-		why = strcmp(argv[i], "/") == 0 ? NULL : dropbox_path_fault(argv[i], true);
-		if (why != NULL)
-			return cli_usage("%s: %s", argv[i], why);
-	}
 	stop_init();
-	rc = optind < argc ? list_all(argv + optind, argc - optind) : list_all(only_root, 1);
+	rc = optind < argc ? dropbox_each(argv + optind, argc - optind, timeout_ms, list_one) :
+			     dropbox_each(only_root, 1, timeout_ms, list_one);
 	return shell_end(&answer, cli_close(rc));
 }

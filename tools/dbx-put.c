@@ -156,8 +156,6 @@ static const char *command_line_fault(const char *local)
 {
 	if (force && if_rev != NULL)
 		return "-f and --if-rev exclude each other";
-	if (if_rev != NULL && (strspn(if_rev, "0123456789abcdef") != strlen(if_rev) || strlen(if_rev) < 9))
-		return "--if-rev needs at least 9 hex digits";
 	if (strcmp(local, "-") == 0 && compare)
 		return "-c needs a file: standard input is read only once";
 	if (strcmp(local, "-") == 0 && isatty(STDIN_FILENO))
@@ -167,7 +165,7 @@ static const char *command_line_fault(const char *local)
 
 static const struct option_row options[] = {
 	{ 'f', "force", NULL, option_flag, &force, "overwrite what is there (default: never overwrite)" },
-	{ 0, "if-rev", "REV", option_text, &if_rev, "overwrite only if REMOTE still is this revision" },
+	{ 0, "if-rev", "REV", dropbox_take_rev, &if_rev, "overwrite only if REMOTE still is this revision" },
 	{ 'c', "compare", NULL, option_flag, &compare, "do nothing when REMOTE already has the content of LOCAL" },
 	{ 'j', "jobs", "N", option_number, &(struct option_range){ &jobs, 1, UPLOAD_JOBS_MOST },
 	  "connections for a file (1 to 16, default 4)" },
@@ -185,6 +183,7 @@ static const struct command command = {
 	.usage = "[options] LOCAL REMOTE",
 	.about = "Upload the file LOCAL, or standard input for -, to the path REMOTE in Dropbox.",
 	.options = options,
+	.operands = { 2, 2, "LOCAL and REMOTE are needed", NULL },
 };
 
 int main(int argc, char **argv)
@@ -196,9 +195,7 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 2)
-		return cli_usage("LOCAL and REMOTE are needed");
-	why = dropbox_path_fault(argv[optind + 1], false);
+	why = dropbox_path_fault(argv[optind + 1]);
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind + 1], why);
 	why = command_line_fault(argv[optind]);

@@ -39,22 +39,6 @@ static int remove_one(struct dropbox *d, struct http *h, const char *remote)
 	return rc;
 }
 
-/* Each operand; the first failure is the exit status, the others are still tried. */
-static int remove_all(char **remotes, int count)
-{
-	struct dropbox *d;
-	struct http *h;
-	int rc = dropbox_begin(&d, &h, timeout_ms);
-
-	for (int i = 0, failed = rc; i < count && failed == EX_OK && !stop_asked(); i++) {
-		int one = remove_one(d, h, remotes[i]);
-
-		rc = rc != EX_OK ? rc : one;
-	}
-	dropbox_end(d, h);
-	return rc;
-}
-
 static const struct option_row options[] = {
 	{ 'n', "dry-run", NULL, option_flag, &dry, "only print what would be deleted" },
 	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this" },
@@ -65,25 +49,17 @@ static const struct command command = {
 	.usage = "[-n] REMOTE...",
 	.about = "Delete files in Dropbox.",
 	.options = options,
+	.operands = { 1, OPERANDS_ANY, "at least one REMOTE is needed", dropbox_path_fault },
 };
 
 int main(int argc, char **argv)
 {
-	const char *why;
 	int rc;
 
 	msg_init(argv[0]);
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (optind == argc)
-		return cli_usage("at least one REMOTE is needed");
-	/* all names are looked at before the first file goes */
-	for (int i = optind; i < argc; i++) {
-		why = dropbox_path_fault(argv[i], false);
-		if (why != NULL)
-			return cli_usage("%s: %s", argv[i], why);
-	}
 	stop_init();
-	return cli_close(remove_all(argv + optind, argc - optind));
+	return cli_close(dropbox_each(argv + optind, argc - optind, timeout_ms, remove_one));
 }

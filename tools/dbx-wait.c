@@ -32,7 +32,7 @@ static struct shell answer = { .names = names };
 
 static const struct option_row options[] = {
 	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this" },
-	{ 0, "not", "REV", option_text, &known, "wait for another revision than this; default: for any" },
+	{ 0, "not", "REV", dropbox_take_rev, &known, "wait for another revision than this; default: for any" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what the file is now, as assignments for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
@@ -41,6 +41,7 @@ static const struct command command = {
 	.usage = "[-t DURATION] [--not REV] [--shell] REMOTE",
 	.about = "Wait until the file REMOTE in Dropbox is there, or is another revision; print it.",
 	.options = options,
+	.operands = { 1, 1, "one REMOTE is needed", dropbox_path_fault },
 };
 
 /* One connection and what is known of the folder. */
@@ -173,19 +174,13 @@ static int wait_for_file(void)
 
 int main(int argc, char **argv)
 {
-	const char *why;
 	int rc;
 
 	msg_init(argv[0]);
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 1)
-		return cli_usage("one REMOTE is needed");
 	remote = argv[optind];
-	why = dropbox_path_fault(remote, false);
-	if (why != NULL)
-		return cli_usage("%s: %s", remote, why);
 	stop_init();
 	return shell_end(&answer, cli_close(wait_for_file()));
 }

@@ -92,6 +92,7 @@ static const struct command command = {
 	.about = "Become COMMAND, with the settings of FILE in its environment. FILE is read as\n"
 		 "systemd reads an EnvironmentFile=-FILE, but by who runs this.",
 	.options = options,
+	.operands = { 2, OPERANDS_ANY, "wants a file and a command", NULL },
 	.runs = true,
 };
 
@@ -104,8 +105,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind < 2)
-		return cli_usage("wants a file and a command");
 	path = argv[optind];
 	rc = read_file(&text);
 	if (rc == EX_OK)

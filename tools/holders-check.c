@@ -62,6 +62,7 @@ static const struct command command = {
 	.usage = "[--json | --as ID | --shell] DB",
 	.about = "Has any process the database DB open, or one of the files beside it?",
 	.options = options,
+	.operands = { 1, 1, "wants one DB", NULL },
 	.after = CHECK_STATUSES,
 	.check = true,
 };
@@ -74,7 +75,5 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 1)
-		return cli_usage("wants one DB");
 	return look(argv[optind]);
 }

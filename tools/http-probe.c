@@ -193,6 +193,7 @@ static const struct command command = {
 	.about = "One GET: does URL answer as it should? Or wait until it does. With several,\n"
 		 "one after the other, a line for each, and the exit status of the worst.",
 	.options = options,
+	.operands = { 1, OPERANDS_ANY, "wants a URL", NULL },
 	.after = "DURATION is digits and ms, s, m, h or d. " CHECK_STATUSES,
 	.check = true,
 };
@@ -206,8 +207,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (optind == argc)
-		return cli_usage("wants a URL");
 	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
 		return cli_usage("--as and --shell are for one URL");
 	for (int i = optind; i < argc; i++) {

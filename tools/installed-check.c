@@ -112,6 +112,7 @@ static const struct command command = {
 	.usage = "--record FILE [--json | --as ID | --shell] DB",
 	.about = "Is the database DB as it was installed, for which every page was read?",
 	.options = options,
+	.operands = { 1, 1, "wants one DB", NULL },
 	.after = CHECK_STATUSES,
 	.check = true,
 };
@@ -126,7 +127,5 @@ int main(int argc, char **argv)
 		return rc;
 	if (record_path == NULL)
 		return cli_usage("--record is needed");
-	if (argc - optind != 1)
-		return cli_usage("wants one DB");
 	return look(argv[optind]);
 }

@@ -125,6 +125,7 @@ static const struct command command = {
 	.usage = "[-w SIZE] [-c SIZE] [--writable | --write] [--json | --as ID | --shell] DIR",
 	.about = "Is there room in DIR, and can we write there?",
 	.options = options,
+	.operands = { 1, 1, "wants one DIR", NULL },
 	.after = "SIZE takes K, M, G or T. " CHECK_STATUSES,
 	.check = true,
 };
@@ -137,8 +138,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 1)
-		return cli_usage("wants one DIR");
 	if (warning > 0 && warning < critical)
 		return cli_usage("-w is less than -c: CRITICAL would come before WARNING");
 	return look(argv[optind]);

@@ -350,6 +350,7 @@ static const struct command command = {
 		 "  check                    would a start find all it needs? exit status 0 OK, 2 CRITICAL,\n"
 		 "                           3 UNKNOWN",
 	.options = options,
+	.operands = { 2, 2, "wants a verb and one unit", NULL },
 	.after = "UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.",
 };
 
@@ -369,8 +370,6 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc - optind != 2)
-		return cli_usage("wants a verb and one unit");
 	verb = argv[optind];
 	while (i < sizeof verbs / sizeof *verbs && strcmp(verbs[i].verb, verb) != 0)
 		i++;

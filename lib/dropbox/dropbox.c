@@ -224,7 +224,29 @@ void dropbox_end(struct dropbox *d, struct http *h)
 	config_free();
 }
 
+int dropbox_each(char **paths, int count, int64_t timeout_ms, int (*one)(struct dropbox *d, struct http *h, const char *path))
+{
+	struct dropbox *d;
+	struct http *h;
+	int rc = dropbox_begin(&d, &h, timeout_ms);
+
+	for (int i = 0, begun = rc; i < count && begun == EX_OK && !stop_asked(); i++) {
+		int status = one(d, h, paths[i]);
+
+		rc = rc != EX_OK ? rc : status;
+	}
+	dropbox_end(d, h);
+	return rc;
+}
+
 /* --- metadata --- */
+
+static bool is_rev(const char *s)
+{
+	size_t n = strspn(s, "0123456789abcdef");
+
+	return s[n] == '\0' && n >= DROPBOX_REV_LEAST && n <= DROPBOX_REV_MOST;
+}
 
 bool dropbox_meta_read(struct dropbox_meta *m, const json *j)
 {
@@ -244,7 +266,7 @@ bool dropbox_meta_read(struct dropbox_meta *m, const json *j)
 		    clock_parse(client, &m->client_modified) != NULL || server == NULL ||
 		    clock_parse(server, &m->server_modified) != NULL)
 			return false;
-		if (strspn(rev, "0123456789abcdef") != strlen(rev) || strlen(rev) < 9 || strlen(rev) > 127)
+		if (!is_rev(rev))
 			return false;
 		if (hash != NULL && !hash_valid(hash))
 			return false;
@@ -920,17 +942,26 @@ bool dropbox_same_path(const char *a, const char *b)
 	return same;
 }
 
-const char *dropbox_path_fault(const char *path, bool refs)
+const char *dropbox_take_rev(const char *text, void *to)
+{
+	*(const char **)to = text;
+	return is_rev(text) ? NULL : "not a revision (at least 9 hex digits)";
+}
+
+const char *dropbox_ref_fault(const char *ref)
+{
+	if (strncmp(ref, "rev:", 4) == 0)
+		return is_rev(ref + 4) ? NULL : "not a revision (rev: and at least 9 hex digits)";
+	if (strncmp(ref, "id:", 3) == 0)
+		return ref[3] != '\0' ? NULL : "not an id";
+	return dropbox_path_fault(ref);
+}
+
+const char *dropbox_path_fault(const char *path)
 {
 	size_t n, component = 0;
 	uint32_t c;
 
-	if (refs && strncmp(path, "rev:", 4) == 0) {
-		n = strspn(path + 4, "0123456789abcdef");
-		return n >= 9 && path[4 + n] == '\0' ? NULL : "not a revision (rev: and at least 9 hex digits)";
-	}
-	if (refs && strncmp(path, "id:", 3) == 0)
-		return path[3] != '\0' ? NULL : "not an id";
 	if (*path != '/')
 		return "a Dropbox path starts with '/'";
 	if (path[1] == '\0')

@@ -14,6 +14,9 @@
 #include "lib/json.h"
 #include "lib/retry.h"
 
+#define DROPBOX_REV_LEAST 9	/* hex digits of a revision */
+#define DROPBOX_REV_MOST 127
+
 struct dropbox;
 
 /*
@@ -30,6 +33,12 @@ void dropbox_close(struct dropbox *d);
  */
 int dropbox_begin(struct dropbox **d, struct http **h, int64_t timeout_ms);
 void dropbox_end(struct dropbox *d, struct http *h);
+
+/*
+ * Does one thing with each of the paths, with an account and a connection that it begins and ends. The first failure is
+ * the status, and the others are still tried; none any more after a stop.
+ */
+int dropbox_each(char **paths, int count, int64_t timeout_ms, int (*one)(struct dropbox *d, struct http *h, const char *path));
 
 /*
  * For an app that nobody has authorized yet, to call dropbox_exchange. key and secret (NULL for an app that
@@ -146,9 +155,13 @@ bool dropbox_same_path(const char *a, const char *b);
 
 /*
  * Is path what Dropbox takes: `/...` without a trailing slash or blank, components of at most 255
- * characters, valid UTF-8 without controls; or `rev:...`, `id:...` when refs is true?
- * NULL, or the reason.
+ * characters, valid UTF-8 without controls? NULL, or the reason.
  */
-const char *dropbox_path_fault(const char *path, bool refs);
+const char *dropbox_path_fault(const char *path);
+/* The same for a path, `rev:...` or `id:...`. */
+const char *dropbox_ref_fault(const char *ref);
+
+/* A revision, as an option: option.h; const char **. */
+const char *dropbox_take_rev(const char *text, void *to);
 
 #endif

@@ -114,7 +114,7 @@ bool head_snapshot_read(const json *j, struct head *out, char why[HEAD_WHY])
 	take(j, "path", out->path, sizeof out->path);
 	take(j, "rev", out->rev, sizeof out->rev);
 	take(j, "content_hash", out->content_hash, sizeof out->content_hash);
-	fault = dropbox_path_fault(out->path, false);
+	fault = dropbox_path_fault(out->path);
 	if (fault != NULL) {
 		snprintf(why, HEAD_WHY, "path is absent or not a path: %s", fault);
 		return false;
@@ -168,7 +168,7 @@ static bool read_state(const json *j, struct head *out, char why[HEAD_WHY])
 	take(object, "content_hash", out->object, sizeof out->object);
 	if (!head_digest_valid(out->digest))
 		return no(why, "digest", "absent or not a digest");
-	if (dropbox_path_fault(out->object_path, false) != NULL || !hash_valid(out->object))
+	if (dropbox_path_fault(out->object_path) != NULL || !hash_valid(out->object))
 		return no(why, "object", "absent or not a path and a hash");
 	return true;
 }
@@ -196,7 +196,7 @@ static bool read_change(const json *j, struct head_change *out, char why[HEAD_WH
 	if (!json_int(j, "n", 1, HEAD_MOST, &out->n) || !json_int(j, "size", 0, INT64_MAX, &out->size) ||
 	    !json_int(j, "page_count", 1, PAGES_MOST, &out->page_count))
 		return no(why, "change", "without its numbers");
-	if (dropbox_path_fault(out->path, false) != NULL || !hex(out->rev, 9, HEAD_REV - 1) || !hash_valid(out->content_hash))
+	if (dropbox_path_fault(out->path) != NULL || !hex(out->rev, 9, HEAD_REV - 1) || !hash_valid(out->content_hash))
 		return no(why, "change", "without its object");
 	if (!head_digest_valid(out->digest))
 		return no(why, "change", "without a digest");

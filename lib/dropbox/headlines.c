@@ -49,7 +49,7 @@ static bool read_state(const json *j, struct head_state *out, char why[HEAD_WHY]
 
 	if (!json_int(j, "n", 1, HEAD_MOST, &out->n) || !json_int(j, "epoch", 0, HEAD_MOST, &out->epoch) ||
 	    !json_int(j, "page_count", 1, UINT32_MAX, &out->page_count) || path == NULL || strlen(path) >= HEAD_OBJECT ||
-	    dropbox_path_fault(path, false) != NULL || digest == NULL || !head_digest_valid(digest) ||
+	    dropbox_path_fault(path) != NULL || digest == NULL || !head_digest_valid(digest) ||
 	    object == NULL || !hash_valid(object) || (parent != NULL && !hash_valid(parent)) ||
 	    (whole != NULL && !hash_valid(whole)) || at == NULL || clock_parse(at, &out->snapshot_at) != NULL) {
 		snprintf(why, HEAD_WHY, "the line of db-changes describes no state");

@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	http_url_is_safe(text);
 	http_urlencode(&b, text);
-	dropbox_path_fault(text, true);
-	dropbox_path_fault(text, false);
+	dropbox_path_fault(text);
+	dropbox_ref_fault(text);
 	msg_escape(escaped, sizeof escaped, text);
 	for (const char *s = escaped; *s != '\0'; s++)
 		if ((unsigned char)*s < 0x20 || *s == 0x7f)

@@ -28,6 +28,16 @@ static const struct option_row options[] = {
 };
 static const struct command action = { .usage = "", .about = "", .options = options };
 static const struct command running = { .usage = "", .about = "", .options = options, .runs = true };
+static const char *not_x(const char *operand)
+{
+	return strcmp(operand, "x") == 0 ? "x" : NULL;
+}
+static const struct command counting = { .usage = "", .about = "", .options = options, .operands = { 1, 2, "one or two", not_x } };
+/* Operands, and whether they are refused. */
+static const struct { const char *args[3]; int rc; } operands[] = {
+	{ { NULL }, EX_USAGE }, { { "a" }, OPTION_GO_ON }, { { "a", "b" }, OPTION_GO_ON }, { { "a", "b", "c" }, EX_USAGE },
+	{ { "x" }, EX_USAGE }, { { "a", "x" }, EX_USAGE }, { { "-f" }, EX_USAGE }, { { "a", "-f", "b" }, OPTION_GO_ON },
+};
 static const struct command checking = { .usage = "", .about = "", .options = options, .check = true };
 
 /* Up to three arguments, the answer, and how many of them are operands. */
@@ -67,6 +77,20 @@ int main(int argc, char **argv)
 		optind = 0;
 		rc = option_read(&checking, n, args);
 		check(rc == (table[i].rc == EX_USAGE ? STATE_UNKNOWN : table[i].rc), "%s, of a check: %d", table[i].args[0], rc);
+		while (n > 1)
+			free(args[--n]);
+	}
+	for (size_t i = 0; i < sizeof operands / sizeof *operands; i++) {
+		char *args[5] = { argv[0] };
+		int n = 1, rc;
+
+		while (n < 4 && operands[i].args[n - 1] != NULL) {
+			args[n] = strdup(operands[i].args[n - 1]);
+			n++;
+		}
+		optind = 0;
+		rc = option_read(&counting, n, args);
+		check(rc == operands[i].rc, "operands, row %zu: %d", i, rc);
 		while (n > 1)
 			free(args[--n]);
 	}

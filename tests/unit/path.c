@@ -48,15 +48,15 @@ int main(void)
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		/* whether references are taken makes no difference to a path */
 		for (int ref = 0; ref < 2; ref++) {
-			why = dropbox_path_fault(paths[i].path, ref != 0);
+			why = ref == 0 ? dropbox_path_fault(paths[i].path) : dropbox_ref_fault(paths[i].path);
 			check(paths[i].why == NULL ? why == NULL : why != NULL && strstr(why, paths[i].why) != NULL, "'%s': %s",
 			      paths[i].path, why != NULL ? why : "taken");
 		}
 	}
 	for (size_t i = 0; i < sizeof refs / sizeof *refs; i++) {
-		why = dropbox_path_fault(refs[i].path, true);
+		why = dropbox_ref_fault(refs[i].path);
 		check((why == NULL) == refs[i].ok, "'%s': %s", refs[i].path, why != NULL ? why : "taken");
-		check(dropbox_path_fault(refs[i].path, false) != NULL, "'%s' taken where a path is asked for", refs[i].path);
+		check(dropbox_path_fault(refs[i].path) != NULL, "'%s' taken where a path is asked for", refs[i].path);
 	}
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
 		check(dropbox_same_path(pairs[i].a, pairs[i].b) == pairs[i].same && dropbox_same_path(pairs[i].b, pairs[i].a) ==
