@@ -33,7 +33,7 @@ int cli_bad_option(int c, char **argv);
  */
 int cli_close(int status);
 
-/* Ends the process by SIGPIPE although libcurl's sake made us ignore it. */
+/* Ends the process by SIGPIPE, which is ignored for libcurl's sake. */
 void cli_die_sigpipe(void);
 
 #endif

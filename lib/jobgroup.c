@@ -139,7 +139,7 @@ static void take_signals(struct jobgroup *g)
 	}
 }
 
-/* Whoever stopped the group (Ctrl-Z) meant the run: our own group stops with it, and it goes on with us. */
+/* A stop of the script's group (Ctrl-Z) is one of the whole run: our own group stops too, and both go on together. */
 static void stop_too(struct jobgroup *g)
 {
 	kill(0, SIGTSTP);

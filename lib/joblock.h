@@ -11,7 +11,7 @@
 struct joblock {
 	char name[64];
 	int64_t wait_ms;
-	const char *brief;	/* a holder for moments, the only one that wait_ms is for; NULL: it is for everybody */
+	const char *brief;	/* the script that may hold the lock for a moment, and is waited for; NULL: any holder is */
 	int fd;			/* -1 until it is taken */
 };
 

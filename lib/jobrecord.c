@@ -23,7 +23,7 @@ static const char *const own[] = {
 	"last_ok_at", "runs_ok", "runs_failed", "steps",
 };
 
-/* Nothing, or a file that has no other name: nobody else's is read or replaced. */
+/* Is nothing there, or a regular file of one name? By a link or a second name it could be another user's file. */
 static bool is_plain(const char *path)
 {
 	struct stat st;
@@ -123,7 +123,7 @@ int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, co
 	char *text;
 	int rc;
 
-	/* not from the steady clock: whoever reads it compares it with the time as it is then */
+	/* the wall clock's, not the steady one's: a reader compares it with the time at which he reads */
 	clock_text(now, clock_wall());
 	if (!running && exit_status == 0) {
 		free(r->last_ok_at);

@@ -1,6 +1,6 @@
 /*
  * jobrecord.h - last-TASK.json in the state directory: how the last run of a task went, for the status page and for
- * whoever asks later. It is written when a run begins (`running`: a machine that lost its power shows it for ever
+ * later questions. It is written when a run begins (`running`: a machine that lost its power shows it for ever
  * after) and when it ends. Its members, schema 1:
  *
  *	schema, task, node, result, exit, step, message, hint, started_at, finished_at (null while it runs), seconds,

@@ -128,7 +128,7 @@ void jobscreen_draw(struct jobscreen *s, const char *text)
 	s->drawn = *text != '\0';
 }
 
-/* Text and its end in one write. Nobody is left to be told when the terminal is gone; the log and the record remain. */
+/* Text and its end in one write. A failure is not told: the terminal is gone then; the log and the record remain. */
 static void write_escaped(int fd, const char *text, char end)
 {
 	char escaped[JOBSCREEN_TEXT];

@@ -78,7 +78,7 @@ static bool measure(const struct jobstream *s, const char *p, size_t len, bool a
 	const char *word = memmem(p, len, s->token, strlen(s->token)), *end = p + len;
 
 	*kind = JOBPIECE_LINE;
-	/* whoever was ended within a line has no last word: a script's begins there all the same */
+	/* a tool that was killed within a line left it without an end: the script's word begins there all the same */
 	if (word != NULL && (feed == NULL || word < feed) && (back == NULL || word < back)) {
 		*length = *next = (size_t)(word - p);
 		return true;

@@ -780,6 +780,26 @@ send exit\n' env PS1='$ ' bash --norc --noprofile -i
 	record '.result == "ok"'
 }
 
+@test "at a terminal: killed with SIGKILL nothing of its group stays, and the lock is free" {
+	mkfifo go
+	job_is 1 <<'END'
+exec 3<>go
+ps -o pgid= $$ | tr -d ' ' >group
+echo >ready
+read -r _ <&3
+END
+	at_terminal 'expect \$ $
+send ./job.sh\n
+shell until [ -e ready ]; do sleep 0.01; done
+shell kill -KILL "$(sed "s/.*, pid \([0-9]*\), .*/\1/" state/lock)"
+expect Killed
+expect \$ $
+send exit\n' env PS1='$ ' bash --norc --noprofile -i
+	gone() { ! kill -0 -- "-$(cat group)" 2>/dev/null; }
+	eventually gone
+	run ! held lock
+}
+
 @test "at a terminal: a run in the background that asks is stopped until it is in front" {
 	job_is 1 <<'END'
 step one

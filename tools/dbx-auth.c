@@ -3,7 +3,7 @@
  *
  * login needs no browser on this host: it prints the page to open anywhere, reads the code that the page
  * shows, and stores the refresh token in the configuration file, whose other lines stay. Without an app
- * secret the code alone is worth nothing to who sees it (PKCE, RFC 7636). whoami is the connection test.
+ * secret the code alone is of no use to somebody who sees it (PKCE, RFC 7636). whoami is the connection test.
  * No secret is ever an argument or printed.
  */
 #include "lib/shell.h"
@@ -271,7 +271,7 @@ static int check_writable(void)
 	return rc;
 }
 
-/* What came from the environment or was typed must be in the file too, for those who only have the file. */
+/* The key and secret that came from the environment, or were typed, must be in the file too: a job has only the file. */
 static int store(const char *key, bool typed, const char *refresh)
 {
 	const char *env_key = getenv("DROPBOX_APP_KEY"), *env_secret = getenv("DROPBOX_APP_SECRET");
@@ -321,7 +321,7 @@ static int login(struct dropbox **d, struct http **h)
 		return EX_CONFIG;
 	}
 	printf("%s?client_id=%s&response_type=code&token_access_type=offline", AUTHORIZE, key);
-	/* who has the app's secret proves itself by that; one proof is what Dropbox asks for */
+	/* an app that has a secret proves itself by that, and Dropbox asks for one proof */
 	if (secret == NULL)
 		printf("&code_challenge=%s&code_challenge_method=S256", challenge);
 	putchar('\n');

@@ -75,7 +75,7 @@ static int relocate(struct dropbox *d, struct http *h, const char *route, const 
 /* The folder of a path, "" for the root, as "%.*s" takes it. */
 #define FOLDER(path) (int)(strrchr(path, '/') - (path)), path
 
-/* How the names of copies begin that are to be to: short enough whatever that name is. Returns name. */
+/* The beginning of the names of all copies that are made for the path to: short, however long to is. Returns name. */
 static char *prefix(const char *to, char name[64])
 {
 	char hash[HASH_TEXT];
@@ -84,7 +84,7 @@ static char *prefix(const char *to, char name[64])
 	return name;
 }
 
-/* The name of this run's copy until it is in place, beside to; no other run's. malloc'ed; NULL is reported. */
+/* A name beside to for this run's copy until it is in place; no other run has it. malloc'ed; NULL is reported. */
 static char *name_of_copy(const char *to)
 {
 	char name[64], *tmp;
@@ -100,8 +100,8 @@ static char *name_of_copy(const char *to)
 }
 
 /*
- * The copies beside to that never came into its place. With remove they are deleted: to is there, so nobody needs
- * them (a run that is under way finds to replaced, or makes its copy again). Else a hint names each.
+ * The copies that killed runs left beside the path to. With remove they are deleted: to is complete, so they are of no
+ * use (a run that is under way finds to replaced, or makes its copy again). Else a hint names each.
  */
 static int left_copies(struct dropbox *d, struct http *h, const char *to, bool remove)
 {
@@ -153,12 +153,12 @@ static int replace(struct dropbox *d, struct http *h, const char *from, const ch
 	rc = dropbox_delete(d, h, to, old_rev);
 	if (rc == EX_OK || rc == EX_NOINPUT) {
 		rc = relocate(d, h, "files/move_v2", tmp, to, hash);
-		/* another run took it for a killed one's */
+		/* another run took the copy for one of a killed run, and deleted it */
 		if (rc == EX_NOINPUT)
 			rc = relocate(d, h, "files/copy_v2", from, to, hash);
 	}
 	if (rc == EX_CANTCREAT)
-		discard(d, h, tmp);	/* somebody else's is there now */
+		discard(d, h, tmp);	/* another file is there now, and stays */
 	else if (rc != EX_OK && rc != EX_NOINPUT)
 		msg_hint("the copy may be at %s", tmp);
 out:

@@ -75,7 +75,7 @@ static int check_remote(const char *remote, const struct dropbox_meta *m)
 	return EX_OK;
 }
 
-/* Is the revision --rev, which m is, one of REMOTE? Without a path in the answer nobody knows. */
+/* m is the revision --rev: is it one of REMOTE? An answer without a path is taken for yes. */
 static bool is_of(const char *remote, const struct dropbox_meta *m)
 {
 	return strncmp(remote, "id:", 3) == 0 ? strcmp(m->id, remote) == 0 :

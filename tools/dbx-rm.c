@@ -1,7 +1,7 @@
 /*
  * dbx-rm [-n] REMOTE... - delete files in Dropbox
  *
- * Only files, and only the revision that was there a moment ago: what somebody else has replaced since
+ * Only files, and only the revision that was there a moment ago: a file that was replaced since
  * stays. Folders are refused; one slip of a name must not take a year of backups.
  */
 #include "lib/option.h"

@@ -1,7 +1,7 @@
 /*
  * dbx-wait [-t DURATION] [--not REV] [--shell] REMOTE - wait until a file in Dropbox is another one
  *
- * Whoever follows a file waits here rather than ask every few seconds: Dropbox keeps its answer back (longpoll) until
+ * A program that follows a file waits here rather than ask every few seconds: Dropbox keeps its answer back (longpoll) until
  * something changes in the file's folder. The cursor from which it is asked is always taken before the file is
  * looked at, so that no change falls between the two; and the file is looked at now and then whatever is said.
  */

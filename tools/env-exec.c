@@ -27,7 +27,7 @@
 
 static const char *path;
 
-/* How FILE would be made readable is for its owner: it may be anybody's. */
+/* FILE may belong to any user, so the hint has the commands for its owner. */
 static int cannot_open(int error)
 {
 	const struct group *group;
@@ -90,7 +90,7 @@ static const struct option_row options[] = { { .name = NULL } };
 static const struct command command = {
 	.usage = "FILE COMMAND [ARGUMENT...]",
 	.about = "Become COMMAND, with the settings of FILE in its environment. FILE is read as\n"
-		 "systemd reads an EnvironmentFile=-FILE, but by who runs this.",
+		 "systemd reads an EnvironmentFile=-FILE, but as the user who runs this.",
 	.options = options,
 	.operands = { 2, OPERANDS_ANY, "wants a file and a command", NULL },
 	.runs = true,

@@ -330,7 +330,7 @@ static void become_script(char **argv, int out, const char *token)
 {
 	char text[96];
 
-	/* nobody to ask, where nobody sees the question */
+	/* a question that nobody would see is not asked: the answer is no */
 	if (screen.outer[0] == '\0' && !isatty(STDERR_FILENO)) {
 		close(STDIN_FILENO);
 		open("/dev/null", O_RDONLY);

@@ -6,7 +6,7 @@
  *	svc-ctl check [--active] [--json | --as ID | --shell] UNIT
  *
  * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
- * so. Every run ends in time. It works for root and, through polkit, for whoever may manage this unit. It
+ * so. Every run ends in time. It works for root and, through polkit, for users who may manage this unit. It
  * holds no state, so a signal may simply kill it; systemd's job goes on.
  */
 #include "lib/shell.h"
@@ -27,7 +27,7 @@
 #include "lib/option.h"
 #include "lib/systemd.h"
 
-#define LAST_WORDS_S 120	/* what a unit said before that was about something else */
+#define LAST_WORDS_S 120	/* a unit's lines of the journal that are older are about something else */
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
@@ -52,7 +52,7 @@ static void tell(const char *text)
 	msg_err(name, "says: %s", text);
 }
 
-/* The unit is not as asked. What it said itself comes first: the last line is the message. */
+/* The unit is not as asked. Its own last lines of the journal come first, for the last line of all is the message. */
 static int PRINTF_LIKE(2, 3) broken(int status, const char *fmt, ...)
 {
 	char text[256];
@@ -113,7 +113,7 @@ static int judge(const char *ended, const struct unit_look *l)
 		      reason(l, text));
 }
 
-/* For so long nothing may happen to it: the same process, no restart, still active. */
+/* For settle_ms the unit must stay as it is: the same process, no restart, still active. */
 static int settle(struct unit *u, const struct unit_look *first)
 {
 	int64_t begun = clock_ms();
@@ -143,7 +143,7 @@ static int settle(struct unit *u, const struct unit_look *first)
 
 /*
  * Until the time is up, or the unit has failed for good: between two of its own starts it is activating, and active
- * again. That a unit is down only because somebody stopped it is no other matter for whoever waits for it to serve.
+ * again. A unit that an operator stopped counts as down as well: it does not serve.
  */
 static int watch(struct unit *u)
 {
@@ -223,7 +223,7 @@ static void print_status(const struct unit_look *l, const char *missing)
 	putchar('\n');
 }
 
-/* Only what is not there for sure: who may not look does not know. */
+/* The program that a start would not find; none when this user may not look there. */
 static void look_for_program(struct unit *u, char missing[PATH_MAX])
 {
 	unit_program(u, missing);

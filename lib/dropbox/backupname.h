@@ -2,7 +2,7 @@
  * backupname.h - the names of backups, and which backups may go
  *
  * The time of a backup stands in its name, KIND_backup_YYYYMMDD_HHMMSS.db, in UTC, and nowhere else that a copy or a
- * wrong clock leaves alone. What has no such name is nobody's backup, and is never among those that may go.
+ * wrong clock leaves alone. A file without such a name is no backup, and never among those that may go.
  */
 #ifndef LIB_DROPBOX_BACKUPNAME_H
 #define LIB_DROPBOX_BACKUPNAME_H

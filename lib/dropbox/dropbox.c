@@ -31,7 +31,7 @@ struct dropbox {
 	pthread_mutex_t lock;			/* guards what follows */
 	char *access;				/* NULL when one is still to be fetched */
 	int64_t expires_ms;			/* clock_ms() from which access is too old to use */
-	int64_t quiet_ms;			/* clock_ms() until which Dropbox wants to hear nothing (429) */
+	int64_t rate_limited_until_ms;			/* clock_ms(); until then Dropbox takes no request (429) */
 };
 
 static char *copy(const char *s)
@@ -759,7 +759,7 @@ static enum http_result exchange(struct dropbox *d, struct http *h, struct excha
 		}
 	}
 	result = http_send(h, &q, r);
-	/* not our time is over, but the server's */
+	/* the limit of this call has passed, not that of the whole run */
 	if (result == HTTP_LATE && q.deadline_ms < d->deadline_ms)
 		result = HTTP_FAILED;
 out:
@@ -770,23 +770,23 @@ out:
 }
 
 /* Dropbox counts what is asked meanwhile against the limit, so a 429 to one thread silences all. */
-static void keep_quiet(struct dropbox *d)
+static void wait_for_rate_limit(struct dropbox *d)
 {
 	int64_t until;
 
 	pthread_mutex_lock(&d->lock);
-	until = d->quiet_ms < d->deadline_ms ? d->quiet_ms : d->deadline_ms;
+	until = d->rate_limited_until_ms < d->deadline_ms ? d->rate_limited_until_ms : d->deadline_ms;
 	pthread_mutex_unlock(&d->lock);
 	clock_sleep(until - clock_ms());
 }
 
-static void ask_for_quiet(struct dropbox *d, int64_t ms)
+static void note_rate_limit(struct dropbox *d, int64_t ms)
 {
 	int64_t until = clock_ms() + retry_hint(ms);
 
 	pthread_mutex_lock(&d->lock);
-	if (until > d->quiet_ms)
-		d->quiet_ms = until;
+	if (until > d->rate_limited_until_ms)
+		d->rate_limited_until_ms = until;
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -803,7 +803,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		enum http_result result;
 		bool expired;
 
-		keep_quiet(d);
+		wait_for_rate_limit(d);
 		auth = c->style != DROPBOX_NOTIFY ? authorization(d, h, stale, a) : copy("");
 		forget(stale);
 		if (auth == NULL)
@@ -818,7 +818,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 		} else if (r.status < 200 || r.status > 299) {
 			judge_status(a, &r);
 			if (r.status == 429 && a->retry_after_ms >= 0)
-				ask_for_quiet(d, a->retry_after_ms);
+				note_rate_limit(d, a->retry_after_ms);
 		} else {
 			judge_good(c, a, &r);
 		}
@@ -858,7 +858,7 @@ bool dropbox_again(struct retry *r, struct dropbox_answer *a)
 		return false;
 	msg_info("%s; trying again in %s", a->cause, num_duration_text(text, pause));
 	clock_sleep(pause);
-	/* a stop is what ended it then, not what went wrong before */
+	/* after a stop this, and not the failure before it, is why the run ends */
 	if (stop_asked())
 		fail(a, EX_TEMPFAIL, "interrupted");
 	return !stop_asked();

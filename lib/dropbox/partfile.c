@@ -139,7 +139,7 @@ static int open_files(struct part *p)
 		msg_errno(p->path, "cannot write to disk");
 		rc = EX_IOERR;
 	}
-	/* of what was never begun nothing stays */
+	/* a part that could not be begun is removed */
 	p->dropped = rc != EX_OK && fresh;
 out:
 	free(map);
@@ -259,7 +259,7 @@ int part_write(struct part *p, uint64_t at, const void *data, size_t len)
 {
 	int rc;
 
-	/* the kernel has one lock for a file's writers, and spins for it: who waits here sleeps */
+	/* the kernel lets one thread write to a file, and the others spin; those that wait for this mutex sleep */
 	pthread_mutex_lock(&p->writer);
 	rc = file_pwrite(p->fd, data, len, (off_t)at);
 	pthread_mutex_unlock(&p->writer);

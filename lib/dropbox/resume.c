@@ -81,14 +81,14 @@ int journal_open(struct journal **out, const char *path, const char *head,
 	} else if (!S_ISREG(st.st_mode)) {
 		msg_err(path, "not a regular file");
 	} else if ((rc = file_lock(j->fd, path)) == EX_OK) {
-		/* whoever held the lock may have finished and removed the file under us */
+		/* the process that held the lock may have finished its work and removed the file */
 		if (stat(path, &named) != 0 || named.st_ino != st.st_ino || named.st_dev != st.st_dev) {
 			journal_close(j, false);
 			return journal_open(out, path, head, record, ctx, fresh);
 		}
 		*fresh = false;
 		rc = replay(j, head, record, ctx, fresh);
-		/* one that could not even be begun is not left behind */
+		/* a journal that could not be begun is removed */
 		begun = *fresh;
 	}
 	if (rc == EX_OK)
@@ -122,7 +122,7 @@ void journal_close(struct journal *j, bool done)
 {
 	if (j == NULL)
 		return;
-	/* removed while still locked, so that nobody else's file goes */
+	/* removed while still locked: after that the name may be another process's file */
 	if (done)
 		unlink(j->path);
 	if (j->fd >= 0)

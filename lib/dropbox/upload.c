@@ -77,7 +77,7 @@ static size_t read_span(void *ctx, uint64_t at, char *buf, size_t len)
 	ssize_t n = file_pread(s->r->fd, buf, len, (off_t)(s->from + at));
 
 	s->error = errno;
-	/* nor need bytes be sent that are not those that were hashed */
+	/* bytes that are not those that were hashed need not be sent */
 	s->rc = n < 0 ? EX_IOERR : n == 0 || !pieces_unchanged(s->r->pieces) ? EX_DATAERR : EX_OK;
 	if (s->rc != EX_OK || ended(s->r))
 		return 0;
