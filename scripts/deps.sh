@@ -6,7 +6,7 @@ build='gcc libc6-dev make pkg-config libcurl4-openssl-dev libsqlite3-dev libcjso
 	libsystemd-dev libzstd-dev libxxhash-dev libmicrohttpd-dev ca-certificates sqlite3 curl openssl util-linux git procps'
 tests='bats time zstd jq strace iproute2 python3 python3-dropbox rclone valgrind shellcheck mandoc
 	clang clang-tidy libclang-rt-dev chromium tidy python3-flask gunicorn systemd systemd-sysv dbus polkitd
-	iputils-ping logrotate sudo lighttpd duktape
+	iputils-ping acl logrotate sudo lighttpd duktape
 	build-essential debhelper lintian debootstrap'
 
 case ${1-} in

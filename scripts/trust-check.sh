@@ -41,31 +41,57 @@ unknown() {
 
 # ---- what a user may write ------------------------------------------------------------------
 
-# rights_of USER: sets $may and $may_read, the words by which find knows what he owns or may write, and may read
+# rights_of USER GROUP...: sets $may and $may_read, the words by which find knows what he owns or may write, and may read,
+# and $entries, those of an access list that are his
 rights_of() {
-	may="-user $1 -o -perm -o=w" may_read="-user $1 -perm -u=r -o -perm -o=r"
-	for group in $(id -G "$1"); do
+	may="-user $1 -o -perm -o=w" may_read="-user $1 -perm -u=r -o -perm -o=r" entries="user:$(id -u "$1")"
+	groups=$(id -G "$1")
+	shift
+	for group in "$@"; do
+		groups="$groups $(getent group "$group" | cut -d : -f 3)"
+	done
+	for group in $groups; do
 		may="$may -o -perm -g=w -group $group" may_read="$may_read -o -perm -g=r -group $group"
+		entries="$entries|group:$group"
 	done
 }
 
-# written PATH: may he write just that? A directory with the sticky bit keeps what is another's
+# listed r|w FILE...: prints those whose access list gives it to him, or to what will be made there; owner and mode show none
+listed() {
+	[ "$1" = r ] && bit=r.. || bit=.w.
+	shift
+	getfacl -P -s -p -n -e "$@" 2>/dev/null | sed -n -E "s/^# file: //; t name
+		/^(default:)?($entries):.*#effective:$bit/ { g; p; }; d
+		:name
+		h; d" | uniq
+}
+
+# written PATH...: prints those of them that he may write. A directory with the sticky bit keeps what is another's
 # shellcheck disable=SC2086  # words
 written() {
-	[ -n "$(find "$1" -maxdepth 0 ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print 2>/dev/null)" ]
+	find "$@" -maxdepth 0 ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print 2>/dev/null
 }
 
 # way_in PATH: prints the first of it and the directories above that he may write
 way_in() {
 	at=$1
+	set --
 	while [ -n "$at" ]; do
-		if written "$at"; then
-			printf '%s\n' "$at"
-			return
-		fi
+		set -- "$@" "$at"
 		at=${at%/*}
 	done
-	return 1
+	{
+		written "$@"
+		listed w "$@"
+	} | head -n 1 | grep .
+}
+
+# inside PATH: prints something below it that he may write
+# shellcheck disable=SC2086
+inside() {
+	open=$(find "$1" -xdev ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print -quit 2>/dev/null)
+	[ -n "$open" ] || open=$(listed w -R "$1" | head -n 1)
+	[ -n "$open" ] && printf '%s\n' "$open"
 }
 
 # directories: of the application; nothing below one that is his needs to be named
@@ -73,6 +99,9 @@ way_in() {
 directories() {
 	find "$app" -maxdepth 0 \( $may \) -print
 	find "$app" -xdev -mindepth 1 -type d \( $may \) -prune -print 2>/dev/null || :
+	listed w -R "$app" | while read -r dir; do
+		[ ! -d "$dir" ] || printf '%s\n' "$dir"
+	done
 }
 
 # ---- findings -------------------------------------------------------------------------------
@@ -91,27 +120,69 @@ how() {
 	if [ "$owner" = "$user" ]; then
 		echo "clone it anew as an operator, ctv-mirror(7), and take $app/data along"
 	else
-		echo "as $owner: find $1 -path $app/data -prune -o -user $owner ! -type l -exec chmod go-w {} +"
+		list=
+		[ -z "$(listed w -R "$1")" ] || list=' -exec setfacl -b {} +'
+		echo "as $owner: find $1 -path $app/data -prune -o -user $owner ! -type l$list -exec chmod go-w {} +"
 	fi
 }
 
 look_at_code() {
 	for place in "$app" "$app/.git" "$app/.git/config" "$app/.git/hooks" "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
 		[ -e "$place" ] || continue
-		open=$(way_in "$(readlink -f "$place")") || continue
+		real=$(readlink -f "$place")
+		open=$(way_in "$real") || { [ "$real" != "$app" ] && open=$(inside "$real"); } || continue
 		case $seen in *" $open "*) continue ;; esac
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
 	done
+	command -v getfacl >/dev/null || ! find "$app" -xdev -exec ls -ld {} + 2>/dev/null | grep -q '^[^ ]*+' ||
+		found "$app: has access lists, which nobody here can read" "apt-get install acl"
 }
 
-# what systemd reads as root before it makes a sandbox
+# what runs and says what is run
+look_at_programs() {
+	for place in "$(command -v ctv-conf)" "$(readlink -f "$0")" /etc/systemd/system; do
+		! open=$(way_in "$place") || found "$open: $user may write there, and so do as root" "chown root:root $open; chmod go-w $open"
+	done
+}
+
+# what the jobs and the operators believe, and what is theirs alone
+look_at_state() {
+	for place in "$state" $logs "$run_dir/www"; do
+		[ -d "$place" ] || continue
+		! open=$(way_in "$place") || found "$open: $user may write there, and the jobs believe what they find in $place" \
+			"$setup"
+		[ "$place" = "$run_dir/www" ] || ! readable "$place" || found "$place: $user can read it" "$setup"
+	done
+}
+
+# a group that reads the token or is as good as root, and what its unit adds
+look_at_groups() {
+	for group in $(id -nG "$user") $added; do
+		case $group in
+		root | sudo | wheel | disk | shadow | kmem | docker | lxd | incus-admin | libvirt | ctvsync)
+			case " $added " in
+			*" $group "*) found "$unit: gives the application the group $group" "systemctl edit $unit: SupplementaryGroups= (empty)" ;;
+			*) found "$user is in the group $group" "gpasswd -d $user $group; systemctl restart $unit" ;;
+			esac
+			;;
+		esac
+	done
+}
+
+# what systemd reads as root before it makes a sandbox, and runs as root in spite of User=
 look_at_units() {
 	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code control-station; do
-		systemctl show -P EnvironmentFiles "$each" 2>/dev/null | sed -n 's/ (ignore_errors=[a-z]*)$//p' >"$scratch"
+		systemctl show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
+			-P ExecStopEx -P ExecStopPostEx "$each" 2>/dev/null | sed -n 's/ (ignore_errors=[a-z]*)$//p
+				s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' >"$scratch"
 		while read -r file; do
-			! open=$(way_in "$file") || found "${each%.service}.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
-				"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart="
+			case $file in
+			+*) ! open=$(way_in "$(readlink -f "${file#+}")") || found "${each%.service}.service: runs ${file#+} as root, and $user may write $open" \
+				"systemctl edit --full $each: no + or ! before a program there" ;;
+			*) ! open=$(way_in "$file") || found "${each%.service}.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
+				"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart=" ;;
+			esac
 		done <"$scratch"
 	done
 }
@@ -131,7 +202,7 @@ look_at_settings() {
 # readable FILE
 # shellcheck disable=SC2086
 readable() {
-	[ -n "$(find "$1" -maxdepth 0 \( $may_read \) -print 2>/dev/null)" ]
+	[ -n "$(find "$1" -maxdepth 0 \( $may_read \) -print 2>/dev/null)$(listed r "$1")" ]
 }
 
 # What he may write by his rights and not by the sandbox he could write before there was one
@@ -146,20 +217,38 @@ look_at_sandbox() {
 			case $dir/ in "${path#+}"/*) covered=yes ;; esac
 		done
 		[ -n "$covered" ] || found "$unit cannot write $dir, which its user $user may" \
-			"$(dirname "$(readlink -f "$0")")/host-setup.sh standby install"
+			"$setup"
 	done <"$scratch"
 }
 
 # ---- main -----------------------------------------------------------------------------------
 
-app=$(ctv-conf CTV_APP_DIR /opt/apps/ctv-bookedbiz-db 2>/dev/null) || app=/opt/apps/ctv-bookedbiz-db
-unit=$(ctv-conf CTV_SERVICE flaskapp.service 2>/dev/null) || unit=flaskapp.service
+app=/opt/apps/ctv-bookedbiz-db unit=flaskapp.service state=/var/lib/ctv-mirror logs='' run_dir=/run/ctv-mirror node='' primary=pi-ctv
+# what cannot be read is where it is by default
+said=$(ctv-conf CTV_APP_DIR "$app" CTV_SERVICE "$unit" CTV_STATE_DIR "$state" CTV_LOG_DIR '' CTV_RUN_DIR "$run_dir" CTV_NODE '' \
+	CTV_PRIMARY_NODE "$primary" 2>/dev/null) && {
+	read -r app
+	read -r unit
+	read -r state
+	read -r logs
+	read -r run_dir
+	read -r node
+	read -r primary
+} <<END
+$said
+END
+logs=${logs:-/var/log/ctv-pi2-download /var/log/ctv-db-sync}
+setup="$(dirname "$(readlink -f "$0")")/host-setup.sh standby install"
+[ "$node" != "$primary" ] || setup="${setup% standby *} primary install"
 user=$(systemctl show -P User "$unit" 2>/dev/null) || user=
 case $user in '' | *[!A-Za-z0-9_.-]*) user=ctvapps ;; esac
 id "$user" >/dev/null 2>&1 || unknown "$unit: its user $user is not there"
 [ -d "$app" ] || unknown "$app: no such directory"
 [ "$(id -u "$user")" -ne 0 ] || unknown "$unit runs as root: whoever takes it over has this host"
-rights_of "$user"
+added=$(systemctl show -P Group -P SupplementaryGroups "$unit" 2>/dev/null | tr '\n' ' ') || added=
+case $added in *[!A-Za-z0-9\ _.-]*) added= ;; esac
+# shellcheck disable=SC2086  # words
+rights_of "$user" $added
 if [ -n "$writes" ]; then
 	directories
 	exit 0
@@ -168,6 +257,9 @@ scratch=$(mktemp)
 trap 'rm -f "$scratch"' EXIT
 count=0 findings='' seen=' '
 look_at_code
+look_at_programs
+look_at_state
+look_at_groups
 look_at_units
 look_at_settings
 look_at_sandbox

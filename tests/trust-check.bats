@@ -17,14 +17,21 @@ setup() {
 	chown nobody app/data app/data/database app/logs
 	export CTV_APP_DIR=$PWD/app CTV_ENV_FILE=$PWD/env CTV_SERVICE=flaskapp.service PATH=$PWD/stubs:$PATH
 	install -m 640 /dev/null env
+	mkdir -p state log run/www
+	chmod 750 state log
+	export CTV_STATE_DIR=$PWD/state CTV_LOG_DIR=$PWD/log CTV_RUN_DIR=$PWD/run
 	# unit properties, as systemctl show -P prints them: NAME UNIT VALUE
 	: >shown
 	cat >stubs/systemctl <<-'END'
 		#!/bin/sh
 		[ "$1 $2" = 'show -P' ] || exit 1
-		unit=${4%.service}
-		case $3 in User) [ "$unit" != flaskapp ] || echo nobody ;; esac
-		sed -n "s,^$3 $unit ,,p" "$D/shown"
+		for unit; do :; done
+		unit=${unit%.service}
+		while [ "$#" -gt 1 ]; do
+			shift
+			case $1 in User) [ "$unit" != flaskapp ] || echo nobody ;; esac
+			sed -n "s,^$1 $unit ,,p" "$D/shown"
+		done
 	END
 	chmod +x stubs/systemctl
 }
@@ -77,6 +84,95 @@ mended() {
 	check
 	expect 1 "^$PWD/up: the application.s user nobody may write there"
 	[ "$(grep -c 'may write there' <<<"$output")" -eq 1 ]
+}
+
+@test "an access list gives as much as a mode: on the code, on a parent, to what will be made there; the hint takes it away" {
+	for who in u:nobody g:nogroup d:u:nobody; do
+		for place in . .git/hooks .venv/bin; do
+			setfacl -m $who:rwx app/$place
+			check
+			expect 1 "^$PWD/app(/$place)?: the application.s user nobody may write there"
+			expect 1 'findings=1$'
+			mended
+		done
+	done
+	# another's, and what the mask takes away, are none
+	setfacl -m u:irc:rwx,u:nobody:rwx,m::r-x app
+	check
+	expect 0
+	setfacl -m u:nobody:r env
+	check
+	expect 1 "env: the application.s user nobody can read the token$"
+	expect 1 'findings=1$'
+	setfacl -b env
+	setfacl -m u:nobody:rwx app/logs app/scripts/..
+	mkdir app/more
+	setfacl -b app
+	setfacl -m u:nobody:rwx app/more
+	run trust-check.sh --writes
+	expect 0 "^$PWD/app/more$"
+}
+
+@test "one file inside is enough: a hook, a module of the clone's Python, a script" {
+	for place in .git/hooks/post-merge .venv/lib/python3/site-packages/sitecustomize.py scripts/tool; do
+		install -D -o daemon /dev/null app/$place
+		find app -user root -exec chown daemon {} +
+		check
+		expect 0
+		chmod o+w app/$place
+		check
+		expect 1 "^$PWD/app/$place: the application.s user nobody may write there"
+		mended
+		chown nobody app/$place
+		check
+		expect 1 "^$PWD/app/$place: "
+		rm app/$place
+	done
+}
+
+@test "the state, the logs, the page: nobody of the application writes there, or reads the first two" {
+	for place in state log run/www; do
+		for right in g+w o+w; do
+			chgrp nogroup $place
+			chmod $right $place
+			check
+			expect 1 "^$PWD/$place: nobody may write there, and the jobs believe what they find in $PWD/$place$"
+			chgrp root $place
+			chmod go-w $place
+		done
+	done
+	for place in state log; do
+		chmod o+rx $place
+		check
+		expect 1 "^$PWD/$place: nobody can read it$"
+		expect 1 '^hint: .*host-setup.sh standby install$'
+		chmod o-rx $place
+	done
+	CTV_NODE=pi-ctv check
+	expect 0
+}
+
+@test "the groups that its unit gives it count, and one that is as good as root is named" {
+	echo 'SupplementaryGroups flaskapp adm ctvx' >shown
+	check
+	expect 0
+	echo 'SupplementaryGroups flaskapp docker daemon' >shown
+	chgrp daemon env app/.git
+	chmod g+w app/.git
+	check
+	expect 1 '^flaskapp.service: gives the application the group docker$'
+	expect 1 "^$PWD/env: the application.s user nobody can read the token$"
+	expect 1 "^$PWD/app/.git: the application.s user nobody may write there"
+	expect 1 'findings=3$'
+}
+
+@test "a program that a unit runs as root in spite of User=, in a place that the application may write" {
+	echo "ExecStartPreEx flaskapp { path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags=privileged ; start_time=[n/a] }" >shown
+	check
+	expect 1 "^flaskapp.service: runs $PWD/app/logs/x as root, and nobody may write $PWD/app/logs$"
+	echo "ExecStartEx flaskapp { path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags= ; start_time=[n/a] }" >shown
+	check
+	expect 0
 }
 
 @test "a clone of the application's own is to be made anew" {
