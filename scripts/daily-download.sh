@@ -213,7 +213,7 @@ verify_candidate() {
 copy() {
 	# a killed run's may be another user's
 	rm -f "$2.tmp"
-	{ cp -p "$1" "$2.tmp" && sync "$2.tmp" && mv -T "$2.tmp" "$2" && sync "${2%/*}"; } || { rm -f "$2.tmp"; fail 74; }
+	{ cp -pP --remove-destination "$1" "$2.tmp" && sync "$2.tmp" && mv -T "$2.tmp" "$2" && sync "${2%/*}"; } || { rm -f "$2.tmp"; fail 74; }
 }
 
 # install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover

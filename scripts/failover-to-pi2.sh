@@ -314,7 +314,8 @@ elif [ -n "$drill" ]; then
 		fail 77 "$live: is not $(id -un)'s, so a drill could not put it back" "sudo $here/$program --drill"
 	[ -e "$state/data-of" ] || marked=yes
 	mirror-role mark
-	cp -p --reflink=auto "$live" "$before_drill" || fail 74
+	# the application may have put a link in either place
+	cp -pP --remove-destination --reflink=auto "$live" "$before_drill" || fail 74
 	undo=end_drill
 else
 	# the role first, then the application: whoever comes by in between finds a host that serves

@@ -104,3 +104,9 @@ options_of() {
 	run grep -v -- --timeout "$BATS_TEST_TMPDIR/asked"
 	[ -z "$output" ] || { echo "$output" >&2; false; }
 }
+
+@test "no script copies a database through a link that the application has put there" {
+	cd "$ROOT/scripts"
+	run bash -c "ls ./*.sh | grep -vx ./demo.sh | xargs grep -nE '(^|[^-a-z])cp -' | grep -v 'cp -pP --remove-destination '"
+	[ -z "$output" ] || { echo "$output" >&2; false; }
+}
