@@ -253,3 +253,20 @@ TABLE
 	echo standby >state/role
 	run -0 ctv-conf --shell
 }
+
+@test "a primary of the standby's name is refused as well, and one of another name where it is not called the primary" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir state
+	echo primary >state/role
+	export CTV_STATE_DIR=$PWD/state
+	for node in pi2 web; do
+		CTV_NODE=$node run -78 ctv-conf --shell
+		expect 78 "^ctv-conf: CTV_NODE: $node is not the primary's name, and this host is the primary$"
+		expect 78 '^hint: CTV_NODE=pi-ctv in .*; a primary of another name is CTV_PRIMARY_NODE on both hosts$'
+	done
+	CTV_NODE=web CTV_PRIMARY_NODE=web run -0 ctv-conf --shell
+	# without a name it publishes nothing, as ever
+	run -0 ctv-conf --shell
+	echo primary-of-old >state/role
+	CTV_NODE=pi2 run -0 ctv-conf --shell
+}

@@ -183,7 +183,7 @@ confirmed_at() {
 	publish
 	before=$(tree pi2/data)
 	echo primary >pi2/state/role
-	run download
+	run on pi2 env CTV_NODE=pi-ctv daily-download.sh
 	expect 77 'this is the primary'
 	echo activ >pi2/state/role
 	run download

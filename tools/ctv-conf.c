@@ -30,24 +30,39 @@
 static const char *names[SHELL_NAMES + 1];
 static struct shell answer = { .names = names };
 
-/* Two hosts of one name would both be the owner in the head record. */
+/* Is role, which may end with a line end, this word? */
+static bool is_role(const struct buf *role, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(buf_text(role), word, len) == 0 && (role->len == len || role->data[len] == '\n');
+}
+
+/* Two hosts of one name would both be the owner in the head record; a settings file of the other host is how that comes. */
 static int check_name(void)
 {
 	struct buf role = BUF_INIT(ROLE_MAX);
 	const char *node = setting("node"), *primary = setting("primary");
+	bool named_primary = node != NULL && strcmp(node, primary) == 0;
 	char path[PATH_MAX];
 	struct stat st;
 	int rc = EX_OK;
 
 	snprintf(path, sizeof path, "%s/role", setting("state"));
 	/* a role that cannot be read is for those to say who need it */
-	if (node != NULL && strcmp(node, primary) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	    access(path, R_OK) == 0 && file_slurp(path, &role) == EX_OK &&
-	    (strncmp(buf_text(&role), "standby", 7) == 0 || strncmp(buf_text(&role), "active", 6) == 0)) {
+	if (node == NULL || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0 ||
+	    file_slurp(path, &role) != EX_OK)
+		goto out;
+	if (named_primary && (is_role(&role, "standby") || is_role(&role, "active"))) {
 		msg_err("CTV_NODE", "%s is the primary's name, and this host is the standby", primary);
 		msg_hint("CTV_NODE=pi2, or another name of its own, in %s", config_path());
 		rc = EX_CONFIG;
+	} else if (!named_primary && is_role(&role, "primary")) {
+		msg_err("CTV_NODE", "%s is not the primary's name, and this host is the primary", node);
+		msg_hint("CTV_NODE=%s in %s; a primary of another name is CTV_PRIMARY_NODE on both hosts", primary, config_path());
+		rc = EX_CONFIG;
 	}
+out:
 	buf_free(&role);
 	return rc;
 }
