@@ -58,11 +58,11 @@ be() {
 	"$@"
 }
 
-# as USER COMMAND...: prints what it says, as text; its exit status
+# as USER COMMAND...: prints what it says, which drives no terminal; its exit status
 as() {
 	said=0
 	words=$(be "$@" 2>&1 </dev/null) || said=$?
-	[ -z "$words" ] || printf '%s\n' "$words" | LC_ALL=C tr -d '\000-\010\013-\037\177'
+	[ -z "$words" ] || printf '%s\n' "$words" | LC_ALL=C tr -c '\n\t -~' '?'
 	return $said
 }
 
@@ -201,6 +201,11 @@ find_live() {
 			return 0
 			;;
 		esac
+		# a link may be the application's own work: it names no place that it could not write in anyway
+		if ! as ctvapps test -w "${real%/*}" || { [ -e "$real" ] && ! as ctvapps test -f "$real" -a -w "$real"; }; then
+			say "$live: a link to $real, where the application cannot write: if it is yours, chgrp ctvapps ${real%/*} $real; chmod 2775 ${real%/*}; chmod 660 $real; then run this again"
+			return 0
+		fi
 		live=$real
 		[ -z "$(tail -c 1 "$settings")" ] || echo >>"$settings"
 		printf 'DATABASE_PATH=%s\n' "$live" >>"$settings"
@@ -325,8 +330,38 @@ settings_file() {
 		(umask 077 && sed "s,^CTV_NODE=.*,CTV_NODE=$node," "$lib/ctv-db-sync.env" >$settings.new)
 		mv -f $settings.new $settings
 	fi
+	# what it has read, it may have kept
+	! as ctvapps grep -qs '^ *DROPBOX_REFRESH_TOKEN=.' $settings ||
+		say "$settings: the application could read the token until now: at dropbox.com, Settings, Connected apps, disconnect the app; then dbx-auth login here and on the other host"
 	chown root:ctvsync $settings
 	chmod 640 $settings
+}
+
+# helper VERB UNIT: Debian's own memory of what was enabled, by which all packages do it; of make install it knows nothing
+helper() {
+	DPKG_MAINTSCRIPT_PACKAGE=ctv-mirror deb-systemd-helper --quiet "$@" >/dev/null
+}
+
+# arm UNIT: enabled and started, but where an administrator has masked it, or disabled it since we enabled it
+arm() {
+	case $(systemctl is-enabled "$1" 2>/dev/null) in masked*) return ;; esac
+	if helper was-enabled "$1"; then
+		helper enable "$1"
+		[ -z "$running" ] || systemctl start "$1"
+	else
+		say "$1: disabled, and stays so: systemctl enable --now $1"
+	fi
+}
+
+# disarm UNIT: one that somebody has disabled stays so if we are installed again
+disarm() {
+	case $(systemctl is-enabled "$1" 2>/dev/null) in
+	'' | not-found | disabled | masked*) ;;
+	*)
+		systemctl disable --quiet ${running:+--now} "$1"
+		helper purge "$1"
+		;;
+	esac
 }
 
 check_role() {
@@ -362,7 +397,7 @@ install)
 	write_places
 	[ -z "$running" ] || systemctl daemon-reload
 	for unit in $armed; do
-		systemctl enable --quiet ${running:+--now} "$unit"
+		arm "$unit"
 	done
 	[ "$role" = primary ] || [ -x /usr/sbin/lighttpd ] ||
 		say "lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"
@@ -377,10 +412,7 @@ remove)
 	[ "$(role_here)" != active ] || die 73 "this host serves in place of the primary: fail back first"
 	for unit in ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-db-sync.timer ctv-status.timer \
 		ctv-status.path control-station.service; do
-		case $(systemctl is-enabled "$unit" 2>/dev/null) in
-		'' | not-found) ;;
-		*) systemctl disable --quiet ${running:+--now} "$unit" ;;
-		esac
+		disarm "$unit"
 	done
 	remove_links
 	rm -f $units/*.service.d/place.conf
