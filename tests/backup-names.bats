@@ -75,11 +75,14 @@ name() {
 		printf '%064d%s\n' 0 database_backup_20261124_020508.db
 		printf '%065d%s\n' 0 database_backup_20261124_020508.db
 		printf 'database_backup_20261124_020508.db\0x\n\377\n'
+		# a line with a NUL takes none of the lines behind it away
+		printf '\0\ndatabase_backup_20261124_020508.db\n'
 		printf 'database_backup_20261124_020509.db'
 	} >in
 	run backup-names <in
 	expect 0
-	[ "$output" = '2026-11-24T02:05:09Z database database_backup_20261124_020509.db' ]
+	[ "$output" = "2026-11-24T02:05:09Z database database_backup_20261124_020509.db
+2026-11-24T02:05:08Z database database_backup_20261124_020508.db" ]
 	run backup-names </dev/null
 	expect 0
 	[ -z "$output" ]

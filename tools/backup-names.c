@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/dropbox/backupname.h"
 #include "lib/exits.h"
+#include "lib/lines.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 
@@ -46,46 +47,22 @@ static const struct command command = {
 	.operands = { 0, 0, "no operand is taken", NULL },
 };
 
-static struct backupname *backups;
-static size_t count;
-
-static int read_names(void)
+static bool take(const char *line, void *element)
 {
-	char line[BACKUPNAME_MOST + 1];
-	bool whole = true;	/* the line began where this piece begins */
-	size_t room = 0;
-
-	while (fgets(line, sizeof line, stdin) != NULL) {
-		size_t len = strcspn(line, "\n");
-		bool begins = whole;
-
-		whole = line[len] == '\n' || feof(stdin);
-		line[len] = '\0';
-		if (count == room) {
-			struct backupname *more = room < NAMES_MOST ? realloc(backups, (room + 1000) * sizeof *more) : NULL;
-
-			if (more == NULL) {
-				msg_err("standard input", "more than %zu backups", room);
-				return EX_DATAERR;
-			}
-			backups = more;
-			room += 1000;
-		}
-		if (begins && whole && backupname_parse(line, &backups[count]))
-			count++;
-	}
-	if (ferror(stdin)) {
-		msg_errno("standard input", "cannot read");
-		return EX_IOERR;
-	}
-	return EX_OK;
+	return backupname_parse(line, element);
 }
 
 static int filter(void)
 {
+	static const struct lines names = { "backups", sizeof(struct backupname), NAMES_MOST, take };
 	struct backupname_rule rule = { .now = clock_wall() };
+	struct backupname *backups;
 	char time[CLOCK_TEXT];
-	int rc = read_names();
+	void *taken;
+	size_t count;
+	int rc = lines_read(&names, &taken, &count);
+
+	backups = taken;
 
 	if (beyond != NOT_ASKED) {
 		rule.keep = BACKUPNAME_KEEP_NEWEST;

@@ -11,6 +11,7 @@
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/exits.h"
+#include "lib/lines.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/sqlite/change.h"
@@ -29,43 +30,14 @@ static const struct command command = {
 	.usage = "[--after N] [--to N] < PATHS",
 	.about = "Of the paths on standard input those of changes, one a line: N TIME PATH, by\nrising number.",
 	.options = options,
+	.operands = { 0, 0, "no operand is taken", NULL },
 };
 
-static struct change *changes;
-static size_t count;
-
-static int read_paths(void)
+static bool take(const char *line, void *element)
 {
-	char line[CHANGE_PATH + 1];
-	bool whole = true;	/* the line began where this piece begins */
-	size_t room = 0;
+	struct change *c = element;
 
-	while (fgets(line, sizeof line, stdin) != NULL) {
-		size_t len = strcspn(line, "\n");
-		bool begins = whole;
-		struct change c;
-
-		whole = line[len] == '\n' || feof(stdin);
-		line[len] = '\0';
-		if (!begins || !whole || !change_path_parse(line, &c) || c.n <= (int64_t)after || c.n > (int64_t)to)
-			continue;
-		if (count == room) {
-			struct change *more = room < NAMES_MOST ? realloc(changes, (room + 2000) * sizeof *more) : NULL;
-
-			if (more == NULL) {
-				msg_err("standard input", "more than %zu changes", room);
-				return EX_DATAERR;
-			}
-			changes = more;
-			room += 2000;
-		}
-		changes[count++] = c;
-	}
-	if (ferror(stdin)) {
-		msg_errno("standard input", "cannot read");
-		return EX_IOERR;
-	}
-	return EX_OK;
+	return change_path_parse(line, c) && c->n > (int64_t)after && c->n <= (int64_t)to;
 }
 
 static int by_number(const void *a, const void *b)
@@ -79,8 +51,14 @@ static int by_number(const void *a, const void *b)
 
 static int filter(void)
 {
+	static const struct lines paths = { "changes", sizeof(struct change), NAMES_MOST, take };
 	char time[CLOCK_TEXT], path[CHANGE_PATH];
-	int rc = read_paths();
+	struct change *changes;
+	void *taken;
+	size_t count;
+	int rc = lines_read(&paths, &taken, &count);
+
+	changes = taken;
 
 	if (rc == EX_OK && count > 0) {
 		qsort(changes, count, sizeof *changes, by_number);
@@ -100,7 +78,5 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (argc > optind)
-		return cli_usage("%s: no operand is taken", argv[optind]);
 	return cli_close(filter());
 }
