@@ -160,7 +160,7 @@ static int fetch(const char *remote)
 	return rc;
 }
 
-/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const char *remote)
 {
 	if (rev != NULL && strncmp(remote, "rev:", 4) == 0)

@@ -151,7 +151,7 @@ static int put(const char *local, const char *remote)
 	return rc;
 }
 
-/* What getopt cannot know. NULL, or the fault as cli_usage says it. */
+/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const char *local)
 {
 	if (force && if_rev != NULL)
