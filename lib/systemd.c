@@ -45,6 +45,7 @@ static const struct property {
 	{ "Service", "Result", 's', AT(result) },
 	{ "Service", "Type", 's', AT(type) },
 	{ "Service", "ExecMainStatus", 'i', AT(exit_status) },
+	{ "Timer", "NextElapseUSecRealtime", 't', AT(next_us) },
 #undef AT
 };
 
@@ -265,15 +266,18 @@ static int get(struct unit *u, const struct property *p, void *at, sd_bus_error 
 
 int unit_look(struct unit *u, struct unit_look *l)
 {
-	bool service = strcmp(strrchr(u->name, '.'), ".service") == 0;
+	const char *kind = strrchr(u->name, '.') + 1;	/* "service": its interface is "Service" */
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	int r = 0, rc = EX_OK;
 
 	*l = (struct unit_look){ .pid = 0 };
 	u->changed = false;
 	for (size_t i = 0; r >= 0 && i < sizeof properties / sizeof *properties; i++)
-		if (service || strcmp(properties[i].iface, "Service") != 0)
+		if (strcmp(properties[i].iface, "Unit") == 0 || strcasecmp(properties[i].iface, kind) == 0)
 			r = get(u, &properties[i], (char *)l + properties[i].at, &e);
+	/* systemd's infinity */
+	if (l->next_us == UINT64_MAX)
+		l->next_us = 0;
 	/* what was sent before the last reply is here, but not yet looked at */
 	while (r >= 0 && (r = sd_bus_process(u->bus, NULL)) > 0)
 		continue;

@@ -30,6 +30,7 @@ struct unit_look {
 	char type[UNIT_WORD];
 	uint32_t pid, restarts;
 	int32_t exit_status;		/* of its last main process: a status or a signal */
+	uint64_t next_us;		/* of a timer: when it elapses next by the calendar, epoch, microseconds; 0 for never */
 };
 
 /* The name as systemctl would complete it. NULL, or what is wrong with it. */

@@ -308,6 +308,12 @@ teardown() {
 	run svc check --shell gone
 	expect 2 "^missing='/none/program'$"
 	grep -q "^text='gone.service: /none/program is not there'$" <<<"$output"
+	printf '[Timer]\nOnCalendar=2199-01-01 02:30:00 UTC\n' | unit sleeper.timer
+	svc start sleeper.timer
+	run svc check --active --shell sleeper.timer
+	expect 0 "^next_at='2199-01-01T02:30:00Z'$"
+	run svc check --shell sleeper
+	expect 0 "^next_at=''$"
 	unit wrong.service <<<'[Service]'
 	run svc check wrong
 	expect 2 'wrong.service is bad-setting'

@@ -33,7 +33,8 @@ static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
 static bool must_be_active;		/* of a check */
 static const char *const names[] = {
-	CHECK_NAMES, "unit", "load", "active", "sub", "up", "result", "enabled", "main_pid", "restarts", "missing", "since", NULL,
+	CHECK_NAMES, "unit", "load", "active", "sub", "up", "result", "enabled", "main_pid", "restarts", "missing", "since",
+	"next_at", NULL,
 };
 static struct check_form form = { .shell.names = names };
 static const char *verb;
@@ -180,7 +181,7 @@ static int act(struct unit *u, const char *method, struct unit_look *l)
 /* missing: the program that a start would not find, or "". */
 static void print_answer(const struct unit_look *l, const char *missing)
 {
-	char since[CLOCK_TEXT];
+	char since[CLOCK_TEXT], next[CLOCK_TEXT];
 	json *o = json_object();
 
 	json_put_str(o, "unit", name);
@@ -199,6 +200,10 @@ static void print_answer(const struct unit_look *l, const char *missing)
 		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
 	else
 		json_put_null(o, "since");
+	if (l->next_us > 0)
+		json_put_str(o, "next_at", clock_text(next, (int64_t)(l->next_us / 1000000)));
+	else
+		json_put_null(o, "next_at");
 	shell_bool(&form.shell, "up", is_up(l));
 	json_answer(o, form.json, &form.shell);
 }
@@ -262,7 +267,7 @@ static int answer(struct unit *u, struct unit_look *l)
 /* Would a start find all that it needs? With --active: does it run? */
 static int check(struct unit *u)
 {
-	char missing[PATH_MAX] = "";
+	char missing[PATH_MAX] = "", next[CLOCK_TEXT];
 	struct unit_look l;
 	struct check c;
 	int rc = unit_look(u, &l);
@@ -280,6 +285,7 @@ static int check(struct unit *u)
 	check_bool(&c, "up", is_up(&l));
 	check_text(&c, "enabled", l.enabled);
 	check_text(&c, "missing", *missing != '\0' ? missing : NULL);
+	check_text(&c, "next_at", l.next_us > 0 ? clock_text(next, (int64_t)(l.next_us / 1000000)) : NULL);
 	if (strcmp(l.load, "not-found") == 0)
 		return check_done(&c, STATE_CRITICAL, "%s: no such unit", name);
 	if (strcmp(l.load, "loaded") != 0)
