@@ -140,13 +140,13 @@ TABLE
 @test "mirror-status.sh: bad settings and command lines" {
 	settings_of mirror-status.sh
 	called mirror-status.sh <<'TABLE'
-x~x: nothing is taken
-''~: nothing is taken
---~--: nothing is taken
---bogus~--bogus: nothing is taken
--z~-z: nothing is taken
--n x~x: nothing is taken
---dry-run=1~--dry-run=1: nothing is taken
+x~x: no operand is taken
+''~: no operand is taken
+-- x~x: no operand is taken
+--bogus~--bogus: unknown option
+-z~-z: unknown option
+-n x~x: no operand is taken
+--dry-run=1~--dry-run=1: unknown option
 TABLE
 	nothing_done 9
 }

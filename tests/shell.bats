@@ -4,6 +4,7 @@
 load helper
 
 # a command line of each, which ends badly and changes nothing: all its names must be printed all the same
+# (the last one reads its standard input to the end)
 calls() {
 	cat <<'TABLE'
 ctv-conf
@@ -29,6 +30,7 @@ mirror-role show
 mirror-role check
 mirror-head show
 alert-post --key k text
+status-render -o none
 TABLE
 }
 

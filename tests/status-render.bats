@@ -6,6 +6,7 @@ load helper
 setup() {
 	www=$BATS_TEST_TMPDIR/www
 	mkdir "$www"
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 # lines READY-STATE: a host where all is well but for the readiness
@@ -43,6 +44,63 @@ END
 	run status-render -o "$www" <"$BATS_TEST_TMPDIR/in"
 	expect 65
 	[ ! -e "$www/ready" ]
+}
+
+@test "--shell: what is to be told, also when the page cannot be written" {
+	for to in "$www" "$BATS_TEST_TMPDIR/none"; do
+		{
+			lines critical
+			echo '{"id":"warn/timer_armed","state":"critical","text":"gone"}'
+			echo '{"id":"deliveries","key":"k","channel":"teams","pending":true,"why":""}'
+		} | status-render -o "$to" --shell=p_ >said || [ "$to" != "$www" ]
+		eval "$(cat said)"
+		# shellcheck disable=SC2154  # by eval
+		[ "$p_overall/$p_primary/$p_age/$p_age_seconds/$p_sync/$p_sync_late/$p_ready/$p_queued" = critical/ok/ok/60/ok///yes ]
+		# shellcheck disable=SC2154
+		[ "$p_hindrance/$p_problem" = 'db_present: 4096 bytes/timer_armed: gone' ]
+	done
+	lines critical | status-render -o "$www" --shell --apart db_present | grep "^hindrance=''$"
+	status-render -o "$www" --shell </dev/null | grep "^hindrance='the readiness is not known'$"
+	lines ok | sed 's/"last_ok_at":"[^"]*"/"last_ok_at":"2099-01-01T00:00:00Z"/' | status-render -o "$www" --shell | grep "^sync_late='yes'$"
+}
+
+@test "a condition that only warns this time, and one that only warns ever, keep nobody from a failover" {
+	{ lines ok; echo '{"id":"ready/app_serves","state":"critical","text":"it starts"}'; } >in
+	[ "$(status-render -o "$www" --shell <in | grep -e ^ready -e ^hindrance | paste -sd' ')" = "ready='' hindrance='app_serves: it starts'" ]
+	[ "$(status-render -o "$www" --shell --only-warns app_serves <in | grep -e ^ready -e ^problem | paste -sd' ')" = "ready='yes' problem='app_serves: it starts'" ]
+	# and no number of them is a readiness
+	echo '{"id":"warn/timer_armed","state":"ok"}' | status-render -o "$www" --shell | grep "^ready=''$"
+}
+
+@test "the host, and the records of the runs, in words of the command line" {
+	mkdir state
+	lines ok | grep -v -e '"host"' -e '"download"' >in
+	lines ok | sed -n 's/"id":"download"/"id":"else"/p' >state/last-download.json
+	echo 'no record' >state/last-drill.json
+	status-render -o "$www" --node pi3 --role moon --records state <in
+	[ "$(jq -r '.node, .role, .overall, .sync.download.result' "$www/status.json" | paste -sd' ')" = 'pi3 standby ok ok' ]
+	ln -sf last-download.json state/last-drill.json
+	run status-render -o "$www" --node pi3 --role active --records state <in
+	expect 0 'state/last-drill.json: '
+	[ "$(jq -r '.role, .failover.last_drill.at' "$www/status.json" | paste -sd' ')" = 'active null' ]
+}
+
+@test "--keep: the history outlives a boot, and costs a write only when it is another one" {
+	lines ok >in
+	status-render -o "$www" --keep kept <in
+	jq -c '.days[0].sync = "failed"' kept >edited && mv edited kept
+	rm "$www"/*
+	touch -d 2026-01-01 kept
+	status-render -o "$www" --keep kept <in
+	[ "$(jq -r '.days[0].sync' "$www/status.json")" = failed ]
+	[ "$(stat -c %Y kept)" -eq "$(date -d 2026-01-01 +%s)" ]
+	sed '/"primary"/s/"state":"ok"/"state":"critical"/' in | status-render -o "$www" --keep kept
+	[ "$(jq -r .primary.state kept)" = critical ]
+	rm kept
+	mkdir -p kept/x
+	run status-render -o "$www" --keep kept <in
+	expect 73 'kept: '
+	[ "$(jq -r .overall "$www/status.json")" = ok ]
 }
 
 @test "no input at all is unknown, not OK, and not ready" {

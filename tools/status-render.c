@@ -3,9 +3,9 @@
  *
  * Writes status.json, index.html, the file `ready` (there only while the standby could take over; a static
  * web server then answers 200 or 404) and the Prometheus textfile, each atomically and 0644. `ready` goes
- * first when it must go, and comes last when it may come.
+ * first when it must go, and comes last when it may come. With --shell a script hears what it has to tell
+ * people, also when nothing could be written.
  */
-#include "lib/option.h"
 #include "lib/std.h"
 
 #include <errno.h>
@@ -15,23 +15,72 @@
 #include "lib/buf.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
-#include "lib/exits.h"
+#include "lib/option.h"
+#include "lib/shell.h"
+#include "lib/utf8.h"
+#include "lib/watch/document.h"
 #include "lib/watch/html.h"
 #include "lib/watch/metrics.h"
-#include "lib/watch/document.h"
-#include "lib/utf8.h"
 
 #define INPUT_MAX ((size_t)1 << 20)
 
 static const char *output;
 static const char *metrics;
+static const char *node, *role;
+static const char *records;	/* the directory of last-TASK.json */
+static const char *kept;	/* the document of before the last boot */
+static const char *only_warns;	/* a condition that blocks nothing this time */
+static const char *apart;	/* a condition that is told by itself */
+
+static const char *const names[] = {
+	"overall", "summary", "primary", "primary_text", "age", "age_text", "age_seconds", "standby", "sync", "sync_late",
+	"sync_ok_at", "sync_message", "ready", "hindrance", "problem", "queued", NULL,
+};
+static struct shell answer = { .names = names };
+
+/* ---- what is read ---- */
+
+/* A line, or a record, that is to be JSON. NULL when it is none; a NUL in it is no text. */
+static json *parse(const char *text, size_t len)
+{
+	/* what is not UTF-8 would make the page and status.json something else too */
+	return strlen(text) == len && utf8_valid(text) ? json_parse(text, len) : NULL;
+}
+
+/* What the checks cannot know: who we are. */
+static json *host(void)
+{
+	json *j = json_object();
+
+	json_put_str(j, "id", "host");
+	json_put_str(j, "node", node);
+	if (role != NULL)
+		json_put_str(j, "role", strcmp(role, "active") == 0 || strcmp(role, "primary") == 0 ? role : "standby");
+	json_put_str(j, "version", CTV_VERSION);
+	return j;
+}
+
+/* Whatever it is called in its line: `ready/NAME` of --only-warns becomes `warn/NAME`. */
+static void soften(json *j)
+{
+	const char *id = json_str(j, "id");
+	char *warn;
+
+	if (only_warns == NULL || strncmp(id, "ready/", 6) != 0 || strcmp(id + 6, only_warns) != 0)
+		return;
+	if (asprintf(&warn, "warn/%s", only_warns) < 0)
+		abort();
+	json_remove(j, "id");
+	json_put_str(j, "id", warn);
+	free(warn);
+}
 
 /* Standard input as an array of objects. A line that is none is left out and said: the page must come. */
-static json *read_inputs(void)
+static void read_inputs(json *inputs)
 {
-	json *inputs = json_array();
 	struct buf all = BUF_INIT(INPUT_MAX);
 	char chunk[4096];
 	ssize_t n;
@@ -51,9 +100,9 @@ static json *read_inputs(void)
 		if (end == NULL)
 			end = all.data + all.len;
 		*end = '\0';
-		/* what is not UTF-8 would make the page and status.json something else too; a NUL is no text */
-		j = strlen(line) == (size_t)(end - line) && utf8_valid(line) ? json_parse(line, strlen(line)) : NULL;
+		j = parse(line, (size_t)(end - line));
 		if (json_is_object(j) && json_str(j, "id") != NULL) {
+			soften(j);
 			json_push(inputs, j);
 		} else {
 			if (end > line)
@@ -62,20 +111,44 @@ static json *read_inputs(void)
 		}
 	}
 	buf_free(&all);
-	return inputs;
 }
 
-/* The document of the last round, NULL when there is none that can be read. */
-static json *read_before(const char *path)
+/* A file of ours with one object in it; NULL when it is not there, or none. */
+static json *read_object(const char *path)
 {
 	struct buf text = BUF_INIT(INPUT_MAX);
 	json *j = NULL;
 
 	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK)
-		j = utf8_valid(buf_text(&text)) ? json_parse(buf_text(&text), text.len) : NULL;
+		j = parse(buf_text(&text), text.len);
 	buf_free(&text);
 	return j;
 }
+
+/* How the last runs went, each as the input of its task's name. */
+static void read_records(json *inputs)
+{
+	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill" };
+
+	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+		char *path;
+		json *j;
+
+		if (asprintf(&path, "%s/last-%s.json", records, tasks[i]) < 0)
+			abort();
+		j = read_object(path);
+		free(path);
+		if (json_is_object(j)) {
+			json_remove(j, "id");
+			json_put_str(j, "id", tasks[i]);
+			json_push(inputs, j);
+		} else {
+			json_free(j);
+		}
+	}
+}
+
+/* ---- what is written ---- */
 
 /* Replaces a file unless it has this content already: an SD card wears. */
 static int write_file(const char *path, const struct buf *content)
@@ -125,25 +198,115 @@ out:
 	return rc;
 }
 
+/* Keeps the history for the next boot, if it is another than the kept one: that costs a write to a disk. */
+static int keep(const json *status, const json *known)
+{
+	char *text, *line;
+	int rc;
+
+	if (kept == NULL || status_same_history(status, known))
+		return EX_OK;
+	text = json_text(status);
+	if (asprintf(&line, "%s\n", text) < 0)
+		abort();
+	rc = file_replace(kept, 0644, line, strlen(line));
+	free(text);
+	free(line);
+	return rc;
+}
+
+/* ---- what a script hears ---- */
+
+/* `NAME: DETAIL` of the first condition of that kind that is not as it should be. */
+static bool say_condition(const char *name, const json *status, bool blocks)
+{
+	for (const json *c = json_first(json_get(json_get(status, "failover"), "checks")); c != NULL; c = json_next(c)) {
+		const char *id = json_str(c, "id"), *state = json_str(c, "state"), *detail = json_str(c, "detail");
+		char *text;
+
+		if (json_bool(c, "ok", false) == blocks || strcmp(state, "ok") == 0 || (apart != NULL && strcmp(id, apart) == 0))
+			continue;
+		if (asprintf(&text, "%s: %s", id, detail != NULL ? detail : state) < 0)
+			abort();
+		shell_set(&answer, name, text);
+		free(text);
+		return true;
+	}
+	return false;
+}
+
+/* Is it long ago that the nightly job was good? A time in the future is by a clock that was wrong. */
+static bool is_late(const char *ok_at, int64_t now)
+{
+	int64_t at;
+
+	return ok_at == NULL || clock_parse(ok_at, &at) != NULL || now - at > STATUS_WARN_S || now - at < -STATUS_AHEAD_S;
+}
+
+static void say(const json *inputs, const json *status, int64_t now)
+{
+	const json *primary = json_get(status, "primary"), *standby = json_get(status, "standby"), *sync = json_get(status, "sync");
+	const json *job = json_get(sync, strcmp(json_str(status, "role"), "primary") == 0 ? "upload" : "download");
+	int64_t seconds;
+
+	shell_set(&answer, "overall", json_str(status, "overall"));
+	shell_set(&answer, "summary", json_str(status, "summary"));
+	shell_set(&answer, "primary", json_str(primary, "state"));
+	shell_set(&answer, "primary_text", json_str(primary, "text"));
+	shell_set(&answer, "age", "unknown");	/* of its line below, for the copy's state is that of its content too */
+	shell_set(&answer, "age_text", json_str(standby, "text"));
+	if (json_int(standby, "age_seconds", INT32_MIN, INT64_C(1) << 40, &seconds))
+		shell_int(&answer, "age_seconds", seconds);
+	shell_set(&answer, "standby", json_str(standby, "state"));
+	shell_set(&answer, "sync", json_str(sync, "state"));
+	shell_bool(&answer, "sync_late", is_late(json_str(job, "last_ok_at"), now));
+	shell_set(&answer, "sync_ok_at", json_str(job, "last_ok_at"));
+	shell_set(&answer, "sync_message", json_str(job, "message"));
+	shell_bool(&answer, "ready", json_bool(json_get(status, "failover"), "ready", false));
+	if (!say_condition("hindrance", status, true) && strcmp(json_str(json_get(status, "failover"), "state"), "unknown") == 0)
+		shell_set(&answer, "hindrance", "the readiness is not known");
+	say_condition("problem", status, false);
+	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
+		const char *state = json_str(in, "state");
+
+		if (strcmp(json_str(in, "id"), "standby") == 0 && state != NULL)
+			shell_set(&answer, "age", state);
+		if (strcmp(json_str(in, "id"), "deliveries") == 0 && json_bool(in, "pending", false))
+			shell_bool(&answer, "queued", true);
+	}
+}
+
+/* ---- the page ---- */
+
 static int render(void)
 {
 	char *json_path = NULL, *html_path = NULL, *ready_path = NULL, *prom_path = NULL;
-	json *inputs = NULL, *before = NULL, *status = NULL;
-	int rc = EX_SOFTWARE;
+	json *inputs = json_array(), *before = NULL, *known = NULL, *status = NULL;
+	int64_t now = clock_wall();
+	int rc = EX_SOFTWARE, saved;
 
 	if (asprintf(&json_path, "%s/status.json", output) < 0 || asprintf(&html_path, "%s/index.html", output) < 0 ||
 	    asprintf(&ready_path, "%s/ready", output) < 0 ||
 	    asprintf(&prom_path, metrics != NULL ? "%s" : "%s/ctv.prom", metrics != NULL ? metrics : output) < 0)
 		goto out;
-	inputs = read_inputs();
-	before = read_before(json_path);
-	status = status_build(inputs, before, clock_wall());
+	if (node != NULL)
+		json_push(inputs, host());
+	read_inputs(inputs);
+	if (records != NULL)
+		read_records(inputs);
+	before = read_object(json_path);
+	known = kept != NULL ? read_object(kept) : NULL;
+	status = status_build(inputs, before != NULL ? before : known, now);
+	say(inputs, status, now);
 	rc = write_all(status, json_path, html_path, ready_path, prom_path);
+	saved = keep(status, known);
+	rc = rc == EX_OK ? saved : rc;
 	if (rc == EX_OK)
 		msg_info("%s: %s", output, json_str(status, "summary"));
 out:
 	json_free(inputs);
 	json_free(before);
+	json_free(known);
 	json_free(status);
 	free(json_path);
 	free(html_path);
@@ -155,11 +318,18 @@ out:
 static const struct option_row options[] = {
 	{ 'o', "output", "DIR", option_text, &output, "where to write" },
 	{ 0, "metrics", "FILE", option_text, &metrics, "the Prometheus textfile (default: DIR/ctv.prom)" },
+	{ 0, "node", "NAME", option_text, &node, "this host; without it a line \"host\" says it" },
+	{ 0, "role", "ROLE", option_text, &role, "what it is: standby, active or primary" },
+	{ 0, "records", "DIR", option_text, &records, "where the runs leave last-TASK.json" },
+	{ 0, "keep", "FILE", option_text, &kept, "the history for the next boot, when DIR is empty" },
+	{ 0, "only-warns", "NAME", option_text, &only_warns, "this condition blocks nothing just now" },
+	{ 0, "apart", "NAME", option_text, &apart, "of --shell: neither hindrance nor problem" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what it says, as assignments for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
 static const struct command command = {
-	.usage = "-o DIR [--metrics FILE]",
+	.usage = "-o DIR [option]...",
 	.about = "Read the checks' JSON lines on standard input, each with an \"id\", and write\n"
 		 "status.json, index.html, ready and the Prometheus textfile.",
 	.options = options,
@@ -177,5 +347,5 @@ int main(int argc, char **argv)
 		return cli_usage("-o DIR is needed");
 	if (optind < argc)
 		return cli_usage("%s: no operand is taken", argv[optind]);
-	return cli_close(render());
+	return cli_close(shell_end(&answer, render()));
 }

@@ -86,7 +86,7 @@ static json *build_primary(const json *inputs, const json *before, int64_t now, 
 	return j;
 }
 
-static json *build_standby(const json *inputs, enum state *state)
+static json *build_standby(const json *inputs, const char *role, enum state *state)
 {
 	const json *age = input(inputs, "standby"), *verify = input(inputs, "verify");
 	static const char *const ages[] = { "age_seconds", "size_bytes", NULL };
@@ -97,7 +97,7 @@ static json *build_standby(const json *inputs, enum state *state)
 	json_int(age, "crit_seconds", 1, INT32_MAX, &crit);
 
 	*state = state_of(age);
-	if (verify != NULL)
+	if (verify != NULL && strcmp(role, "active") != 0)
 		*state = check_worse(*state, state_of(verify));
 	json_put_str(j, "state", word(*state));
 	put_text(j, "text", json_str(age, "text"));
@@ -134,15 +134,16 @@ static enum state job_state(const json *record, enum state before, int64_t now)
 	return exit_status != 0 ? check_worse(s, STATE_WARNING) : s;
 }
 
-static json *build_job(const json *record)
+static json *build_job(const json *record, const char *next_at)
 {
 	static const char *const members[] = { "result", "exit", "step", "message", "last_ok_at", "size", "runs_ok",
-					       "runs_failed", "next_run_at", NULL };
+					       "runs_failed", NULL };
 	const json *seconds = json_get(record, "seconds");
 	json *j = json_object();
 
 	put_text(j, "last_run_at", json_str(record, "finished_at"));
 	put_members(j, record, members);
+	put_text(j, "next_run_at", next_at);
 	if (seconds != NULL)
 		json_put(j, "duration_s", json_copy(seconds));
 	else
@@ -155,22 +156,24 @@ static json *build_sync(const json *inputs, const json *before, const char *role
 	const json *up = input(inputs, "upload"), *down = input(inputs, "download");
 	/* each host judges the job that is its own */
 	const json *own = strcmp(role, "primary") == 0 ? up : down;
+	const char *next_at = json_str(input(inputs, "warn/timer_armed"), "next_at");
 	json *j = json_object();
 
 	*state = job_state(own, state_of(json_get(before, "sync")), now);
 	json_put_str(j, "state", word(*state));
-	put_text(j, "next_run_at", json_str(own, "next_run_at"));
-	json_put(j, "upload", build_job(up));
-	json_put(j, "download", build_job(down));
+	put_text(j, "next_run_at", next_at);
+	json_put(j, "upload", build_job(up, own == up ? next_at : NULL));
+	json_put(j, "download", build_job(down, own == down ? next_at : NULL));
 	return j;
 }
 
-/* The name of the condition that an input tells of, or NULL, and its state. */
-static const char *condition(const json *in, enum state *state)
+/* The name of the condition that an input tells of, or NULL; its state, and whether it blocks a failover. */
+static const char *condition(const json *in, enum state *state, bool *blocks)
 {
 	const char *id = json_str(in, "id");
 
 	*state = state_of(in);
+	*blocks = true;
 	if (id == NULL)
 		return NULL;
 	if (strcmp(id, "ready") == 0)
@@ -179,6 +182,7 @@ static const char *condition(const json *in, enum state *state)
 		return id + 6;
 	if (strncmp(id, "warn/", 5) != 0)
 		return NULL;
+	*blocks = false;
 	if (*state != STATE_OK)
 		*state = STATE_WARNING;
 	return id + 5;
@@ -188,25 +192,26 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 {
 	const json *drill = input(inputs, "drill");
 	json *j = json_object(), *checks = json_array(), *last = json_object();
-	unsigned count = 0, good = 0;
+	unsigned count = 0, good = 0;	/* of those that block */
 
 	*state = STATE_OK;
 	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
 		enum state one;
-		const char *name = condition(in, &one);
-		bool ok = one == STATE_OK || one == STATE_WARNING;
+		bool blocks, ok;
+		const char *name = condition(in, &one, &blocks);
 		json *c;
 
 		if (name == NULL)
 			continue;
+		ok = one == STATE_OK || one == STATE_WARNING;
 		c = json_object();
 		json_put_str(c, "id", name);
 		json_put_bool(c, "ok", ok);
 		json_put_str(c, "state", word(one));
 		put_text(c, "detail", json_str(in, "text"));
 		json_push(checks, c);
-		count++;
-		good += ok;
+		count += blocks;
+		good += blocks && ok;
 		*state = check_worse(*state, one);
 	}
 	if (count == 0)
@@ -393,6 +398,22 @@ static void summarize(json *j, enum state primary, enum state age, enum state st
 	json_put_str(j, "summary", text);
 }
 
+bool status_same_history(const json *a, const json *b)
+{
+	static const char *const members[] = { "/days", "/events", "/primary/state", "/primary/last_fail_at" };
+	bool same = true;
+
+	for (size_t i = 0; same && i < sizeof members / sizeof *members; i++) {
+		const json *left = json_at(a, members[i]), *right = json_at(b, members[i]);
+		char *one = left != NULL ? json_text(left) : NULL, *other = right != NULL ? json_text(right) : NULL;
+
+		same = one != NULL && other != NULL && strcmp(one, other) == 0;
+		free(one);
+		free(other);
+	}
+	return same;
+}
+
 json *status_build(const json *inputs, const json *before, int64_t now)
 {
 	const json *host = input(inputs, "host");
@@ -403,7 +424,7 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 
 	role = role != NULL && *role != '\0' ? role : "standby";
 	p = build_primary(inputs, before, now, &primary);
-	s = build_standby(inputs, &standby);
+	s = build_standby(inputs, role, &standby);
 	y = build_sync(inputs, before, role, now, &sync);
 	f = build_failover(inputs, role, &failover);
 	json_put_int(j, "schema", 1);
@@ -419,7 +440,6 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	json_put(j, "failover", f);
 	json_put(j, "alerts", build_alerts(inputs));
 	json_put(j, "channels", build_channels(inputs));
-	/* last, what the next boot must not forget: mirror-status.sh looks for it there */
 	json_put(j, "days", build_days(inputs, before, role, now));
 	json_put(j, "events", build_events(inputs, before));
 	return j;

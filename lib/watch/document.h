@@ -8,12 +8,13 @@
  *   primary   http-probe's line for the primary
  *   standby   age-check's line for the live copy
  *   verify    installed-check's line: how it was verified when it was installed: level, installed_at; unchanged since?,
- *             file_mtime
+ *             file_mtime. While this host serves, a copy that was written to is as it should be
  *   download, upload   the records last-download.json, last-upload.json
  *   failover, failback, drill   the same, for the events
  *   ready/NAME   the check of one condition of a failover: state, text; any number of them
  *   warn/NAME    the same of one that does not block a failover: it is never worse than a warning
- *   ready     the same as both, where the name is the member check
+ *   ready     the same as ready/NAME, where the name is the member check
+ * The line warn/timer_armed has the member next_at: when the nightly job is going to run.
  *   alert     an alert that is firing: key, severity, text, since; any number of them
  *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them
  */
@@ -34,5 +35,8 @@
  * epoch. Returns the document (owned by the caller), schema 1.
  */
 json *status_build(const json *inputs, const json *before, int64_t now);
+
+/* Is what the next boot must not forget the same in both? NULL is no document. */
+bool status_same_history(const json *a, const json *b);
 
 #endif

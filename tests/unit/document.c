@@ -263,7 +263,7 @@ static void test_figures(void)
 #define VERIFIED(b) "[{\"id\":\"standby\",\"state\":\"ok\",\"age_seconds\":60,\"warn_seconds\":3600,\"crit_seconds\":5400,\"data_at\":\"2026-11-24T02:05:00Z\"}," \
 	"{\"id\":\"verify\",\"state\":\"ok\",\"level\":\"full\",\"unchanged\":" b ",\"at\":\"2026-11-24T02:31:00Z\",\"file_mtime\":\"2026-11-24T02:05:00Z\"}]"
 	static const char job[] = "[{\"id\":\"download\",\"result\":\"ok\",\"exit\":0,\"finished_at\":\"2026-11-24T02:31:00Z\",\"seconds\":74.2,"
-		"\"runs_ok\":41,\"runs_failed\":2,\"next_run_at\":\"2026-11-25T02:30:00Z\"}]";
+		"\"runs_ok\":41,\"runs_failed\":2},{\"id\":\"warn/timer_armed\",\"state\":\"ok\",\"next_at\":\"2026-11-25T02:30:00Z\"}]";
 	static const char told[] = "[{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"teams\",\"delivered\":2,\"failed\":1},"
 		"{\"id\":\"deliveries\",\"key\":\"a\",\"channel\":\"ntfy\",\"delivered\":7,\"failed\":0},"
 		"{\"id\":\"deliveries\",\"key\":\"b\",\"channel\":\"teams\",\"delivered\":3,\"failed\":0}]";
