@@ -34,7 +34,7 @@ answers() {
 	listed=$(printf '%s\n' "$help" | sed -nE 's/^  (-[a-zA-Z], |    )(--[a-z-]+)(\[=[A-Z]+\])?( [A-Z][A-Z.]*| [a-z]+(\|[a-z]+)+)?([^A-Za-z].*)?$/\1\2\4/p')
 	options=$(printf '%s\n' "$listed" | grep -oE -- '--[a-z-]+' | tr '\n' ' ')
 	words=$(printf '%s\n' "$help" | sed -nE 's/^  ([a-z][a-z-]*(, [a-z-]+)*)( [][A-Z]+)?  +.*/\1/p' | tr -d ',' | tr '\n' ' ')
-	[ -n "$words" ] || words=$(printf '%s\n' "$help" | sed -nE "s/^(usage:|      ) $name ([a-z]+)( .*)?$/\2/p" | tr '\n' ' ')
+	[ -n "$words" ] || words=$(printf '%s\n' "$help" | sed -nE "s/^(usage:|      ) $name ([a-z]+)( .*)?$/\2/p" | uniq | tr '\n' ' ')
 	[ -n "$words" ] || words=$(printf '%s\n' "$help" | sed -nE 's/^  of the [a-z]+  +([a-z ]+)$/\1/p' | tr '\n' ' ')
 	files=
 	! printf '%s\n' "$usage" | sed -E 's/--?[a-z][a-z-]* [A-Z]+//g' | grep -qE "(^|[^A-Z])($(on_disk "$name"))([^A-Z]|$)" || files=yes
