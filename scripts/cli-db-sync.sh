@@ -106,7 +106,7 @@ backup() {
 	get db-snapshot --shell "$live" "$snapshot"
 	# a copy as it was installed holds what the primary had then: restore-latest takes the newest by its name
 	! get installed-check --shell=installed_ --record "$state/installed.json" "$live" || snapshot_at=$installed_file_mtime
-	touch -d "$snapshot_at" "$snapshot" || fail 74
+	db-install --as-of "$snapshot_at" "$snapshot" "$snapshot"
 	note "taken $snapshot_at"
 
 	step verify

@@ -209,13 +209,6 @@ verify_candidate() {
 	fi
 }
 
-# copy FROM TO: TO appears when it is whole and on disk
-copy() {
-	# a killed run's may be another user's
-	rm -f "$2.tmp"
-	{ cp -pP --remove-destination "$1" "$2.tmp" && sync "$2.tmp" && mv -T "$2.tmp" "$2" && sync "${2%/*}"; } || { rm -f "$2.tmp"; fail 74; }
-}
-
 # install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover
 # has, db-install sees under the lock of the role.
 install_as() {
@@ -228,7 +221,8 @@ install_as() {
 # not give its time is installed once more, as any other copy is.
 install() {
 	if [ -n "$unchanged" ] && [ "$installed_file_mtime" != "$taken" ] && ! is_ours "$live"; then
-		copy "$live" "$candidate"
+		rm -f "$candidate"
+		db-install --keep "$live" "$candidate" || exit
 		unchanged=
 	fi
 	if [ -n "$unchanged" ]; then
@@ -237,12 +231,9 @@ install() {
 		return 0
 	fi
 	step install
-	# a damaged old copy is no obstacle: it goes aside as it is. Every operator of the group may have to
-	# replace the new one one day.
-	rights=$(stat -c %a "$live" 2>/dev/null) || rights=600
-	set -- --quarantine --mode "$(printf '0%o' "$((0$rights & 0777 | 060))")"
-	[ -e "$live" ] || [ "$(id -u)" -eq 0 ] || set -- "$@" --owner "$(id -u):$(stat -c %g "$live_dir")"
-	install_as "$@" "$candidate" || exit
+	# a damaged old copy is no obstacle: it goes aside as it is. Every operator of the group may have to replace the new
+	# one one day.
+	install_as --quarantine --group-writes "$candidate" || exit
 	note "as $live"
 	[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 }

@@ -107,9 +107,9 @@ confirmed_at() {
 	[ "$(stat -c %U "$copy")" = nobody ]
 	confirmed_at "$(date -u -d '-2 hours' +%Y-%m-%dT%H:%M:%SZ)"
 	# an application that is started while the copy is made
-	stub cp <<-'END'
+	stub db-install <<-'END'
 		"$real" "$@" || exit
-		case $* in *.db.new.tmp) sqlite3 "$BATS_TEST_TMPDIR/pi2/data/production.db" "INSERT INTO spots (note) VALUES ('order')" ;; esac
+		case $1 in --keep) sqlite3 "$BATS_TEST_TMPDIR/pi2/data/production.db" "INSERT INTO spots (note) VALUES ('order')" ;; esac
 	END
 	member irc
 	chmod 666 "$copy"
@@ -128,7 +128,7 @@ confirmed_at() {
 	download
 	confirmed_at "$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)"
 	# what a copy that was killed left, of another user
-	install -o irc -m 600 /dev/null pi2/data/.production.db.new.tmp
+	install -o irc -g "$(stat -c %g pi2/data)" -m 660 /dev/null pi2/data/..production.db.new.install
 	member nobody
 	run download
 	expect 0 'is installed'

@@ -1062,3 +1062,24 @@ $PWD/live.db.kept-20261124_102030" ]
 	[ "$(compgen -G 'live.db.kept-*' | wc -l)" -eq 1 ]
 	[ "$(holds_x live.db.prev)" = 3 ]
 }
+
+@test "--group-writes: the group of the first one is the directory's, and may write it; so it may the next" {
+	needs_root 'to be another user'
+	make_db new.db
+	mkdir shared
+	chown irc:games shared
+	chmod 2775 shared
+	cp new.db shared/candidate
+	chown irc shared/candidate
+	setpriv --reuid irc --regid irc --groups games "$(command -v db-install)" --group-writes shared/candidate shared/live.db
+	[ "$(stat -c '%U:%G %a' shared/live.db)" = irc:games' 660' ]
+	chmod 604 shared/live.db
+	sqlite3 new.db 'CREATE TABLE more (x)'
+	db-install --keep --group-writes new.db shared/live.db
+	[ "$(stat -c '%G %a' shared/live.db)" = 'games 664' ]
+	# alone, the old mode stays
+	chmod 604 shared/live.db
+	sqlite3 new.db 'CREATE TABLE yet_more (x)'
+	db-install --keep new.db shared/live.db
+	[ "$(stat -c %a shared/live.db)" = 604 ]
+}

@@ -50,7 +50,7 @@ static struct {
 	mode_t mode;			/* (mode_t)-1: not given */
 	int64_t as_of;			/* seconds since the epoch; INT64_MIN: the candidate's own time */
 	uint64_t epoch, seq, n;		/* UINT64_MAX: not given */
-	bool keep, dry, quarantine, quick, json;
+	bool keep, dry, quarantine, quick, group_writes, json;
 	struct shell shell;
 	struct installed record;
 } opt = {
@@ -273,8 +273,10 @@ static int dress(const struct install *in, int fd)
 
 	/* the first one belongs to whom its directory belongs; only root can give files away */
 	if (!in->have_old) {
-		if (stat(in->dir, &dir) != 0 || geteuid() != 0)
+		if (stat(in->dir, &dir) != 0)
 			dir.st_uid = RIGHTS_UID_KEEP, dir.st_gid = RIGHTS_GID_KEEP;
+		else if (geteuid() != 0)
+			dir.st_uid = RIGHTS_UID_KEEP, dir.st_gid = opt.group_writes ? dir.st_gid : RIGHTS_GID_KEEP;
 		dir.st_mode = 0640;
 		like = &dir;
 	}
@@ -283,7 +285,7 @@ static int dress(const struct install *in, int fd)
 	if (r.gid == RIGHTS_GID_KEEP)
 		r.gid = like->st_gid;
 	if (r.mode == (mode_t)-1)
-		r.mode = like->st_mode & 0777;
+		r.mode = (like->st_mode & 0777) | (opt.group_writes ? 060 : 0);
 	rc = rights_apply(fd, in->live, &r);
 	if (rc != EX_OK)
 		return rc;
@@ -570,6 +572,8 @@ static const char *take_time(const char *text, void *to)
 static const struct option_row options[] = {
 	{ 0, "owner", "USER[:GROUP]", take_owner, NULL, "its owner (default: that of the old one)" },
 	{ 0, "mode", "MODE", take_mode, &opt.mode, "its mode, octal (default: that of the old one, or 0640)" },
+	{ 0, "group-writes", NULL, option_flag, &opt.group_writes, "its group may write it, whatever the mode of the old one; of the\n"
+	  "first one it is that of the directory" },
 	{ 0, "as-of", "TIME", take_time, &opt.as_of, "when its data was current, such as 2026-11-23T06:00:00Z\n"
 	  "(default: the modification time of CANDIDATE)" },
 	{ 'k', "keep", NULL, option_flag, &opt.keep, "copy CANDIDATE instead of moving it" },
@@ -591,7 +595,7 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n] [--quarantine]\n [--quick] [--state DIR --rev REV --content-hash HASH ...] [--json]\n CANDIDATE LIVE",
+	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--group-writes] [--as-of TIME] [-k]\n [-n] [--quarantine] [--quick] [--state DIR --rev REV --content-hash HASH ...] [--json]\n CANDIDATE LIVE",
 	.about = "Makes the database CANDIDATE the live one; the old one is kept as LIVE.prev.",
 	.options = options,
 };
