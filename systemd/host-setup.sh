@@ -147,26 +147,35 @@ remove_links() {
 }
 
 # shellcheck disable=SC2016  # for the owner's shell
+# Whoever may write the directory may put another thing under a name between a look and a change. So the thing is opened, and
+# changed if it was that and no link: held NAME, then it is $thing.
+held='
+thing=/proc/self/fd/3
+held() {
+	command exec 3<"$1" && [ -O $thing ] && [ "$(stat -Lc %d:%i $thing)" = "$(stat -c %d:%i "$1")" ]
+}'
+
+# shellcheck disable=SC2016
 # Made by the clone's owner, or his already: the group's, so that the application writes there and its files are the group's
-data_there='
+data_there="$held"'
 for dir do
 	[ -e "$dir" ] || [ -h "$dir" ] || mkdir "$dir" || continue
-	[ -d "$dir" ] && [ ! -h "$dir" ] && [ -O "$dir" ] || continue
-	chgrp ctvapps "$dir" && chmod 2775 "$dir"
+	[ -d "$dir" ] && [ ! -h "$dir" ] && [ -O "$dir" ] && held "$dir" && [ -d $thing ] || continue
+	chgrp ctvapps $thing && chmod 2775 $thing
 done'
 
 # shellcheck disable=SC2016
 # The jobs and the application are two users of one group: a file of either is written by the other. Run by the file's owner
-share_there='
+share_there="$held"'
 for file do
-	[ -f "$file" ] && [ ! -h "$file" ] && [ -O "$file" ] || continue
-	chgrp ctvapps "$file"
-	chmod "$mode" "$file"
+	[ -f "$file" ] && [ ! -h "$file" ] && [ -O "$file" ] && held "$file" && [ -f $thing ] && [ "$(stat -Lc %h $thing)" -eq 1 ] || continue
+	chgrp ctvapps $thing
+	chmod "$mode" $thing
 done'
 
 share_data() {
 	[ -d "$app" ] || return 0
-	in_clone sh -c "$data_there" data "$app/data" "$app/data/database" || :
+	in_clone timeout 10 sh -c "$data_there" data "$app/data" "$app/data/database" || :
 	as ctvapps test -w "${live%/*}" || say "${live%/*}: the application cannot write there: chgrp ctvapps ${live%/*}; chmod 2775 ${live%/*}"
 	for file in "$live" "$live-wal" "$live-shm" "$live-journal"; do
 		share "$file" g+rw
@@ -179,7 +188,7 @@ share_data() {
 share() {
 	who=$(owner_of "$1") || return 0
 	if [ "$who" -ne 0 ]; then
-		as "$who" env mode="$2" sh -c "$share_there" share "$1" || :
+		as "$who" env mode="$2" timeout 10 sh -c "$share_there" share "$1" || :
 	elif ! as ctvapps test -r "$1"; then
 		say "$1: root's, and the application cannot read it: chgrp ctvapps $1; chmod $2 $1"
 	fi

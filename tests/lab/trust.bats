@@ -280,6 +280,25 @@ as_before() {
 	whole
 }
 
+@test "an upgrade changes the thing that it has looked at, whatever stands under that name by then" {
+	# what the application does at the worst moment: chgrp finds its name gone over to another thing of the same owner
+	swapped() {
+		printf '%s\n' '#!/bin/sh' "[ -h $1 ] || { mv $1 $1.was && ln -s $2 $1; }" 'exec /usr/bin/chgrp.real "$@"' |
+			pi2 sh -c '[ -e /usr/bin/chgrp.real ] || mv /usr/bin/chgrp /usr/bin/chgrp.real; cat >/usr/bin/chgrp; chmod 755 /usr/bin/chgrp'
+		run install_again
+		pi2 mv -f /usr/bin/chgrp.real /usr/bin/chgrp
+		pi2 test -h "$1"
+		[ "$(rights /home/daseme /home/daseme/victim)" = "$(printf '%s\n' 'daseme:daseme 750' 'daseme:daseme 600')" ]
+		[ "$(pi2 stat -c '%G %a' "$1.was")" = "$3" ]
+		pi2 sh -c 'rm "$1" && mv "$1.was" "$1"' back "$1"
+	}
+	pi2 sh -c 'cd /home/daseme; chmod 750 .; umask 077; : >victim; chown daseme:daseme victim'
+	pi2 sh -c "chown daseme:daseme $LIVE; chmod 600 $LIVE"
+	swapped $LIVE /home/daseme/victim 'ctvapps 660'
+	pi2 sh -c "chown daseme:ctvapps ${LIVE%/*}; chmod 2770 ${LIVE%/*}"
+	swapped ${LIVE%/*} /home/daseme 'ctvapps 2775'
+}
+
 @test "an upgrade believes no link that the application has put in the database's place" {
 	for place in /etc/shadow $STATE/role /root/x; do
 		app sh -c "cd ${LIVE%/*} && mv production.db was.db && ln -s $place production.db"
