@@ -336,6 +336,13 @@ ROWS
 	ln -s target link
 	dbx-put link /link
 	[ "$(dropbox_get /link)" = target ]
+	# where the application may write, it may be the application's, which wants to see what only we may read
+	[ "$(id -u)" -ne 0 ] || {
+		chown -h nobody link
+		run dbx-put link /foreign
+		expect 66 '^dbx-put: link: a symbolic link of another user$'
+		[ "$(dropbox_log 'select(.arg.path == "/foreign")' | wc -l)" -eq 0 ]
+	}
 }
 
 @test "standard input that cannot be read is 74, a closed one too, and nothing is there" {

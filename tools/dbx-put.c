@@ -9,6 +9,7 @@
 #include "lib/shell.h"
 #include "lib/std.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,10 +35,24 @@ static const char *const names[] = {
 static struct shell answer = { .names = names };
 static enum progress_when progress = PROGRESS_TERMINAL;
 
+/* Where others may write, a link may be theirs, and lead us to what they may not read. */
+static bool is_foreign_link(const char *local)
+{
+	struct stat st;
+
+	return lstat(local, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid();
+}
+
 /* LOCAL open for reading; EX_OK, EX_NOINPUT (reported). */
 static int open_local(const char *local, int *fd, struct stat *st)
 {
-	*fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	*fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (*fd < 0 && errno == ELOOP && is_foreign_link(local)) {
+		msg_err(local, "a symbolic link of another user");
+		return EX_NOINPUT;
+	}
+	if (*fd < 0 && errno == ELOOP)
+		*fd = open(local, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 || fstat(*fd, st) != 0) {
 		msg_errno(local, "cannot open");
 		return EX_NOINPUT;
