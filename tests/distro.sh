@@ -20,7 +20,7 @@ named, or a command in a copy of this tree.
   -h, --help       this text
 
 DISTRO_CACHE is where the chroots are kept (/var/cache/ctv-mirror-distro). What
-qemu-user cannot do is left out for a foreign ARCH, by the tags in the tests.
+qemu-user cannot do is left out for a foreign ARCH; tests/needs.sh lists it.
 END
 }
 
@@ -162,7 +162,8 @@ case ${1-demo} in
 demo) throw_away "$here/base" sh scripts/demo.sh ;;
 *)
 	packages
-	# qemu-user: no ptrace, another's memory, none of the namespaces of systemd
+	# qemu-user: no ptrace, another's memory, none of the namespaces of systemd; each test by name: tests/needs.sh
+	[ -z "$foreign" ] || sh tests/needs.sh --tag "$here/src" || exit
 	[ -z "$foreign" ] || export TEST_TAGS='!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts'
 	case $1 in
 	test) shift; set -- sh tests/run.sh "$@" ;;
