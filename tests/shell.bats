@@ -157,3 +157,33 @@ agree() {
 		dbx-put -f live.db /database.db
 	TABLE
 }
+
+# scripts: those that run on a host, without comments and help texts, `FILE:LINE`
+scripts() {
+	local file
+	for file in "$ROOT"/scripts/*.sh; do
+		case ${file##*/} in demo.sh | deps.sh | completion.sh | kuma-import.sh) continue ;; esac
+		sed "/<<-*'*END'*\$/,/^[[:space:]]*END\$/d; s/^[[:space:]]*#.*//" "$file" | sed "s|^|${file##*/}:|"
+	done
+}
+
+@test "only get of lib.sh evaluates anything, and it keeps the exit status" {
+	[ "$(scripts | grep -w eval)" = 'lib.sh:	eval "$get_answer"' ]
+	run grep -rnE 'eval "?\$\(' "$ROOT/scripts" "$ROOT/systemd"
+	expect 1
+}
+
+@test "no script writes by name where others may put a link or a pipe: that is for tools, which follow none" {
+	# $scratch and $mine are directories that mktemp has just made; $notes and .git are the clone's, for its owner
+	allowed='/dev/null|"?\$scratch|"?\$mine/|\$notes/|\.git/HEAD'
+	run grep -E '<>|>' <(scripts | sed -E "s,[0-9]*>+[|]?[[:space:]]*($allowed)|>&[0-9-]|%>|-+>|=>,,g; s/'[^']*'//g; s/\"echo [^\"]*\"//g")
+	expect 1
+	# by a command; what a rename finds it replaces, be it a link, and mkdir makes nothing where something is
+	begin='(^|[;&|({]|then|do|else|!)[[:space:]]*'
+	run grep -E "^[^:]*:(.*$begin)?[[:space:]]*(cp|ln|touch|tee|dd|truncate|install|rsync|tar) " <(scripts)
+	[ "$(grep -v 'cp -pP --remove-destination ' <<<"$output")" = 'update-code.sh:	cp $notes/last $notes/next' ]
+}
+
+@test "the scripts carry the version that the tools carry" {
+	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/lib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
+}

@@ -227,7 +227,6 @@ elapses() {
 	grep -x 'ExecStart=/opt/ctv/lib/ctv-mirror/settle.sh' "$D/etc/systemd/system/ctv-settle.service"
 	[ -x "$D/opt/ctv/bin/age-check" ]
 	# shellcheck disable=SC2016  # as it stands there
-	grep -Fx 'PATH=$PATH:/opt/ctv/bin:/usr/bin:/bin' "$D/opt/ctv/lib/ctv-mirror/oldlib.sh"
 	grep -Fx 'PATH=$PATH:/opt/ctv/bin:/usr/bin:/bin' "$D/opt/ctv/lib/ctv-mirror/lib.sh"
 	[ -h "$D/srv/app/cli_db_sync.py" ]
 	[ ! -e "$D/usr/local" ]

@@ -421,6 +421,6 @@ teardown() { lab_end; }
 	expect 77
 	run lab run -u visitor pi2 cat /etc/ctv-db-sync.env
 	expect 1 'Permission denied'
-	run operator sh -c 'echo x >/etc/systemd/system/flaskapp.service || echo x >/usr/local/lib/ctv-mirror/oldlib.sh'
+	run operator sh -c 'echo x >/etc/systemd/system/flaskapp.service || echo x >/usr/local/lib/ctv-mirror/lib.sh'
 	[ "$status" -ne 0 ]
 }
