@@ -45,7 +45,7 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len);
 const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd);
 
 /*
- * Appends to such a file, and is on the disk then; one that is not there is made, for whoever may work on it later. EX_OK,
+ * Appends to such a file, and is on the disk then; one that is not there is made, with file_work_mode. EX_OK,
  * EX_CANTCREAT, EX_IOERR (reported).
  */
 int file_append(const char *path, const void *data, size_t len);

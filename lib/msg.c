@@ -22,7 +22,7 @@ void msg_init(const char *argv0)
 
 	if (argv0 != NULL && *argv0 != '\0')
 		program = slash != NULL ? slash + 1 : argv0;
-	/* whoever was started with one of the three closed must not find a file or a socket there */
+	/* a program that was started with one of the three closed must not open a file or a socket as that one */
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
 			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
