@@ -88,6 +88,11 @@ gate() {
 	[ -n "$record_owner" ] || note "no head record yet: this run makes the first"
 }
 
+# nothing is left to go on with
+drop_snapshot() {
+	rm -f "$draft" "$snapshot"
+}
+
 # a consistent copy of the live database, or the one of a run that was interrupted less than $resume_for ago, unless
 # another host was the owner meanwhile; $draft is what the tools have said of it, which is published in the end
 take_snapshot() {
@@ -98,21 +103,11 @@ take_snapshot() {
 		return 0
 	fi
 	draft_verified=
-	rm -f "$draft"
+	drop_snapshot
 	[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
 	# its age is the data's, here and in Dropbox
 	get db-snapshot --shell=draft_ --append "$draft" "$live" "$snapshot"
 	note "$draft_size_text, taken $draft_snapshot_at"
-}
-
-drop_snapshot() {
-	rm -f "$draft" "$snapshot"
-}
-
-# shellcheck disable=SC2317  # at_exit calls it, by $undo
-drop_refused() {
-	# who was only interrupted goes on with it
-	[ "$code" -eq 75 ] || drop_snapshot
 }
 
 verify_snapshot() {
@@ -121,9 +116,9 @@ verify_snapshot() {
 		return 0
 	fi
 	step verify
-	undo=drop_refused verify_hint="the snapshot is what $live holds: see db-verify -l full there"
+	# a draft in which a verification has failed is not gone on with
+	verify_hint="the snapshot is what $live holds: see db-verify -l full there"
 	verify full "$snapshot" --append "$draft"
-	undo=
 	tell_not_judged
 }
 
@@ -188,18 +183,15 @@ publish() {
 	fact owner:text "$node"
 	fact seq:int "$record_seq"
 	fact published:bool yes
-	# nothing is left to go on with
 	drop_snapshot
 }
 
 prune() {
 	names=$(dbx-ls /backups)
 	# never the one just made, whatever the clock says
-	old=$(printf '%s\n' "$names" | backup-names --beyond "$keep" | sed -n 's/^.* database //p' | grep -vxF -e "${backup##*/}") || old=
-	set --
-	for name in $old; do
-		set -- "$@" "/backups/$name"
-	done
+	old=$(printf '%s\n' "$names" | backup-names --beyond "$keep" | sed -n 's,^.* database ,/backups/,p' | grep -vxF -e "$backup") || old=
+	# shellcheck disable=SC2086  # a backup's name has no blanks
+	set -- $old
 	note "nothing to remove"
 	[ $# -eq 0 ] || dbx-rm "$@"
 	[ $# -eq 0 ] || note "$# removed, the newest $keep are kept"

@@ -240,6 +240,37 @@ END
 	expect 0 'goes on with the one of'
 }
 
+@test "a run that is stopped while it verifies goes on with the same snapshot, and verifies it" {
+	stub db-verify <<'END'
+case $* in *'-l full'*) [ -e once ] || { : >once; : >verifying; sleep 600; } ;; esac
+exec "$real" "$@"
+END
+	upload >first.out 2>&1 3>&- &
+	eventually [ -e verifying ]
+	stop_run pi-ctv
+	code=0
+	wait $! || code=$?
+	[ "$code" -eq 75 ]
+	[ "$(last pi-ctv upload .step)" = verify ]
+	run upload
+	expect 0 'goes on with the one of'
+	expect 0 'verify .*  full, '
+}
+
+@test "a snapshot in which damage was found is not gone on with, and one that is torn off in mid-line neither" {
+	TABLES=spots:100000 run upload
+	expect 65 'hint: the snapshot is what .* holds'
+	run upload
+	expect 0 'snapshot .* taken'
+	dropbox_fault '{"route":"files/copy_v2","kind":"403","count":-1}'
+	run upload
+	[ "$status" -ne 0 ]
+	truncate -s -5 pi-ctv/state/upload.jsonl
+	dropbox_control reset
+	run upload
+	expect 0 'snapshot .* taken'
+}
+
 @test "an interrupted run of long ago, of another epoch or without its snapshot is not taken up" {
 	dropbox_fault '{"route":"files/copy_v2","kind":"403","count":-1}'
 	run upload
