@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 	if (argc == 2)
 		return number_nights(strtoll(argv[1], NULL, 10));
 	for (size_t i = 0; i < sizeof nights / sizeof *nights; i++) {
-		int64_t a, b;
+		int64_t a = 0, b = 0;
 
 		setenv("TZ", nights[i].zone, 1);
 		tzset();
