@@ -120,19 +120,54 @@ static const char *tables(const char *s)
 	return NULL;
 }
 
+/* As libcurl takes it: a scheme of its own, or none. It may hold a password. */
+static const char *proxy(const char *s)
+{
+	static const char *const schemes[] = { "http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://" };
+	const char *host = strstr(s, "://") == NULL ? s : "";
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (strncmp(s, schemes[i], strlen(schemes[i])) == 0)
+			host = s + strlen(schemes[i]);
+	for (const char *c = host; *c != '\0'; c++)
+		if (*c <= ' ' || *c == '\x7f')
+			return "not the address of a proxy";
+	return *host != '\0' && *host != '/' ? NULL : "not the address of a proxy";
+}
+
+/* What goes into a header: no line ends there. */
+static const char *header_text(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == '\x7f')
+			return "has a control character";
+	return NULL;
+}
+
+/* A user of ntfy has a password. */
+static const char *ntfy_user(const char *s)
+{
+	return config_get("CTV_NTFY_PASSWORD") == NULL ? "has no CTV_NTFY_PASSWORD" : header_text(s);
+}
+
 /*
  * Secrets: told is whether one is set, and nothing else. They are not judged here, for a bad address of a channel
- * must not keep a failover from beginning.
+ * must not keep a failover from beginning; wrong_urls names them.
  */
-static const struct { const char *field, *name; bool address; } secrets[] = {
-	{ "access_token_set", "DROPBOX_ACCESS_TOKEN", false },
-	{ "refresh_token_set", "DROPBOX_REFRESH_TOKEN", false },
-	{ "teams_url_set", "CTV_TEAMS_URL", true },
-	{ "slack_url_set", "CTV_SLACK_URL", true },
-	{ "ntfy_url_set", "CTV_NTFY_URL", true },
-	{ "kuma_url_set", "CTV_KUMA_URL", true },
-	{ "kuma_sync_url_set", "CTV_KUMA_SYNC_URL", true },
-	{ "healthchecks_url_set", "CTV_HEALTHCHECKS_URL", true },
+static const struct { const char *field, *name; const char *(*wrong)(const char *); } secrets[] = {
+	{ "access_token_set", "DROPBOX_ACCESS_TOKEN", NULL },
+	{ "refresh_token_set", "DROPBOX_REFRESH_TOKEN", NULL },
+	{ "teams_url_set", "CTV_TEAMS_URL", address },
+	{ "slack_url_set", "CTV_SLACK_URL", address },
+	{ "ntfy_url_set", "CTV_NTFY_URL", address },
+	{ "ntfy_token_set", "CTV_NTFY_TOKEN", header_text },
+	{ "ntfy_user_set", "CTV_NTFY_USER", ntfy_user },
+	{ "ntfy_password_set", "CTV_NTFY_PASSWORD", header_text },
+	{ "kuma_url_set", "CTV_KUMA_URL", address },
+	{ "kuma_sync_url_set", "CTV_KUMA_SYNC_URL", address },
+	{ "healthchecks_url_set", "CTV_HEALTHCHECKS_URL", address },
+	{ "https_proxy_set", "HTTPS_PROXY", proxy },
+	{ "all_proxy_set", "ALL_PROXY", proxy },
 };
 
 #define SECRETS (sizeof secrets / sizeof *secrets)
@@ -217,15 +252,15 @@ static char *tables_as_words(const char *set)
 	return words;
 }
 
-/* Of the secrets that are addresses those that are none, by name. */
+/* Of the secrets those that cannot be what they are called, by name. */
 static char *wrong_addresses(const char *set __attribute__((unused)))
 {
 	char *list = made("%s", ""), *longer;
 
 	for (size_t i = 0; i < SECRETS; i++) {
-		const char *value = secrets[i].address ? config_get(secrets[i].name) : NULL;
+		const char *value = secrets[i].wrong != NULL ? config_get(secrets[i].name) : NULL;
 
-		if (value == NULL || address(value) == NULL)
+		if (value == NULL || secrets[i].wrong(value) == NULL)
 			continue;
 		longer = made("%s%s%s", list, *list != '\0' ? " " : "", secrets[i].name);
 		free(list);

@@ -426,7 +426,13 @@ see_round() { writable "$run_dir/www"; }
 see_alerts() {
 	[ -n "$teams_url_set$slack_url_set$ntfy_url_set" ] || warning "nobody is told: no channel is set" "echo CTV_NTFY_URL=... >>$env_file"
 	# not repeated: they are secrets
-	for each in $wrong_urls; do critical "$each: not an http or https URL" "ctv-db-sync.env(5)"; done
+	for each in $wrong_urls; do
+		case $each in
+		*_PROXY) critical "$each: not the address of a proxy" "ctv-db-sync.env(5)" ;;
+		*_URL) critical "$each: not an http or https URL" "ctv-db-sync.env(5)" ;;
+		*) critical "$each: a user needs a password, and neither has control characters" "ctv-db-sync.env(5)" ;;
+		esac
+	done
 	try alert-post --list || { critical "$why"; return; }
 	waiting=$(printf '%s\n' "$out" | sed -n 's/^[a-z]* *\([^ ]*\) .*not told yet: /\1, /p; T; q')
 	[ -z "$waiting" ] || critical "not told: $waiting" "alert-post --flush"

@@ -146,17 +146,34 @@ setup() {
 @test "--shell: a secret is never printed, only that it is set" {
 	umask 077
 	for name in DROPBOX_APP_KEY DROPBOX_APP_SECRET DROPBOX_REFRESH_TOKEN DROPBOX_ACCESS_TOKEN CTV_TEAMS_URL CTV_SLACK_URL \
-		CTV_NTFY_URL CTV_KUMA_URL CTV_KUMA_SYNC_URL CTV_HEALTHCHECKS_URL; do
+		CTV_NTFY_URL CTV_NTFY_TOKEN CTV_NTFY_USER CTV_NTFY_PASSWORD CTV_KUMA_URL CTV_KUMA_SYNC_URL CTV_HEALTHCHECKS_URL \
+		HTTPS_PROXY ALL_PROXY; do
 		echo "$name=https://hidden/"
 	done >"$CTV_ENV_FILE"
 	run ctv-conf --shell
 	expect 0 "^teams_url_set='yes'$"
-	[ "$(grep -c "_set='yes'$" <<<"$output")" -eq 8 ]
+	[ "$(grep -c "_set='yes'$" <<<"$output")" -eq 13 ]
 	[[ $output != *hidden* ]]
 	# one that is no address is named, and keeps nothing from beginning
 	CTV_SLACK_URL=hidden run ctv-conf --shell
 	expect 0 "^wrong_urls='CTV_SLACK_URL'$"
 	[[ $output != *hidden* ]]
+	ALL_PROXY='ftp://hidden' CTV_NTFY_TOKEN=$'hidden\r' run ctv-conf --shell
+	expect 0 "^wrong_urls='CTV_NTFY_TOKEN ALL_PROXY'$"
+	[[ $output != *hidden* ]]
+}
+
+@test "--shell: every secret of the manual, and every proxy, is told as set or not" {
+	mandoc -T utf8 "$ROOT/man/ctv-db-sync.env.5" | sed 's|.\x08||g' |
+		grep -oE '\b(DROPBOX_[A-Z_]*TOKEN|CTV_[A-Z_]*(TOKEN|PASSWORD|USER)|CTV_(TEAMS|SLACK|NTFY|KUMA|KUMA_SYNC|HEALTHCHECKS)_URL|(HTTPS|ALL)_PROXY)\b' |
+		sort -u >"$BATS_TEST_TMPDIR/manual"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/manual")" -ge 13 ]
+	while read -r name; do
+		run env "$name=x" CTV_NTFY_PASSWORD=x ctv-conf --shell
+		field=${name#DROPBOX_}
+		field=${field#CTV_}
+		expect 0 "^${field,,}_set='yes'$"
+	done <"$BATS_TEST_TMPDIR/manual"
 }
 
 @test "--shell: a setting that is not of its kind is named, and no other is told" {

@@ -64,6 +64,12 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
 	{ "CTV_LOG_DIR", "", "log_dir", NULL },
 	{ "CTV_TEAMS_URL", "https://secret/", "teams_url_set", "yes" }, { "CTV_TEAMS_URL", "", "teams_url_set", NULL },
+	{ "CTV_NTFY_TOKEN", "tk_x", "ntfy_token_set", "yes" }, { "CTV_NTFY_TOKEN", "tk\r\nX: y", "wrong_urls", "CTV_NTFY_TOKEN" },
+	{ "CTV_NTFY_USER", "mirror", "wrong_urls", "CTV_NTFY_USER" }, { "CTV_NTFY_PASSWORD", "p:w s", "wrong_urls", "" },
+	{ "HTTPS_PROXY", "proxy.example:3128", "wrong_urls", "" }, { "HTTPS_PROXY", "http://u:p@proxy:3128/", "wrong_urls", "" },
+	{ "ALL_PROXY", "socks5h://p", "wrong_urls", "" }, { "ALL_PROXY", "ftp://p", "wrong_urls", "ALL_PROXY" },
+	{ "HTTPS_PROXY", "http://", "wrong_urls", "HTTPS_PROXY" }, { "HTTPS_PROXY", "a b", "wrong_urls", "HTTPS_PROXY" },
+	{ "HTTPS_PROXY", "http://u:p@x", "https_proxy_set", "yes" },
 	{ "CTV_TEAMS_URL", "secret", "wrong_urls", "CTV_TEAMS_URL" }, { "CTV_NTFY_URL", "https://u:p@x/", "wrong_urls", "" },
 };
 
