@@ -262,10 +262,16 @@ write_places() {
 
 # ---- users, state, settings -------------------------------------------------------------------
 
-# an operator was who could write the state; the application's user was too, and is none
+# An operator was who could write the state: a person in the group of the application. Its user was in there too, and so may be
+# that of a server which hands out its files: neither is to read the token.
 join_operators() {
+	serves=$(systemctl show -P User flaskapp.service 2>/dev/null) || serves=
 	for who in $(getent group ctvapps | cut -d : -f 4 | tr , ' '); do
 		case " $(id -nG "$who" 2>/dev/null) " in *" ctvsync "*) continue ;; esac
+		if [ "$(id -u "$who" 2>/dev/null || echo 0)" -lt 1000 ] || [ "$who" = "$serves" ]; then
+			say "$who is in the group ctvapps, and is no person: not taken for an operator"
+			continue
+		fi
 		usermod -aG ctvsync "$who"
 		say "$who joined the group ctvsync: from his next login on he may work here"
 	done

@@ -87,6 +87,7 @@ as_before() {
 @test "an upgrade: state and logs are the jobs' anew, nothing of the application's comes along, operators join, all works" {
 	pi2 touch -d '2026-11-24 01:02:03' $STATE/data-of
 	as_before
+	pi2 useradd -r -G ctvapps webserver
 	pi2 sh -c 'umask 077; echo "root'"'"'s" >/root/victim'
 	# what the application can have put there, and what it holds open
 	app sh -c "cd $STATE && rm -f operator.lock news && ln -s /root/victim operator.lock && mkfifo news && ln role hard && mkdir -p wanted &&
@@ -94,6 +95,8 @@ as_before() {
 	pi2 sh -c "setpriv --reuid ctvapps --regid ctvapps --init-groups sleep 1000 3>>$STATE/last-download.json >/dev/null 2>&1 &"
 	run install_again
 	expect 0 'daseme joined the group ctvsync'
+	expect 0 'webserver is in the group ctvapps, and is no person: not taken for an operator'
+	[ "$(pi2 id -nG webserver | tr ' ' '\n' | grep -cx ctvsync)" -eq 0 ]
 	expect 0 'the application could read the token until now: .*disconnect the app; then dbx-auth login here and on the other host'
 	[ "$(pi2 cat /root/victim)" = "root's" ]
 	[ "$(rights $STATE $STATE/wanted $STATE/last-download.json /var/log/ctv-pi2-download /etc/ctv-db-sync.env)" = "$(printf '%s\n' \
@@ -300,7 +303,7 @@ as_before() {
 }
 
 @test "an upgrade believes no link that the application has put in the database's place" {
-	for place in /etc/shadow $STATE/role /root/x; do
+	for place in /etc/shadow /etc/nothing-here $STATE/role /root/x; do
 		app sh -c "cd ${LIVE%/*} && mv production.db was.db && ln -s $place production.db"
 		run install_again
 		expect 0 "$LIVE: a link to ($place, where the application cannot write|where no database can be)"
