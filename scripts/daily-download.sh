@@ -9,11 +9,11 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-live='' live_dir='' node='' primary='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
+live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
 record_epoch='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
 record_verified='' record_owner='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
-installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_next_content_hash=''
-installed_file_mtime='' last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
+installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_file_mtime=''
+last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'

@@ -178,6 +178,9 @@ scripts() {
 	allowed='/dev/null|"?\$scratch|"?\$mine/|\$notes/|\.git/HEAD'
 	run grep -E '<>|>' <(scripts | sed -E "s,[0-9]*>+[|]?[[:space:]]*($allowed)|>&[0-9-]|%>|-+>|=>,,g; s/'[^']*'//g; s/\"echo [^\"]*\"//g")
 	expect 1
+	# nor does one read there by redirection, which waits at a pipe
+	run grep -E '(<|cat )[[:space:]]*"?\$(state|live|www|run_dir/)' <(scripts)
+	expect 1
 	# by a command; what a rename finds it replaces, be it a link, and mkdir makes nothing where something is
 	begin='(^|[;&|({]|then|do|else|!)[[:space:]]*'
 	run grep -E "^[^:]*:(.*$begin)?[[:space:]]*(cp|ln|touch|tee|dd|truncate|install|rsync|tar) " <(scripts)
