@@ -9,7 +9,7 @@
 #   make lab        two hosts with real systemd, and a shell on the standby
 #   make screenshots    the status page in every state, into build/screenshots
 #   make deb        the Debian packages, into build/deb
-#   make lint asan fuzz fuzzers bench install uninstall clean
+#   make lint asan fuzz fuzzers bench stress install uninstall clean
 
 VERSION = 0.1.0
 PREFIX  = /usr/local
@@ -150,6 +150,15 @@ bench: all
 	sh tests/bench/verify.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 625))
 	BENCH_SIZE=$(BENCH_SIZE) bash tests/bench/transfer.sh
 	BENCH_SIZE=$(BENCH_SIZE) sh tests/bench/snapshot.sh
+	bash tests/bench/changes.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 816))
+
+# writers that never stop against db-changes and db-apply, each seed with other ones; thousands of states, byte for byte
+STRESS_LOOKS = 4000
+STRESS_SEEDS = 1 2 3 4 5 6 7 8 9 10
+stress: all
+	set -e; for seed in $(STRESS_SEEDS); do dir=$$(mktemp -d -p /dev/shm); PATH=$(abspath $(B)):$$PATH; (cd $$dir && \
+		python3 $(CURDIR)/tests/stress.py $$seed $$(($(STRESS_LOOKS) / 10)) && \
+		python3 $(CURDIR)/tests/changes.py $$seed 100); rm -rf $$dir; done
 
 # The whole suite of the tools under the address and undefined-behaviour sanitizers; without the lab, whose
 # hosts have the ordinary binaries, and the crash matrices, whose tracer excludes the leak check.
@@ -191,5 +200,5 @@ clean:
 
 -include $(wildcard $(B)/lib/*.d $(B)/lib/*/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
-.PHONY: all programs units deb deps demo test test-distros test-kuma lab screenshots lint asan fuzz fuzzers bench install uninstall clean
+.PHONY: all programs units deb deps demo test test-distros test-kuma lab screenshots lint asan fuzz fuzzers bench stress install uninstall clean
 .SECONDARY:

@@ -279,3 +279,11 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	expect 0 '^[1-9][0-9]* states compared'
 	echo "# $output" >&3
 }
+
+@test "looks while writers go on: each state is one that the database had during the look, byte for byte" {
+	STRESS=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+	cd "$STRESS"
+	run -0 timeout 600 python3 "$ROOT/tests/stress.py" 1 "${STRESS_LOOKS:-32}"
+	expect 0 '^[1-9][0-9]* looks, [1-9][0-9]* states'
+	echo "# ${lines[0]}" >&3
+}

@@ -59,8 +59,7 @@ struct look {
 	bool lost;			/* the log lacks what was published */
 	const struct published_state *was;	/* NULL: every page is new */
 	struct published_state now;
-	struct wal_map later;		/* of a full look: the frames that a quick one would have gone by */
-	bool has_later;
+	int64_t later;			/* of a full look: the first of the frames that a quick one would have gone by; -1 for none */
 	uint32_t missed;		/* pages that it would not have seen */
 	unsigned char *chunk;
 	/* the object, and the whole state */
@@ -149,21 +148,15 @@ static int scan(struct look *k)
 {
 	const struct published_look *before = k->was != NULL ? &k->was->look : NULL;
 	bool usable = before != NULL && before->wal && before->ino == k->live.src.st.st_ino && before->dev == k->live.src.st.st_dev;
+	bool all = opt.full || opt.file != NULL || k->was == NULL || k->was->change.page_size != k->live.page_size;
 	enum live_since since;
-	int rc = live_scan(&k->live, usable ? &before->mark : NULL, &since);
+	int rc = live_scan(&k->live, usable ? &before->mark : NULL, all, &since);
 
-	if (rc != EX_OK)
-		return rc;
 	k->lost = since == LIVE_LOST;
-	k->quick = since == LIVE_WENT_ON && !opt.full && opt.file == NULL && k->was->change.page_size == k->live.page_size;
-	if (since != LIVE_WENT_ON || k->quick)
-		return EX_OK;
-	/* a full look needs all frames */
-	wal_map_free(&k->later);
-	k->later = k->live.map;
-	k->has_later = true;
-	k->live.map = (struct wal_map){ 0 };
-	return live_scan(&k->live, NULL, &since);
+	k->quick = since == LIVE_WENT_ON && !all;
+	k->later = since == LIVE_WENT_ON && all ? (int64_t)before->mark.frames : -1;
+	k->missed = 0;
+	return rc;
 }
 
 static int claim(struct look *k)
@@ -236,7 +229,7 @@ static int consider(struct look *k, uint32_t page, const unsigned char *data)
 	pagehash_add(&c->after, is);
 	if (known && is.high == was.high && is.low == was.low)
 		return EX_OK;
-	if (known && k->has_later && wal_map_find(&k->later, page) < 0)
+	if (known && k->later >= 0 && wal_map_find(&k->live.map, page) < k->later)
 		k->missed++;
 	rc = published_add(&k->state, page, is);
 	if (rc != EX_OK || c->base)
@@ -519,7 +512,6 @@ static int find_changes(const char *src, const char *out)
 	if (rc == EX_OK)
 		report(&k, changed);
 done:
-	wal_map_free(&k.later);
 	change_out_free(k.change);
 	content_hash_free(k.hash);
 	file_unclaim(k.out_tmp, k.out_fd);

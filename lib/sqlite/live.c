@@ -112,7 +112,7 @@ static bool stands_at(struct live *l, const struct wal_mark *since)
 	return true;
 }
 
-int live_scan(struct live *l, const struct wal_mark *since, enum live_since *what)
+int live_scan(struct live *l, const struct wal_mark *since, bool all, enum live_since *what)
 {
 	unsigned char *frame = NULL;
 	struct wal_mark at;
@@ -134,7 +134,7 @@ int live_scan(struct live *l, const struct wal_mark *since, enum live_since *wha
 	at = l->header.start;
 	if (since != NULL && same_salt(&at, since)) {
 		*what = stands_at(l, since) ? LIVE_WENT_ON : LIVE_LOST;
-		if (*what == LIVE_WENT_ON)
+		if (*what == LIVE_WENT_ON && !all)
 			at = *since;
 	}
 	l->mark = at;

@@ -54,9 +54,10 @@ enum live_since {
 
 /*
  * Reads the log up to its last commit; to be called before live_read, after LIVE_AGAIN too. With since, the mark of an
- * earlier look (NULL for none), *what is found, and after LIVE_WENT_ON the map has the pages of later frames only.
+ * earlier look (NULL for none), *what is found, and after LIVE_WENT_ON the map has the pages of later frames only, unless
+ * all are wanted: then those of a number from since->frames on are the later ones.
  */
-int live_scan(struct live *l, const struct wal_mark *since, enum live_since *what);
+int live_scan(struct live *l, const struct wal_mark *since, bool all, enum live_since *what);
 
 /*
  * Pages first..first+count-1 <= page_count into out. EX_OK, LIVE_AGAIN, or an exit status, reported. After LIVE_AGAIN
