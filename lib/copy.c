@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/copy.h"
@@ -74,6 +76,29 @@ out:
 	free(chunk);
 	content_hash_free(h);
 	return rc;
+}
+
+int copy_shared(int from, const char *from_name, int to, const char *to_name, uint64_t size)
+{
+	uint64_t at = 0;
+	ssize_t n = 1;
+
+	if (ioctl(to, FICLONE, from) == 0)
+		return EX_OK;
+	while (at < size && n > 0 && !stop_asked()) {
+		n = copy_file_range(from, NULL, to, NULL, (size_t)(size - at), 0);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	if (at == size)
+		return EX_OK;
+	if (stop_asked()) {
+		msg_err(to_name, "interrupted");
+		return EX_TEMPFAIL;
+	}
+	if (n == 0)
+		errno = EIO;	/* it was cut short meanwhile */
+	msg_errno(to_name, "cannot copy %s", from_name);
+	return EX_IOERR;
 }
 
 bool copy_is_same(int a, int b, uint64_t size)

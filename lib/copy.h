@@ -14,6 +14,12 @@
  */
 int copy_verified(int from, const char *from_name, int to, const char *to_name, uint64_t size);
 
+/*
+ * The same, but neither read back nor brought to disk; a file system that can share the blocks has nothing to copy. EX_OK,
+ * EX_IOERR, EX_TEMPFAIL; reported.
+ */
+int copy_shared(int from, const char *from_name, int to, const char *to_name, uint64_t size);
+
 /* Do both hold the same size bytes? Reads up to the first difference. False also when one cannot be read. */
 bool copy_is_same(int a, int b, uint64_t size);
 

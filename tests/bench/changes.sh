@@ -138,13 +138,19 @@ round() {
 	confirm
 	sent=$((sent + $(stat -c %s out)))
 }
-import="INSERT INTO spots SELECT (SELECT max(spot_id) FROM spots) + row_number() OVER (), bill_code, air_date, end_date,
-	day_of_week, time_in, time_out, length_seconds, media, program, language_code, format, sequence_number, line_number,
-	spot_type, estimate, gross_rate, make_good, spot_value, station_net, broker_fees, priority, broadcast_month, sales_person,
-	revenue_type, billing_type, agency_flag, customer_id, agency_id, market_id, contract, load_date, source_file, comment,
-	is_historical FROM spots WHERE spot_id % ($rows / 16500) = 7 LIMIT 16500"
+# of one month, some stations' customers and their contracts, a price list: as a log of commercials is
+imports() {
+	says "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16500)
+	INSERT INTO spots SELECT (SELECT max(spot_id) FROM spots) + i, 'AGENCY-' || (i % 40) || ':CLIENT-' || (i % 200),
+	date('2025-0$1-01', '+' || (i % 30) || ' days'), date('2025-0$1-01', '+' || (i % 30) || ' days'), 'Mon',
+	printf('%02d:%02d:00', i % 24, i % 60), printf('%02d:%02d:30', i % 24, i % 60), '00:00:30', 'MEDIA' || (i % 11),
+	'PROGRAM NAME ' || (i % 60), 'E', 'FMT' || (i % 5), i % 100, i % 40, 'COM', 'EST' || (i % 80), 12.5 * (i % 40), NULL,
+	12.5 * (i % 40), 10 * (i % 40), 1.5, i % 9, '2025-0$1-01', 'Sales Person ' || (i % 17), 'Internal Ad Sales', 'Calendar',
+	'Agency', i % 200, i % 40, i % 12, 'C' || (i % 300), '2025-0$1-02 02:05:00', 'Commercial Log $1.xlsx',
+	'remark on spot number ' || i || ' aired as scheduled by the station', 0 FROM n"
+}
 for part in 1 2 3 4; do
-	says "$import"
+	imports "$part"
 	round
 	imported=$sent
 	for ((i = 0; i < 100; i++)); do
