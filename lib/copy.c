@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/copy.h"
@@ -11,6 +13,7 @@
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/msg.h"
+#include "lib/num.h"
 #include "lib/stop.h"
 
 #define CHUNK ((size_t)256 << 10)
@@ -98,6 +101,28 @@ int copy_shared(int from, const char *from_name, int to, const char *to_name, ui
 	if (n == 0)
 		errno = EIO;	/* it was cut short meanwhile */
 	msg_errno(to_name, "cannot copy %s", from_name);
+	return EX_IOERR;
+}
+
+bool copy_needed(int fd, const char *dir)
+{
+	struct statx a, b;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &a) != 0 || statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &b) != 0)
+		return false;	/* rename says so */
+	return a.stx_dev_major != b.stx_dev_major || a.stx_dev_minor != b.stx_dev_minor ||
+	       ((a.stx_mask & b.stx_mask & STATX_MNT_ID) != 0 && a.stx_mnt_id != b.stx_mnt_id);
+}
+
+int copy_room(const char *object, const char *dir, uint64_t size)
+{
+	char need[NUM_TEXT], have[NUM_TEXT];
+	struct statvfs fs;
+
+	if (statvfs(dir, &fs) != 0 || fs.f_bavail >= size / fs.f_frsize + 1)
+		return EX_OK;
+	msg_err(object, "the copy needs %s, %s are free", num_size_text(need, size),
+		num_size_text(have, fs.f_bavail * fs.f_frsize));
 	return EX_IOERR;
 }
 

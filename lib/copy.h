@@ -20,6 +20,11 @@ int copy_verified(int from, const char *from_name, int to, const char *to_name, 
  */
 int copy_shared(int from, const char *from_name, int to, const char *to_name, uint64_t size);
 
+/* Must the file fd be copied to get a name in dir, being on another mount? */
+bool copy_needed(int fd, const char *dir);
+/* Is there room for size bytes in dir? EX_OK, or EX_IOERR, reported with object. */
+int copy_room(const char *object, const char *dir, uint64_t size);
+
 /* Do both hold the same size bytes? Reads up to the first difference. False also when one cannot be read. */
 bool copy_is_same(int a, int b, uint64_t size);
 

@@ -239,7 +239,7 @@ hash_of() {
 	done <<-TABLE
 		|no DB given
 		-l|needs
-		-l deep good.db|deep: not header, quick or full
+		-l deep good.db|deep: not header or quick or full
 		-l Full good.db|Full: not header
 		--level= good.db|not header
 		--min-size x good.db|not a size

@@ -11,30 +11,19 @@
  */
 #include "lib/std.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/exits.h"
-#include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/shell.h"
-#include "lib/sqlite/btree.h"
-#include "lib/sqlite/change.h"
-#include "lib/sqlite/live.h"
+#include "lib/sqlite/look.h"
 #include "lib/sqlite/published.h"
-#include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
-
-#define CHUNK (64u << 10)	/* read at once: a page of the largest size; more than the processor's cache holds costs twice */
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
 				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed",
@@ -48,336 +37,6 @@ static struct {
 	bool full, base, confirm, drop, show, json;
 	struct shell shell;
 } opt = { .wait_ms = 60000, .node = "", .epoch = UINT64_MAX, .shell = { .names = names } };
-
-struct look {
-	const char *src, *out;
-	int64_t began_ns;		/* by the wall clock, before anything was looked at */
-	struct published state;
-	struct live live;
-	bool open;			/* live is to be closed */
-	bool quick;			/* the log tells what changed */
-	bool lost;			/* the log lacks what was published */
-	const struct published_state *was;	/* NULL: every page is new */
-	struct published_state now;
-	int64_t later;			/* of a full look: the first of the frames that a quick one would have gone by; -1 for none */
-	uint32_t missed;		/* pages that it would not have seen */
-	unsigned char *chunk;
-	/* the object, and the whole state */
-	char *out_tmp, *file_tmp;
-	int out_fd, file_fd;
-	struct change_out *change;
-	struct content_hash *hash;
-	uint64_t out_size;
-};
-
-static int no_memory(const char *object)
-{
-	msg_err(object, "out of memory");
-	return EX_IOERR;
-}
-
-/* ---- has anything changed at all? ---- */
-
-static int64_t ns_of(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t wall_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return ns_of(t);
-}
-
-/* What tells a file that was not written since; before anything of SQLite's is opened. */
-static void look_at_file(const struct stat *st, const unsigned char *head, struct published_look *l)
-{
-	l->dev = st->st_dev;
-	l->ino = st->st_ino;
-	l->size = (uint64_t)st->st_size;
-	l->mtime_ns = ns_of(st->st_mtim);
-	l->ctime_ns = ns_of(st->st_ctim);
-	l->counter = btree_u32(head + 24);
-}
-
-/* A write in the second in which a look began may have come after it, and have left the same times. */
-static bool was_at_rest(const struct published_look *l)
-{
-	return l->ctime_ns < l->began_ns - 1000000000 && l->mtime_ns < l->began_ns - 1000000000;
-}
-
-/* No such file beside it, or one with nothing in it: a connection that has not written yet makes an empty log. */
-static bool empty(const char *src, const char *side)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	return snprintf(path, sizeof path, "%s%s", src, side) < (int)sizeof path &&
-	       (lstat(path, &st) == 0 ? S_ISREG(st.st_mode) && st.st_size == 0 : errno == ENOENT);
-}
-
-/*
- * A file without a log that is the one of the last look in everything, and was at rest when that look began, need not be
- * opened (to open a WAL database makes files beside it).
- */
-static bool untouched(const char *src, const struct published_look *was)
-{
-	unsigned char head[28];
-	struct published_look now = { 0 };
-	struct stat st;
-	int fd = open(src, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool same = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		    file_pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head;
-
-	if (fd >= 0)
-		close(fd);
-	if (!same || !empty(src, "-wal") || !empty(src, "-journal"))
-		return false;
-	look_at_file(&st, head, &now);
-	return !was->wal && now.dev == was->dev && now.ino == was->ino && now.size == was->size &&
-	       now.mtime_ns == was->mtime_ns && now.ctime_ns == was->ctime_ns && now.counter == was->counter &&
-	       was_at_rest(was);
-}
-
-/* ---- the look ---- */
-
-/* Which pages are to be read: those of the log's later frames, or every one. */
-static int scan(struct look *k)
-{
-	const struct published_look *before = k->was != NULL ? &k->was->look : NULL;
-	bool usable = before != NULL && before->wal && before->ino == k->live.src.st.st_ino && before->dev == k->live.src.st.st_dev;
-	bool all = opt.full || opt.file != NULL || k->was == NULL || k->was->change.page_size != k->live.page_size;
-	enum live_since since;
-	int rc = live_scan(&k->live, usable ? &before->mark : NULL, all, &since);
-
-	k->lost = since == LIVE_LOST;
-	k->quick = since == LIVE_WENT_ON && !all;
-	k->later = since == LIVE_WENT_ON && all ? (int64_t)before->mark.frames : -1;
-	k->missed = 0;
-	return rc;
-}
-
-static int claim(struct look *k)
-{
-	int rc;
-
-	k->out_tmp = file_sibling(k->out, ".new");
-	if (k->out_tmp == NULL)
-		return EX_IOERR;
-	rc = file_claim(k->out_tmp, &k->out_fd);
-	if (rc != EX_OK || opt.file == NULL)
-		return rc;
-	k->file_tmp = file_sibling(opt.file, ".new");
-	return k->file_tmp != NULL ? file_claim(k->file_tmp, &k->file_fd) : EX_IOERR;
-}
-
-/* Nothing is made before there is something to write: an idle minute leaves the disk alone. */
-static int begin_outputs(struct look *k)
-{
-	int rc = k->out_fd < 0 ? claim(k) : EX_OK;
-
-	if (rc != EX_OK)
-		return rc;
-	change_out_free(k->change);
-	k->change = NULL;
-	if (ftruncate(k->out_fd, 0) != 0 || lseek(k->out_fd, 0, SEEK_SET) != 0 ||
-	    (k->file_fd >= 0 && (ftruncate(k->file_fd, 0) != 0 || lseek(k->file_fd, 0, SEEK_SET) != 0))) {
-		msg_errno(k->out, "cannot write");
-		return EX_IOERR;
-	}
-	k->change = change_begin(k->out_fd, k->out, &k->now.change);
-	if (k->change == NULL)
-		rc = EX_IOERR;
-	content_hash_free(k->hash);
-	k->hash = content_hash_new();
-	if (rc == EX_OK && k->hash == NULL)
-		rc = no_memory(k->src);
-	return rc == EX_OK ? published_begin(&k->state) : rc;
-}
-
-/* What the look begins with; again after LIVE_AGAIN, for the sizes may be others. */
-static int begin(struct look *k)
-{
-	struct change *c = &k->now.change;
-
-	c->page_size = k->live.page_size;
-	c->page_count = k->live.page_count;
-	c->pages = 0;
-	c->snapshot_at = k->live.src.at;
-	c->before = k->was != NULL ? k->was->change.after : (struct pagehash){ 0, 0 };
-	c->after = k->quick ? c->before : (struct pagehash){ 0, 0 };
-	return begin_outputs(k);
-}
-
-/* The page as it is now, beside what STATE has of it. */
-static int consider(struct look *k, uint32_t page, const unsigned char *data)
-{
-	struct change *c = &k->now.change;
-	struct pagehash is = pagehash_of(data, c->page_size, page), was;
-	bool known = k->was != NULL && page <= k->was->change.page_count && c->page_size == k->was->change.page_size;
-	int rc = EX_OK;
-
-	if (known) {
-		rc = published_hash(&k->state, page, &was);
-		if (rc != EX_OK)
-			return rc;
-	}
-	if (k->quick && known)
-		pagehash_take(&c->after, was);
-	pagehash_add(&c->after, is);
-	if (known && is.high == was.high && is.low == was.low)
-		return EX_OK;
-	if (known && k->later >= 0 && wal_map_find(&k->live.map, page) < k->later)
-		k->missed++;
-	rc = published_add(&k->state, page, is);
-	if (rc != EX_OK || c->base)
-		return rc;
-	c->pages++;
-	return change_add(k->change, page, data);
-}
-
-static int read_pages(struct look *k, uint32_t first, uint32_t count)
-{
-	uint32_t size = k->live.page_size, lock = live_lock_page(size, k->live.page_count);
-	int rc = live_read(&k->live, first, count, k->chunk);
-
-	if (rc != EX_OK)
-		return rc;
-	if (first == 1)
-		k->chunk[18] = k->chunk[19] = 1;
-	for (uint32_t i = 0; i < count && rc == EX_OK; i++)
-		if (first + i != lock)
-			rc = consider(k, first + i, k->chunk + (size_t)i * size);
-		else
-			memset(k->chunk + (size_t)i * size, 0, size);
-	if (rc != EX_OK || k->file_fd < 0)
-		return rc;
-	content_hash_add(k->hash, k->chunk, (size_t)count * size);
-	if (file_write(k->file_fd, k->chunk, (size_t)count * size) != 0) {
-		msg_errno(opt.file, "cannot write");
-		return EX_IOERR;
-	}
-	return EX_OK;
-}
-
-static int read_all(struct look *k)
-{
-	uint32_t step = CHUNK / k->live.page_size, count = k->live.page_count;
-	int rc = EX_OK;
-
-	for (uint32_t page = 1; rc == EX_OK && page <= count; page += step)
-		rc = read_pages(k, page, count - page < step ? count - page + 1 : step);
-	return rc;
-}
-
-/* Pages of the log's later frames, and every page that the database has grown by: both by rising number. */
-static int read_changed(struct look *k)
-{
-	uint32_t had = k->was->change.page_count, count = k->live.page_count, lock;
-	struct pagehash gone;
-	int rc = EX_OK;
-
-	for (size_t i = 0; rc == EX_OK && i < k->live.map.count; i++)
-		if (k->live.map.entries[i].page <= had && k->live.map.entries[i].page <= count)
-			rc = read_pages(k, k->live.map.entries[i].page, 1);
-	for (uint32_t page = had + 1; rc == EX_OK && page <= count; page++)
-		rc = read_pages(k, page, 1);
-	lock = live_lock_page(k->live.page_size, had);
-	for (uint32_t page = count + 1; rc == EX_OK && page <= had; page++) {
-		if (page == lock)
-			continue;
-		rc = published_hash(&k->state, page, &gone);
-		pagehash_take(&k->now.change.after, gone);
-	}
-	return rc;
-}
-
-/* The log has grown by nothing that counts. */
-static bool idle(const struct look *k)
-{
-	return k->quick && k->live.map.count == 0 && k->live.page_count == k->was->change.page_count;
-}
-
-/* One state of SRC, whatever is written meanwhile. */
-static int take_look(struct look *k)
-{
-	int rc;
-
-	do {
-		rc = scan(k);
-		if (rc == EX_OK && !idle(k)) {
-			rc = begin(k);
-			if (rc == EX_OK)
-				rc = k->quick ? read_changed(k) : read_all(k);
-		} else if (rc == EX_OK) {
-			k->now.change.page_size = k->live.page_size;
-			k->now.change.page_count = k->live.page_count;
-		}
-		if (rc == EX_OK)
-			rc = live_end(&k->live);
-	} while (rc == LIVE_AGAIN);
-	return rc;
-}
-
-/* ---- what becomes of it ---- */
-
-static void remember_look(struct look *k)
-{
-	struct published_look *l = &k->now.look;
-
-	look_at_file(&k->live.src.st, k->live.first, l);
-	l->began_ns = k->began_ns;
-	l->wal = k->live.has_log;
-	l->mark = k->live.mark;
-}
-
-static bool is_change(const struct look *k)
-{
-	const struct change *c = &k->now.change;
-
-	return k->was == NULL || c->base || opt.file != NULL || c->pages > 0 || c->page_count != k->was->change.page_count ||
-	       c->page_size != k->was->change.page_size;
-}
-
-static bool same_look(const struct published_look *a, const struct published_look *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
-	       a->ctime_ns == b->ctime_ns && a->counter == b->counter && a->wal == b->wal &&
-	       memcmp(&a->mark, &b->mark, sizeof a->mark) == 0;
-}
-
-/* OUT and FILE under their names, then STATE: what STATE calls pending is whole on disk. */
-static int keep(struct look *k)
-{
-	struct change *c = &k->now.change;
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)c->snapshot_at } };
-	struct stat st;
-	int rc = EX_OK;
-
-	if (k->file_fd >= 0) {
-		content_hash_end(k->hash, c->content_hash);
-		if (fchmod(k->file_fd, k->live.src.st.st_mode & 0777) != 0 || futimens(k->file_fd, times) != 0) {
-			msg_errno(opt.file, "cannot set mode and time");
-			return EX_CANTCREAT;
-		}
-		rc = file_commit(k->file_fd, k->file_tmp, opt.file);
-	}
-	if (rc == EX_OK)
-		rc = change_end(k->change, c);
-	if (rc == EX_OK && (fstat(k->out_fd, &st) != 0 ||
-			    content_hash_fd(k->out_fd, 0, (uint64_t)st.st_size, k->now.object) != EX_OK)) {
-		msg_errno(k->out, "cannot read");
-		rc = EX_IOERR;
-	}
-	if (rc == EX_OK)
-		rc = file_commit(k->out_fd, k->out_tmp, k->out);
-	if (rc != EX_OK)
-		return rc;
-	k->out_size = (uint64_t)st.st_size;
-	return published_pend(&k->state, &k->now);
-}
 
 static void print_json(json *j)
 {
@@ -400,17 +59,17 @@ static json *state_json(const struct published_state *s)
 	return j;
 }
 
-static void report(const struct look *k, bool changed)
+static void report(const struct look *k)
 {
-	const struct change *c = changed ? &k->now.change : &k->was->change;
+	const struct change *c = k->changed ? &k->now.change : &k->was->change;
 	char digest[PAGEHASH_TEXT], path[CHANGE_PATH], at[CLOCK_TEXT], looked_at[CLOCK_TEXT];
 	struct shell *s = &opt.shell;
 
 	clock_text(looked_at, k->began_ns / 1000000000);
-	shell_bool(s, "changed", changed);
+	shell_bool(s, "changed", k->changed);
 	shell_int(s, "n", c->n);
-	shell_set(s, "object", changed ? k->now.object : k->was->object);
-	if (changed) {
+	shell_set(s, "object", k->changed ? k->now.object : k->was->object);
+	if (k->changed) {
 		shell_int(s, "epoch", c->epoch);
 		shell_int(s, "pages", c->pages);
 		shell_int(s, "page_size", c->page_size);
@@ -422,19 +81,19 @@ static void report(const struct look *k, bool changed)
 		shell_set(s, "content_hash", c->content_hash);
 		shell_bool(s, "base", c->base);
 	}
-	shell_bool(s, "full", k->open && !k->quick);
+	shell_bool(s, "full", k->full);
 	shell_int(s, "missed", k->missed);
 	shell_set(s, "looked_at", looked_at);
 	if (k->lost)
 		shell_int(s, "lost_after", k->was->change.n);
 	if (opt.json) {
-		json *j = changed ? state_json(&k->now) : json_object();
+		json *j = k->changed ? state_json(&k->now) : json_object();
 
-		json_put_bool(j, "changed", changed);
-		json_put_bool(j, "full", k->open && !k->quick);
+		json_put_bool(j, "changed", k->changed);
+		json_put_bool(j, "full", k->full);
 		json_put_int(j, "missed", k->missed);
 		json_put_str(j, "looked_at", looked_at);
-		if (changed) {
+		if (k->changed) {
 			json_put_int(j, "size", (int64_t)k->out_size);
 		} else {
 			json_put_int(j, "n", c->n);
@@ -443,7 +102,7 @@ static void report(const struct look *k, bool changed)
 		if (k->lost)
 			json_put_int(j, "lost_after", k->was->change.n);
 		print_json(j);
-	} else if (!shell_asked(s) && changed) {
+	} else if (!shell_asked(s) && k->changed) {
 		printf("%s: state %lld: %u of %u pages\n", k->out, (long long)c->n, c->pages, c->page_count);
 	} else if (!shell_asked(s)) {
 		printf("%s: nothing changed\n", k->src);
@@ -453,11 +112,11 @@ static void report(const struct look *k, bool changed)
 /* The number, the epoch and the parent of what is made: from STATE, unless the command line knows better. */
 static int decide(struct look *k)
 {
-	const struct published_state *last = &k->state.confirmed;
+	const struct published_state *last = &k->state->confirmed;
 	struct change *c = &k->now.change;
 
-	if (k->state.pending.known) {
-		msg_err(opt.state, "state %lld is pending", (long long)k->state.pending.change.n);
+	if (k->state->pending.known) {
+		msg_err(opt.state, "state %lld is pending", (long long)k->state->pending.change.n);
 		msg_hint("db-changes --confirm when it is on record in Dropbox, else --drop");
 		return EX_TEMPFAIL;
 	}
@@ -478,48 +137,20 @@ static int decide(struct look *k)
 
 static int find_changes(const char *src, const char *out)
 {
-	struct look k = { .src = src, .out = out, .out_fd = -1, .file_fd = -1, .began_ns = wall_ns() };
-	bool changed = false;
-	int rc = published_open(&k.state, opt.state, opt.wait_ms);
+	struct published state;
+	struct look k = { .src = src, .out = out, .file = opt.file, .all = opt.full, .wait_ms = opt.wait_ms, .state = &state };
+	int rc = published_open(&state, opt.state, opt.wait_ms);
 
 	if (rc == EX_OK)
 		rc = decide(&k);
-	if (rc == EX_OK && k.was != NULL && opt.file == NULL && !opt.full && untouched(src, &k.was->look)) {
-		report(&k, false);
-		goto done;
-	}
-	if (rc == EX_OK && (k.chunk = malloc(CHUNK)) == NULL)
-		rc = no_memory(src);
-	if (rc == EX_OK) {
-		k.open = true;
-		rc = live_open(&k.live, src, opt.wait_ms, opt.file != NULL);
-	}
 	if (rc == EX_OK)
-		rc = take_look(&k);
-	if (rc == EX_OK) {
-		remember_look(&k);
-		changed = is_change(&k);
-	}
-	/* as soon as possible: until then the -wal can only grow */
-	if (k.open)
-		live_close(&k.live);
-	if (rc == EX_OK && k.lost)
-		msg_err(src, "its log lacks what was published as state %lld: this host lost commits", (long long)k.was->change.n);
-	if (rc == EX_OK && changed)
-		rc = keep(&k);
-	else if (rc == EX_OK && (!same_look(&k.now.look, &k.was->look) || (!k.quick && !was_at_rest(&k.was->look))))
-		rc = published_looked(&k.state, &k.now.look);
+		rc = look_take(&k);
 	if (rc == EX_OK)
-		report(&k, changed);
-done:
-	change_out_free(k.change);
-	content_hash_free(k.hash);
-	file_unclaim(k.out_tmp, k.out_fd);
-	file_unclaim(k.file_tmp, k.file_fd);
-	free(k.out_tmp);
-	free(k.file_tmp);
-	free(k.chunk);
-	published_close(&k.state);
+		rc = look_keep(&k);
+	if (rc == EX_OK)
+		report(&k);
+	look_free(&k);
+	published_close(&state);
 	return rc;
 }
 

@@ -15,7 +15,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
@@ -60,13 +59,11 @@ static struct {
 
 struct install {
 	const char *candidate, *live;	/* as the operator named them */
-	char dir[PATH_MAX];		/* of live, without symbolic links */
-	struct keep names;		/* live in it, and what it may be called when it is replaced */
-	char tmp[KEEP_PATH];		/* the lock of this installation, and the place for a copy */
+	struct keep names;		/* live without symbolic links, and what it may be called when it is replaced */
 	char aside[RETIRE_PATH];
-	int lock;			/* of tmp, -1 without */
+	int lock;			/* of names.work, -1 without */
 	int fd;				/* of what is installed */
-	const char *source;		/* its path: candidate or tmp */
+	const char *source;		/* its path: candidate or names.work */
 	struct stat st, old;		/* of candidate and live */
 	bool have_old, alike;		/* there is a LIVE; its content is what is to be installed */
 	bool same;			/* so there is nothing to replace */
@@ -82,30 +79,6 @@ static bool same_file(const struct stat *a, const struct stat *b)
 }
 
 /* ---- what is there ---- */
-
-static int name_everything(struct install *in)
-{
-	const char *slash = strrchr(in->live, '/'), *base = slash != NULL ? slash + 1 : in->live;
-	char parent[PATH_MAX];
-	size_t len = strlen(base);
-
-	snprintf(parent, sizeof parent, "%.*s", slash == NULL ? 1 : (int)(slash - in->live) + 1,
-		 slash == NULL ? "." : in->live);
-	if (*base == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
-		return cli_usage("%s: names a directory", in->live);
-	for (const char *const *side = sqlite_side_files; *side != NULL; side++)
-		if (len > strlen(*side) && strcmp(base + len - strlen(*side), *side) == 0)
-			return cli_usage("%s: SQLite keeps files of its own under names in %s", in->live, *side);
-	if (strlen(in->live) >= PATH_MAX || realpath(parent, in->dir) == NULL) {
-		msg_errno(in->live, "cannot reach its directory");
-		return EX_CANTCREAT;
-	}
-	keep_names(&in->names, in->dir, base);
-	snprintf(in->tmp, sizeof in->tmp, "%s/.%s.install", strcmp(in->dir, "/") == 0 ? "" : in->dir, base);
-	in->alone.path = in->names.live;
-	in->alone.object = in->live;
-	return EX_OK;
-}
 
 static int look_at_candidate(struct install *in)
 {
@@ -129,7 +102,7 @@ static int look_at_candidate(struct install *in)
 	in->from_prev = keep_is(in->names.prev, &in->st);
 	if (in->from_prev && opt.keep)
 		return cli_usage("%s: changes places with the live one, it cannot be kept", in->candidate);
-	if (keep_is(in->tmp, &in->st) || keep_is(in->names.prev_tmp, &in->st))
+	if (keep_is(in->names.work, &in->st) || keep_is(in->names.prev_tmp, &in->st))
 		return cli_usage("%s: is a name for unfinished work", in->candidate);
 	/* of LIVE itself, link() made the second name of a run that was killed: that is for look_at_live */
 	if (in->st.st_nlink != 1 && !opt.keep && !keep_is(in->names.live, &in->st)) {
@@ -153,44 +126,23 @@ static int look_at_candidate(struct install *in)
 	return rc;
 }
 
-/* Under a name that is not ours SQLite would look for another journal. */
-static bool is_linked(const struct install *in)
-{
-	return in->old.st_nlink != keep_count(&in->names, &in->old);
-}
-
 static int look_at_live(struct install *in)
 {
-	struct statx live, dir;
+	int rc = keep_look(&in->names, in->live, &in->old);
 
-	in->have_old = lstat(in->names.live, &in->old) == 0;
-	if (!in->have_old && errno == ENOENT) {
+	in->have_old = rc == EX_OK;
+	if (rc == EX_NOINPUT) {
 		if (opt.quarantine || sqlite_no_side_files(in->live) == EX_OK)
 			return EX_OK;
 		msg_hint("of a database that is gone; --quarantine puts it aside");
 		return EX_CANTCREAT;
 	}
-	if (!in->have_old) {
-		msg_errno(in->live, "cannot look at it");
-		return EX_CANTCREAT;
-	}
-	if (!S_ISREG(in->old.st_mode)) {
-		msg_err(in->live, S_ISLNK(in->old.st_mode) ? "a symbolic link: install to its target" :
-				  "not a regular file");
-		return EX_CANTCREAT;
-	}
-	if (statx(AT_FDCWD, in->names.live, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &live) == 0 &&
-	    statx(AT_FDCWD, in->dir, 0, STATX_MNT_ID, &dir) == 0 &&
-	    (live.stx_mask & dir.stx_mask & STATX_MNT_ID) != 0 && live.stx_mnt_id != dir.stx_mnt_id) {
-		msg_err(in->live, "a mount point: it cannot be replaced, mount its directory");
-		return EX_CANTCREAT;
-	}
-	if (is_linked(in) && !opt.quarantine) {
+	if (rc == EX_OK && keep_is_linked(&in->names, &in->old) && !opt.quarantine) {
 		msg_err(in->live, "has %lu names: SQLite would look for its journal under another one",
 			(unsigned long)in->old.st_nlink);
 		return EX_CANTCREAT;
 	}
-	return EX_OK;
+	return rc;
 }
 
 static bool is_alike(const struct install *in)
@@ -237,30 +189,6 @@ static int look_for_writes(struct install *in)
 
 /* ---- the new one ---- */
 
-static bool on_another_mount(const struct install *in)
-{
-	struct statx a, b;
-
-	if (statx(in->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &a) != 0 ||
-	    statx(AT_FDCWD, in->dir, 0, STATX_MNT_ID, &b) != 0)
-		return false;	/* rename says so */
-	return a.stx_dev_major != b.stx_dev_major || a.stx_dev_minor != b.stx_dev_minor ||
-	       ((a.stx_mask & b.stx_mask & STATX_MNT_ID) != 0 && a.stx_mnt_id != b.stx_mnt_id);
-}
-
-static int room_for_copy(const struct install *in)
-{
-	char need[NUM_TEXT], have[NUM_TEXT];
-	struct statvfs fs;
-
-	if (statvfs(in->dir, &fs) != 0 ||
-	    fs.f_bavail >= (uint64_t)in->st.st_size / fs.f_frsize + 1)
-		return EX_OK;
-	msg_err(in->live, "the copy needs %s, %s are free", num_size_text(need, (uint64_t)in->st.st_size),
-		num_size_text(have, fs.f_bavail * fs.f_frsize));
-	return EX_IOERR;
-}
-
 /* Owner, rights and time of what will be LIVE, and all of it on disk. */
 static int dress(const struct install *in, int fd)
 {
@@ -273,7 +201,7 @@ static int dress(const struct install *in, int fd)
 
 	/* the first one belongs to whom its directory belongs; only root can give files away */
 	if (!in->have_old) {
-		if (stat(in->dir, &dir) != 0)
+		if (stat(in->names.dir, &dir) != 0)
 			dir.st_uid = RIGHTS_UID_KEEP, dir.st_gid = RIGHTS_GID_KEEP;
 		else if (geteuid() != 0)
 			dir.st_uid = RIGHTS_UID_KEEP, dir.st_gid = opt.group_writes ? dir.st_gid : RIGHTS_GID_KEEP;
@@ -304,7 +232,7 @@ static int dress(const struct install *in, int fd)
 static int put_old_away(struct install *in)
 {
 	/* with a second name (only --quarantine comes here so) its journal may be under that one: SQLite is not asked */
-	bool aside = in->have_old ? is_linked(in) : retire_has_side_files(in->names.live);
+	bool aside = in->have_old ? keep_is_linked(&in->names, &in->old) : retire_has_side_files(in->names.live);
 	int rc = EX_OK;
 
 	if (in->have_old && !aside)
@@ -482,21 +410,23 @@ static void answer(const struct install *in)
 static int install(struct install *in)
 {
 	bool copy;
-	int rc = name_everything(in);
+	int rc = keep_names(&in->names, in->live);
 
+	in->alone.path = in->names.live;
+	in->alone.object = in->live;
 	if (rc == EX_OK)
 		rc = look_at_candidate(in);
 	if (rc != EX_OK)
 		return rc;
 	if (!opt.dry) {
-		rc = file_claim(in->tmp, &in->lock);
+		rc = file_claim(in->names.work, &in->lock);
 		if (rc != EX_OK)
 			return rc;
 	}
 	rc = look_at_live(in);
 	if (rc != EX_OK)
 		return rc;
-	copy = opt.keep || on_another_mount(in);
+	copy = opt.keep || copy_needed(in->fd, in->names.dir);
 	in->alike = is_alike(in);
 	/* only its owner can set a file's mode and time: for another user it is replaced all the same */
 	in->same = in->alike && (geteuid() == 0 || in->old.st_uid == geteuid() || same_file(&in->st, &in->old));
@@ -509,7 +439,7 @@ static int install(struct install *in)
 		return opt.dry ? EX_OK : already_there(in, copy);
 	rc = alone_look(&in->alone);
 	if (rc == EX_OK && copy)
-		rc = room_for_copy(in);
+		rc = copy_room(in->live, in->names.dir, (uint64_t)in->st.st_size);
 	if (rc != EX_OK || opt.dry)
 		return rc;
 	if (!in->alike)
@@ -519,7 +449,7 @@ static int install(struct install *in)
 		rc = copy_verified(in->fd, in->candidate, in->lock, in->live, (uint64_t)in->st.st_size);
 		close(in->fd);
 		in->fd = in->lock;
-		in->source = in->tmp;
+		in->source = in->names.work;
 	}
 	if (rc == EX_OK)
 		rc = dress(in, in->fd);
@@ -547,7 +477,7 @@ static int install_on_record(struct install *in)
 	alone_end(&in->alone);
 	if (in->fd >= 0 && in->fd != in->lock)
 		close(in->fd);
-	file_unclaim(in->tmp, in->lock);
+	file_unclaim(in->names.work, in->lock);
 	return rc;
 }
 

@@ -2,10 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/cli.h"
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
@@ -13,13 +15,52 @@
 #include "lib/sqlite/retire.h"
 #include "lib/sqlite/sqlite.h"
 
-void keep_names(struct keep *k, const char *dir, const char *base)
+int keep_names(struct keep *k, const char *live)
 {
-	const char *in = strcmp(dir, "/") == 0 ? "" : dir;
+	const char *slash = strrchr(live, '/'), *base = slash != NULL ? slash + 1 : live;
+	const char *in;
+	char parent[PATH_MAX];
+	size_t len = strlen(base);
 
+	snprintf(parent, sizeof parent, "%.*s", slash == NULL ? 1 : (int)(slash - live) + 1, slash == NULL ? "." : live);
+	if (*base == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		return cli_usage("%s: names a directory", live);
+	for (const char *const *side = sqlite_side_files; *side != NULL; side++)
+		if (len > strlen(*side) && strcmp(base + len - strlen(*side), *side) == 0)
+			return cli_usage("%s: SQLite keeps files of its own under names in %s", live, *side);
+	if (strlen(live) >= PATH_MAX || realpath(parent, k->dir) == NULL) {
+		msg_errno(live, "cannot reach its directory");
+		return EX_CANTCREAT;
+	}
+	in = strcmp(k->dir, "/") == 0 ? "" : k->dir;
 	snprintf(k->live, sizeof k->live, "%s/%s", in, base);
+	snprintf(k->work, sizeof k->work, "%s/.%s.install", in, base);
 	snprintf(k->prev, sizeof k->prev, "%s/%s.prev", in, base);
 	snprintf(k->prev_tmp, sizeof k->prev_tmp, "%s/.%s.prev", in, base);
+	return EX_OK;
+}
+
+int keep_look(const struct keep *k, const char *live, struct stat *st)
+{
+	struct statx file, dir;
+
+	if (lstat(k->live, st) != 0) {
+		if (errno == ENOENT)
+			return EX_NOINPUT;
+		msg_errno(live, "cannot look at it");
+		return EX_CANTCREAT;
+	}
+	if (!S_ISREG(st->st_mode)) {
+		msg_err(live, S_ISLNK(st->st_mode) ? "a symbolic link: install to its target" : "not a regular file");
+		return EX_CANTCREAT;
+	}
+	if (statx(AT_FDCWD, k->live, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &file) == 0 &&
+	    statx(AT_FDCWD, k->dir, 0, STATX_MNT_ID, &dir) == 0 &&
+	    (file.stx_mask & dir.stx_mask & STATX_MNT_ID) != 0 && file.stx_mnt_id != dir.stx_mnt_id) {
+		msg_err(live, "a mount point: it cannot be replaced, mount its directory");
+		return EX_CANTCREAT;
+	}
+	return EX_OK;
 }
 
 bool keep_is(const char *path, const struct stat *st)
@@ -58,11 +99,11 @@ static nlink_t find_kept(const struct keep *k, const struct stat *st, char found
 	return count;
 }
 
-nlink_t keep_count(const struct keep *k, const struct stat *st)
+bool keep_is_linked(const struct keep *k, const struct stat *st)
 {
 	char found[KEEP_PATH];
 
-	return 1u + keep_is(k->prev, st) + keep_is(k->prev_tmp, st) + find_kept(k, st, found);
+	return st->st_nlink != 1u + keep_is(k->prev, st) + keep_is(k->prev_tmp, st) + find_kept(k, st, found);
 }
 
 bool keep_found(struct keep *k, const struct stat *st)

@@ -13,19 +13,27 @@
 #define KEEP_PATH (PATH_MAX + 64)
 
 struct keep {
+	char dir[PATH_MAX];	/* without symbolic links */
 	char live[KEEP_PATH];
+	char work[KEEP_PATH];	/* beside it: the lock of an installation, and the place for a copy */
 	char prev[KEEP_PATH], prev_tmp[KEEP_PATH];	/* the second is the step before */
 	char kept[KEEP_PATH];	/* chosen by keep_choose; empty: it was not written to */
 };
 
-/* dir without symbolic links, base the database's name in it. */
-void keep_names(struct keep *k, const char *dir, const char *base);
+/* The names of a database that may not be there yet. EX_OK, EX_USAGE (it can be no database's), EX_CANTCREAT; reported. */
+int keep_names(struct keep *k, const char *live);
+
+/*
+ * May what stands at LIVE be replaced? live is its name in messages. EX_OK, EX_NOINPUT (nothing is there, not reported),
+ * EX_CANTCREAT (a symbolic link, a mount point, no regular file; reported).
+ */
+int keep_look(const struct keep *k, const char *live, struct stat *st);
 
 /* Is it the file that st is of? */
 bool keep_is(const char *path, const struct stat *st);
 
-/* So many names does the file st have that are ours to give: LIVE, LIVE.prev, LIVE.kept-..., and those of killed runs. */
-nlink_t keep_count(const struct keep *k, const struct stat *st);
+/* Has the file st a name that is not ours to give? Under that SQLite would look for another journal. */
+bool keep_is_linked(const struct keep *k, const struct stat *st);
 
 /* Has a run that was killed given the file st such a name? Then kept is that one. */
 bool keep_found(struct keep *k, const struct stat *st);
