@@ -412,6 +412,22 @@ failing() {
 	expect 69 'it is down: inactive'
 }
 
+@test "watch UNIT -- COMMAND: its words and exit status, at once; a unit that goes down for good ends it" {
+	sleeper
+	host systemctl start sleeper
+	run svc -t 50s watch sleeper -- sh -c 'echo "$1"; exit 7' sh 'a  b'
+	expect 7
+	[ "$output" = 'a  b' ]
+	run svc -t 50s watch sleeper -- /nonexistent
+	expect 70 '/nonexistent: cannot run'
+	# when the time is over nobody looks any more
+	run svc -t 10ms watch sleeper -- sleep 0.5
+	expect 0
+	host systemctl stop sleeper
+	run svc -t 50s watch sleeper -- sleep 100
+	expect 143 'watch: it is down: inactive'
+}
+
 @test "what a unit says drives no terminal" {
 	printf '[Service]\nExecStart=/bin/sh -c "printf '"'\\\\033]0;pwned\\\\007\\\\n'"' >&2; sleep 0.1; exit 3"\n' | unit x.service
 	run svc -t 20s --settle 10s start x

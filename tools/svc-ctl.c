@@ -4,6 +4,7 @@
  *	svc-ctl [-t DURATION] [--settle DURATION] [--json | --shell]
  *		start|stop|restart|watch|is-active|is-enabled|status UNIT
  *	svc-ctl check [--active] [--json | --as ID | --shell] UNIT
+ *	svc-ctl [-t DURATION] watch UNIT -- COMMAND...
  *
  * Success means that the unit is as asked, not that a job was queued; with --settle also that it stayed
  * so. Every run ends in time. It works for root and, through polkit, for users who may manage this unit. It
@@ -13,7 +14,9 @@
 #include "lib/std.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -334,6 +337,27 @@ static int control(const char *method)
 	return shell_end(&form.shell, cli_close(rc));
 }
 
+/*
+ * Becomes the command; a child watches meanwhile, and ends it when the unit is down. The child ends with the command, and
+ * holds nothing of its standard output, whose reader waits for the last of those who have it.
+ */
+static int watch_during(char **command)
+{
+	pid_t self = getpid(), pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		close(STDOUT_FILENO);
+		if (getppid() == self && control(NULL) != EX_OK)
+			kill(self, SIGTERM);
+		_exit(0);
+	}
+	if (pid > 0)
+		execvp(command[0], command);
+	msg_errno(command[0], "cannot run");
+	return EX_SOFTWARE;
+}
+
 static const struct option_row options[] = {
 	{ 't', "timeout", "DURATION", option_positive, &timeout_ms, "give up after this, in all (default 2m)" },
 	{ 0, "settle", "DURATION", option_duration, &settle_ms, "after a start the unit must stay up for so long" },
@@ -345,18 +369,19 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[-t DURATION] [--settle DURATION] [--json | --shell] VERB UNIT",
+	.usage = "[-t DURATION] [--settle DURATION] [--json | --shell] VERB UNIT\n[-t DURATION] watch UNIT -- COMMAND...",
 	.about = "Start, stop or look at one systemd unit.\n"
 		 "\n"
 		 "  start, stop, restart     done when the unit is so\n"
-		 "  watch                    for so long it must not go down for good; it may start again\n"
+		 "  watch                    for so long it must not go down for good; it may start again.\n"
+		 "                           With -- COMMAND: that runs meanwhile, and ends when it does\n"
 		 "  is-active                its state; exit status 0 active, 3 not, 4 no such unit\n"
 		 "  is-enabled               its file's state; exit status 0 enabled, 1 not, 4 no such unit\n"
 		 "  status                   both and more, in one line; exit status as is-active\n"
 		 "  check                    would a start find all it needs? exit status 0 OK, 2 CRITICAL,\n"
 		 "                           3 UNKNOWN",
 	.options = options,
-	.operands = { 2, 2, "wants a verb and one unit", NULL },
+	.operands = { 2, OPERANDS_ANY, "wants a verb and one unit", NULL },
 	.after = "UNIT without a kind is a service. DURATION is digits and ms, s, m, h or d.",
 };
 
@@ -377,6 +402,8 @@ int main(int argc, char **argv)
 	if (rc != OPTION_GO_ON)
 		return rc;
 	verb = argv[optind];
+	if (argc - optind > 2 && strcmp(verb, "watch") != 0)
+		return cli_usage("wants a verb and one unit");
 	while (i < sizeof verbs / sizeof *verbs && strcmp(verbs[i].verb, verb) != 0)
 		i++;
 	if (i == sizeof verbs / sizeof *verbs)
@@ -391,5 +418,7 @@ int main(int argc, char **argv)
 	checking = strcmp(verb, "check") == 0;
 	if (!checking && (must_be_active || form.id != NULL))
 		return cli_usage("--active and --as are for check");
+	if (argc - optind > 2)
+		return watch_during(argv + optind + 2);
 	return checking ? run_check() : control(verbs[i].method);
 }
