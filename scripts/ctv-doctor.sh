@@ -326,7 +326,7 @@ programs() {
 	elif [ "$1" = tool ]; then
 		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
 	else
-		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|clone\)\.sh$/d'
+		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|clone\|takeover\)\.sh$/d'
 	fi
 }
 

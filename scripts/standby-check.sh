@@ -1,5 +1,5 @@
 #!/bin/sh
-# standby-check.sh [--json | --shell] ID... | --for RUN - could this host take over now?
+# standby-check.sh [--json | --shell] [--for RUN] [ID...] - could this host take over now?
 #
 # What always holds: nothing is changed; each condition is a row of one table, which the dry run of a failover, the failover
 # itself, the drill, the status page and the doctor share, and is answered by one check that is asked by PATH; what could
@@ -14,13 +14,13 @@ text='' copy_size_bytes='' app_http_status='' unit_load=''
 
 usage() {
 	cat <<'END'
-usage: standby-check.sh [--json] ID...
-       standby-check.sh --shell[=PREFIX] ID
+usage: standby-check.sh [--json] [--for RUN] ID...
+       standby-check.sh --shell[=PREFIX] [--for RUN] ID
        standby-check.sh [--json] --for failover|drill|active|page
 Could this host take over now? The conditions that are asked by name, or all
 that matter for a failover, the drill, a host that serves, or the status page.
 
-      --for RUN    all conditions of that run
+      --for RUN    as that run asks them; without an ID all of that run
       --json       a JSON object for each, for status-render
       --shell[=PREFIX]  assignments for a shell: those of the check, and
                    id, what, code (empty: it is met), hint
@@ -121,11 +121,8 @@ run='' ids=' ' form=people prefix='' ending=0 asked=' '
 
 # row ID blocks|asks|warns RUNS CODE HINT CHECK...: asks it, when it is wanted
 row() {
-	case $run/$ids in
-	/*" $1 "*) ;;
-	/*) return 0 ;;
-	*) case ,$3, in *",$run,"*) ;; *) return 0 ;; esac ;;
-	esac
+	case $ids in ' ' | *" $1 "*) ;; *) return 0 ;; esac
+	case ,$3, in *",${run:-${3%%,*}},"*) ;; *) return 0 ;; esac
 	# of a condition with two rows the first, when it is asked by name
 	case $asked in *" $1 "*) return 0 ;; esac
 	asked="$asked$1 "
@@ -193,12 +190,11 @@ while [ $# -gt 0 ]; do
 done
 case $run in '' | failover | drill | active | page) ;; *) usage_error "--for $run: not failover, drill, active or page" ;; esac
 [ -n "$run" ] || [ "$ids" != ' ' ] || usage_error "an ID, or --for, is needed"
-[ -z "$run" ] || [ "$ids" = ' ' ] || usage_error "$ids: --for asks all, and takes no ID"
-[ "$form" != shell ] || { [ -z "$run" ] && [ "${ids# * }" = '' ]; } || usage_error "--shell is for one ID"
+[ "$form" != shell ] || { [ "$ids" != ' ' ] && [ "${ids# * }" = '' ]; } || usage_error "--shell is for one ID"
 case $prefix in *[!a-z0-9_]* | [0-9_]*) usage_error "--shell=$prefix: not the beginning of a name" ;; esac
 get ctv-conf --shell
 conditions
 for id in $ids; do
-	case $asked in *" $id "*) ;; *) usage_error "$id: no such condition" ;; esac
+	case $asked in *" $id "*) ;; *) usage_error "$id: no such condition${run:+ of $run}" ;; esac
 done
 exit "$ending"

@@ -132,6 +132,11 @@ unmet() {
 	touch -d '-40 hours' "$live"
 	run standby_check --for drill
 	expect 0 '^ !  db_fresh .*40h00m old'
+	run standby_check --for drill db_fresh
+	expect 0 '^ !  db_fresh .*40h00m old'
+	run standby_check --for failover db_fresh
+	expect 65 '^no  db_fresh .*40h00m old'
+	[ "${#lines[@]}" -eq 2 ]
 	# its time from before it served counts
 	touch "$live"
 	touch -d '-40 hours' pi2/state/data-of
@@ -216,13 +221,15 @@ warn/timer_armed warn/page_served " ]
 }
 
 @test "bad command lines end with 64, before anything is asked" {
-	for args in '' '--for' '--for moon' '--for page db_fresh' '--shell --for page' '--shell db_fresh disk_free' '--shell=X disk_free' \
+	for args in '' '--for' '--for moon' '--shell --for page' '--shell db_fresh disk_free' '--shell=X disk_free' \
 		'--frob'; do
 		# shellcheck disable=SC2086  # words
 		run standby_check $args
 		expect 64 '^standby-check.sh: '
 	done
 	[ ! -e asked ]
+	run standby_check --for failover db_size
+	expect 64 'db_size: no such condition of failover'
 	run standby_check no_such
 	expect 64 'no_such: no such condition'
 }

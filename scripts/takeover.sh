@@ -1,0 +1,133 @@
+# takeover.sh - how a failover asks its conditions, judges the primary, and brings the application up or down again.
+# Sourced by failover-to-pi2.sh, never run
+#
+# What always holds: a condition is asked by standby-check.sh, whose words and codes the dry run, the page and the doctor share;
+# an application serves when it has answered, stays up and reaches its database; no name in the database's directory, where the
+# application writes, is opened by us: a tool does that.
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the scripts'
+
+# ---- conditions --------------------------------------------------------------------------------
+
+# met [--for=RUN] ID
+met() {
+	code=70 text="$*: no answer" verdict=unknown hint=''
+	get "$here/standby-check.sh" --shell "$@"
+}
+
+# must ID...: or the run ends
+must() {
+	for id; do met "$id" || problem "$code"; done
+}
+
+# problem CODE [TEXT [HINT]]: the end; but a dry run notes it and goes on to find the others
+problem() {
+	[ -n "$dry" ] || fail "$1" "${2-$text}" "${3-$hint}"
+	[ -n "$not_ready" ] || not_ready=$1 because=${2-$text}
+	refuse "${2-$text}"
+	more "not ready: ${2-$text}${hint:+; $hint}"
+}
+
+# accept: what is not met, by a person
+accept() {
+	case $text in *' within the time allowed') code=75 ;; esac
+	{ [ -z "$dry" ] && ask "   $text. Continue? [y/N]"; } || problem "$code"
+}
+
+# newer ID: is it met by a fresh copy, if a person wants one? The nightly job has hours to wait for Dropbox, this run has not.
+newer() {
+	[ -z "$dry$drill" ] && ask "   $text. Download a fresh copy? [y/N]" && download && met "$1"
+}
+
+download() {
+	{ mirror-head show --timeout 10s >/dev/null || [ $? -eq 66 ]; } && "$here/daily-download.sh" && return
+	say "   the download failed"
+	return 1
+}
+
+# ---- the primary -------------------------------------------------------------------------------
+
+# A healthy primary takes a connection at once, whatever it then has to think about; a dead one costs no more than the
+# first time-out. Whoever takes over from one that answers must mean it.
+look_at_primary() {
+	primary_is=down
+	! wait "$prober" || primary_is=healthy
+	read -r seen <"$scratch/primary" || :
+	say "   $primary is $primary_is: ${seen%% |*}"
+	if [ "$primary_is" = healthy ] && [ "$role_was" != active ] && [ -z "$force$dry$drill" ]; then
+		(yes='' && ask "$primary answers. Two applications would take orders, into two databases. Take over all the same? [yes/NO]" yes) ||
+			fail 77 "$primary_url: $primary answers; nothing was changed" \
+				"--dry-run tells whether this host is ready, --drill tries it, --force takes over"
+	elif [ "$primary_is" = down ] && [ -n "$drill" ]; then
+		fail 69 "$primary_url: $primary does not answer, so this is no time for a drill" "without --drill this takes over"
+	fi
+}
+
+# ---- the application -----------------------------------------------------------------------------
+
+# It serves when the first request is answered. Then it must stay up, and reach its database; an application without a
+# page for that says 404. What has failed for good ends the wait; why, svc-ctl has said.
+start_and_check() {
+	mark starting
+	text=
+	svc-ctl -t "$start_timeout" start "$unit" || return
+	step health
+	hint="journalctl -u $unit -n 50"
+	get svc-ctl -t "$start_timeout" watch "$unit" -- http-probe --shell -t 5s --wait "$start_timeout" --interval 100ms \
+		"$standby_url/api/system-stats" || return 69
+	mark serving
+	[ -n "$drill" ] || mirror-role mark --served || :
+	text=
+	svc-ctl -t 30s --settle 3s start "$unit" || return
+	get http-probe --shell -t 10s --status 200,404 "$standby_url/health/database" || return 69
+	note "answered %{serving} s after Enter, the start was at %{starting} s; stays up"
+}
+
+# once more with the code as it was, for the code that this run brought may be why
+serve() {
+	start_and_check && return
+	failed=$?
+	[ -n "$code_is_new" ] && "$here/update-code.sh" --back >/dev/null || return "$failed"
+	refuse "${text:-$unit has not started}"
+	say "   once more, with the code as it was"
+	svc-ctl -t 60s stop "$unit" || :
+	step service
+	start_and_check
+}
+
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+# What this run began is undone. What the application may have been told meanwhile stays, and so does wanted/claim: the
+# next download keeps that copy before it replaces it, and a failback before this may have left the record to be handed back.
+roll_back() {
+	say "rolling back"
+	if ! svc-ctl -t 60s stop "$unit" && [ "$(unit_state "$unit")" != inactive ]; then
+		say "   $unit may be running, so the role stays active"
+	elif mirror-role set "${role_was:-standby}"; then
+		say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
+	fi
+}
+
+# ---- a drill -------------------------------------------------------------------------------------
+
+# put_aside: a copy of the database, which gets back its time, by which its age is told: only its owner and root can do that
+put_aside() {
+	[ "$(id -u)" -eq 0 ] || [ -O "$live" ] ||
+		fail 77 "$live: is not $(id -un)'s, so a drill could not put it back" "sudo $here/$program --drill"
+	before_drill=$live_dir/.${live##*/}.drill marked=
+	[ -e "$state/data-of" ] || marked=yes
+	mirror-role mark
+	rm -f "$before_drill" && db-install -k "$live" "$before_drill"
+	undo=end_drill
+}
+
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+# the copy is the standby's again, unless somebody wrote to it
+end_drill() {
+	undo=
+	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
+	if [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] && cmp -s -i 100 "$live" "$before_drill"; then
+		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; }
+	else
+		say "   somebody wrote during the drill: the next download keeps that copy before it replaces it"
+	fi
+	rm -f "$before_drill"
+}
