@@ -55,15 +55,10 @@ nothing_to_do() {
 	[ -n "$dry" ] || settle_record || {
 		[ $? -ne 65 ] || fail 65 "nothing serves here, but the head record is not believed" \
 			"when it is certain that $primary serves: mirror-head anew --owner $primary"
-		wish
+		mirror-role leave claim || exit
 		finish warning "nothing serves here; the head record will be handed back when Dropbox answers"
 	}
 	finish unchanged "nothing serves here: there is nothing to give back"
-}
-
-# wish: ctv-settle.service looks whether the owner in the head record agrees with the role
-wish() {
-	mirror-role leave claim || exit
 }
 
 # The copy that is kept, and uploaded if that was wished; it gets its name when the failback is certain, so that what an
@@ -155,9 +150,10 @@ step verify
 healthy || healthy || fail 69 "$primary_url: $primary stopped being healthy: ${seen%% |*}"
 note "${well%% |*}"
 if [ -z "$dry" ]; then
-	wish
+	# ctv-settle.service looks whether the owner in the head record agrees with the role
+	mirror-role leave claim
 	if [ -n "$copy" ]; then
-		{ mv -T "$unnamed" "$copy" && sync "$live_dir"; } || fail 74
+		db-install --mode "$(stat -c %a "$unnamed")" "$unnamed" "$copy"
 		more "what was entered here is kept: $copy"
 	fi
 	[ -z "$upload" ] || mirror-role leave "$name" "$copy"

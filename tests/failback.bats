@@ -53,14 +53,14 @@ failback() {
 cut_at() {
 	local name real
 	mkdir -p stubs
-	for name in svc-ctl db-snapshot mv sync mirror-head dbx-put; do
+	for name in svc-ctl db-snapshot db-install mirror-role mirror-head dbx-put; do
 		real=$(PATH=${PATH#*stubs:} command -v "$name")
 		[ "$name" != svc-ctl ] || real=$BATS_TEST_TMPDIR/stubs/svc-ctl
 		mkdir -p cutters
 		cat >"cutters/$name" <<END
 #!/bin/sh
 "$real" "\$@"; code=\$?
-case "$name \$*" in *is-active* | *status*) exit \$code ;; esac
+case "$name \$*" in *is-active* | *status* | *show*) exit \$code ;; esac
 echo x >>$PWD/cut.count
 [ "\$(wc -l <$PWD/cut.count)" -ne $1 ] || kill -$2 "\$(sed -n 's/.*, pid \([0-9]*\),.*/\1/p' $PWD/pi2/state/operator.lock)"
 exit \$code
