@@ -148,3 +148,23 @@ app_up() {
 	failover
 	[ "$(tail -n 1 verified | sed 's/.*-l \([a-z]*\) .*/\1/')" = quick ]
 }
+
+@test "a drill copies the database through nobody's link, and leaves it as it was" {
+	app_up
+	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
+	echo mine >victim
+	ln -s "$PWD/victim" pi2/data/.production.db.drill
+	was=$(stat -c '%Y %a %u' "$copy"; sha256sum <"$copy")
+	run failover --drill
+	expect 0 'the drill has passed'
+	[ "$(cat victim)" = mine ]
+	[ "$(stat -c '%Y %a %u' "$copy"; sha256sum <"$copy")" = "$was" ]
+	[ ! -e pi2/data/.production.db.drill ]
+	# nor is what a link in its place leads to read
+	mv "$copy" secret
+	ln -s "$PWD/secret" "$copy"
+	run failover --drill
+	[ "$status" -ne 0 ]
+	[ ! -e pi2/data/.production.db.drill ]
+	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+}
