@@ -10,7 +10,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
-record_epoch='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
+record_epoch='' record_n='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
 record_verified='' record_owner='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
 installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_file_mtime=''
 last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
@@ -127,7 +127,7 @@ of_file() {
 
 # what is to be installed: epoch, seq, rev, hash, size, taken, verified
 read_record() {
-	epoch='' seq='' verified='' said=0
+	epoch='' seq='' number='' verified='' said=0
 	if [ -n "$from" ]; then
 		of_file "$from"
 		note "$from, $size_text, of $taken"
@@ -136,7 +136,7 @@ read_record() {
 	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
 	case $said/$record_rev/$force in
 	0/?*/*)
-		epoch=$record_epoch seq=$record_seq rev=$record_rev hash=$record_content_hash verified=$record_verified
+		epoch=$record_epoch seq=$record_seq number=$record_n rev=$record_rev hash=$record_content_hash verified=$record_verified
 		size=$record_size size_text=$record_size_text taken=$record_snapshot_at
 		note "number $epoch.$seq, $size_text, taken $taken by $record_owner"
 		;;
@@ -185,6 +185,8 @@ fetch() {
 		note "was fetched by an earlier run"
 	elif [ -n "$dry" ]; then
 		note "would fetch rev $rev"
+	elif mv -T "$live_dir/.follow/night.db" "$candidate" 2>/dev/null && is_ours "$candidate" && has_content "$candidate" "$hash"; then
+		note "was followed up to this night, so there is nothing to fetch"
 	else
 		rm -f "$candidate" || fail 74
 		get dbx-fetch --shell=file_ -o "$candidate" "rev:$rev" || exit
@@ -213,7 +215,7 @@ verify_candidate() {
 # has, db-install sees under the lock of the role.
 install_as() {
 	[ "$(condition)" = "$as_found" ] || fail 75 "$live: was written to meanwhile" "run it again: what was written is kept"
-	db-install --state "$state" --rev "$rev" --content-hash "$hash" ${epoch:+--epoch "$epoch" --seq "$seq"} \
+	db-install --state "$state" --rev "$rev" --content-hash "$hash" ${epoch:+--epoch "$epoch" --seq "$seq"} ${number:+--number "$number"} \
 		${verified_by:+--verified "$verified_by"} --as-of "$taken" "$@" "$live"
 }
 
