@@ -28,8 +28,9 @@ role=${1-} action=${2-}
 case $role/$action in
 standby/install | standby/remove)
 	node=pi2
-	armed='ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path control-station.service'
-	with_data='ctv-pi2-download ctv-status flaskapp'
+	armed='ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path
+		ctv-status.timer ctv-status.path control-station.service'
+	with_data='ctv-pi2-download ctv-follow ctv-follow-check ctv-status flaskapp'
 	;;
 primary/install | primary/remove)
 	# its application is there already, with a unit of its own
@@ -42,8 +43,8 @@ esac
 # a system that is made, in a chroot, has nothing to start
 running=yes
 [ -d /run/systemd/system ] || running=
-jobs='ctv-pi2-download.timer ctv-db-sync.timer ctv-status.timer ctv-status.path ctv-settle.path
-	ctv-pi2-download.service ctv-db-sync.service ctv-status.service ctv-settle.service'
+jobs='ctv-pi2-download.timer ctv-follow-check.timer ctv-db-sync.timer ctv-status.timer ctv-status.path ctv-settle.path
+	ctv-follow.service ctv-follow-check.service ctv-pi2-download.service ctv-db-sync.service ctv-status.service ctv-settle.service'
 
 # ---- as another user --------------------------------------------------------------------------
 
@@ -425,8 +426,8 @@ install)
 remove)
 	[ "$(id -u)" -eq 0 ] || die 77 "needs root"
 	[ "$(role_here)" != active ] || die 73 "this host serves in place of the primary: fail back first"
-	for unit in ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-db-sync.timer ctv-status.timer \
-		ctv-status.path control-station.service; do
+	for unit in ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path \
+		ctv-db-sync.timer ctv-status.timer ctv-status.path control-station.service; do
 		disarm "$unit"
 	done
 	remove_links

@@ -22,8 +22,9 @@ die() {
 
 case $ROLE in
 standby)
-	own='ctv-code.service ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path
-		ctv-settle.service ctv-status.service ctv-status.timer ctv-status.path control-station.service
+	own='ctv-code.service ctv-follow.service ctv-follow-check.service ctv-follow-check.timer
+		ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-settle.service
+		ctv-status.service ctv-status.timer ctv-status.path control-station.service
 		flaskapp.service' node=pi2
 	;;
 primary)
@@ -52,7 +53,8 @@ config_files() {
 	for unit in $own; do
 		echo "systemd/$unit $units/$unit"
 		case $unit in
-		*@.service) ;;
+		# what is started again and again does not work because it was started: it says so itself
+		*@.service | ctv-follow.service) ;;
 		*.service) echo "systemd/alert.conf $units/$unit.d/alert.conf" ;;
 		esac
 	done
@@ -66,6 +68,7 @@ config_files() {
 		echo "systemd/kuma.json $lib/kuma.json"
 		echo "scripts/kuma-import.js $lib/kuma-import.js"
 		echo "systemd/home.conf $units/ctv-code.service.d/home.conf"
+		echo "systemd/share.conf $units/ctv-follow.service.d/share.conf"
 		echo "systemd/owner.conf $units/ctv-pi2-download.service.d/owner.conf"
 		echo "systemd/setuid.conf $units/flaskapp.service.d/setuid.conf"
 		echo "systemd/polkit.rules $polkit/60-ctv-mirror.rules"

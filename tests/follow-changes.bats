@@ -1,0 +1,455 @@
+#!/usr/bin/env bats
+# follow-changes.sh: newest.db beside the standby's database is the primary's newest state, byte for byte, and never costs anything else.
+
+load helper
+load hosts
+
+setup() {
+	hosts_start
+	follow=$PWD/pi2/data/.follow
+	publish_night
+}
+
+teardown() {
+	dropbox_stop
+}
+
+# look [OPTION...]: at the primary's database since what was published last; the object goes to Dropbox, as $path
+look() {
+	db-changes --json --since st --epoch 1 --node pi-ctv "$@" "$live" out >seen
+	path=$(jq -r .path seen)
+	dbx-put out "$path"
+}
+
+# record_change: what is pending is put on record
+record_change() {
+	db-changes --show --json st | on pi-ctv mirror-head publish --change --owner pi-ctv
+	db-changes --confirm st
+}
+
+# publish_minute [SQL]: one change
+publish_minute() {
+	[ $# -eq 0 ] || sql "$live" "$1"
+	look
+	record_change
+}
+
+# publish_night [SQL]: a whole state; by now the minutes may be further
+publish_night() {
+	[ $# -eq 0 ] || sql "$live" "$1"
+	rm -f whole
+	look --file "$PWD/whole"
+	if [ "$(jq .base seen)" = false ]; then
+		record_change
+	fi
+	cp seen night
+	put_night
+	[ "$(jq .base seen)" = false ] || db-changes --confirm st
+}
+
+put_night() {
+	dbx-put -f --json whole /database.db >>night
+	on pi-ctv mirror-head publish --owner pi-ctv <night
+}
+
+# installed: last night's copy is this standby's
+installed() {
+	cp whole whole.copy
+	on pi2 db-install --state pi2/state --number 1 --rev "$(base_rev)" --content-hash "$(jq -r .content_hash seen)" \
+		--epoch 1 --seq 1 whole.copy pi2/data/production.db
+	before=$(production)
+}
+
+production() {
+	(cd pi2/data && find . -maxdepth 1 -name 'production*' -printf '%P %i %s %m %T@ ' -exec sha256sum {} \;) | sort
+}
+
+enter() {
+	sql "$live" "INSERT INTO spots (note) VALUES ('$1')"
+}
+
+follow() {
+	on pi2 follow-changes.sh --once
+}
+
+# at_rest: the bytes of the state that the primary published last
+at_rest() {
+	rm -f rest rest-wal
+	cp "$live" rest
+	[ ! -e "$live-wal" ] || cp "$live-wal" rest-wal
+	sqlite3 rest 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+	printf '\1\1' | dd of=rest bs=1 seek=18 conv=notrunc status=none
+}
+
+# followed [N]: newest.db is the primary's newest state, alone, and production.db was left alone
+followed() {
+	at_rest
+	cmp rest "$follow/newest.db"
+	[ "$(db-apply --show --json "$follow/newest.db" | jq .n)" = "${1-$(db-changes --show --shell st | sed -n "s/^n='\(.*\)'/\1/p")}" ]
+	[ "$(find "$follow" -mindepth 1 ! -name '*.lock' -printf '%P\n' | sort | xargs)" = "newest.db newest.db.note${2+ $2}" ]
+	[ -z "${before-}" ] || [ "$(production)" = "$before" ]
+}
+
+# downloads [REV]: how many downloads of a revision there were, or how many of this one
+downloads() {
+	dropbox_log 'select(.route == "files/download" and (.arg.path | test($m)))' --arg m "${1-^rev:}" | wc -l
+}
+
+base_rev() {
+	dbx-ls --json /database.db | jq -r .rev
+}
+
+@test "it begins with last night's copy, and then each minute takes what has changed, no more" {
+	installed
+	dropbox_control reset
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 7"
+	run -0 follow
+	expect 0 '^newest.db: state 2 of 20'
+	followed 2
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	publish_minute "INSERT INTO spots (note) SELECT note || 'y' FROM spots"
+	publish_minute "DELETE FROM spots WHERE id % 3 = 0; VACUUM"
+	publish_minute "INSERT INTO customers VALUES (3, 'three')"
+	run -0 follow
+	followed 5
+	[ "$(downloads)" -eq 5 ]
+	dropbox_control reset
+	run -0 follow
+	expect 0 'state 5 of'
+	[ "$(downloads)" -eq 0 ]
+	# one change is found by the record alone
+	publish_minute "DELETE FROM customers WHERE id = 3"
+	dropbox_control reset
+	run -0 follow
+	followed 6
+	[ "$(dropbox_calls files/list_folder)" -eq 0 ]
+}
+
+@test "without a copy of the chain it begins with the base, which it fetches once" {
+	echo 'something else' >pi2/data/production.db
+	before=$(production)
+	publish_minute "DELETE FROM spots WHERE id = 3"
+	run -0 follow
+	expect 0 'begins with the base in Dropbox, state 1'
+	followed 2 night.db
+	cmp whole "$follow/night.db"
+	run -0 follow
+	followed 2 night.db
+	[ "$(downloads "$(base_rev)")" -eq 1 ]
+	# what was left of a last night that is on the chain serves as well
+	rm -r "$follow"
+	cp whole pi2/data/production.db.prev
+	before=$(production)
+	run -0 follow
+	followed 2 night.db
+	[ "$(downloads "$(base_rev)")" -eq 1 ]
+}
+
+@test "a night on the way is a copy beside, proved, and nothing is downloaded for it" {
+	installed
+	publish_minute "UPDATE spots SET note = 'one' WHERE id = 1"
+	publish_night "UPDATE spots SET note = 'two' WHERE id = 2"
+	publish_minute "UPDATE spots SET note = 'three' WHERE id = 3"
+	publish_minute "UPDATE spots SET note = 'four' WHERE id = 4"
+	run -0 follow
+	followed 5 night.db
+	cmp whole "$follow/night.db"
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	# killed between the night's state and its copy
+	rm "$follow/night.db"
+	publish_night "UPDATE spots SET note = 'five' WHERE id = 5"
+	run -0 follow
+	followed 6 night.db
+	cmp whole "$follow/night.db"
+}
+
+@test "a night that is not what its owner made is removed with all that led to it, and ends the following" {
+	installed
+	sql "$live" "UPDATE spots SET note = 'one' WHERE id = 1"
+	look --file "$PWD/whole"
+	python3 - "$(jq -r .content_hash seen)" <<-'PY'
+		import sys
+		d = open("out", "rb").read()
+		assert d.count(sys.argv[1].encode()) == 1
+		open("out", "wb").write(d.replace(sys.argv[1].encode(), b"0" * 64))
+	PY
+	dbx-put -f out "$path"
+	db-changes --show --json st | jq -c --arg h "$(dbx-ls --json "$path" | jq -r .content_hash)" '.object = $h' |
+		on pi-ctv mirror-head publish --change --owner pi-ctv
+	run follow
+	expect 65 'newest.db: state 2 was not to the last byte what its owner made; following stops'
+	[ -z "$(cd "$follow" && ls -A | grep -v -e lock -e in)" ]
+	[ "$(production)" = "$before" ]
+}
+
+@test "a hole is named and ends nothing that is there; from the next base on it goes on" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	for i in 3 4 5; do
+		publish_minute "UPDATE spots SET note = 'hole' WHERE id = $i"
+		[ "$i" -ne 4 ] || dbx-rm "$path"
+	done
+	cp "$follow/newest.db" state.2
+	run follow
+	expect 66 'db-apply: in/000000005-.*: the object before it, [0-9a-f]{64}, is not among them'
+	cmp state.2 "$follow/newest.db"
+	[ "$(production)" = "$before" ]
+	publish_night "UPDATE spots SET note = 'base' WHERE id = 6"
+	publish_minute "UPDATE spots SET note = 'after' WHERE id = 7"
+	run -0 follow
+	expect 0 'begins with the base in Dropbox, state 6'
+	followed 7 night.db
+}
+
+@test "what a killed or fenced publisher left is applied by nobody" {
+	installed
+	sql "$live" "UPDATE spots SET note = 'stray' WHERE id = 2"
+	look
+	db-changes --drop st
+	# two objects of one second have one name
+	dropbox_api files/move_v2 "{\"from_path\":\"$path\",\"to_path\":\"${path%T*}T000000Z.wal.zst\"}" >/dev/null
+	for i in 2 3 4; do
+		publish_minute "UPDATE spots SET note = 'right' WHERE id = $i"
+	done
+	run -0 follow
+	followed 4
+}
+
+@test "newest.db is made again when it was written to, has lost its note, or has a log that is not its own" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	publish_minute "UPDATE spots SET note = 'three' WHERE id = 3"
+	sql "$follow/newest.db" "UPDATE spots SET note = 'written' WHERE id = 3"
+	run -0 follow
+	followed 3
+	rm "$follow/newest.db.note"
+	run -0 follow
+	followed 3
+	rm "$follow/newest.db.note"
+	echo 'not a log of this file' >"$follow/newest.db-wal"
+	run -0 follow
+	followed 3
+	echo '{}' >"$follow/newest.db.note"
+	run -0 follow
+	followed 3
+	# the base takes the place of what has a log: the log goes first
+	cp "$follow/newest.db" later
+	sqlite3 later 'PRAGMA journal_mode = WAL' 'PRAGMA wal_autocheckpoint = 0' "UPDATE spots SET note = 'log' WHERE id = 9" \
+		".shell cp later-wal $follow/newest.db-wal" >/dev/null
+	rm "$follow/newest.db.note" pi2/data/production.db
+	before=$(production)
+	run -0 follow
+	followed 3
+}
+
+@test "killed before and behind each program that it runs, the next round makes the same" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	publish_night "UPDATE spots SET note = 'night' WHERE id = 3"
+	publish_minute "UPDATE spots SET note = 'four' WHERE id = 4"
+	mkdir killers
+	for tool in db-apply dbx-fetch dbx-ls change-names cp sync mv rm mkdir chgrp chmod db-verify; do
+		cat >"killers/$tool" <<-END
+			#!/bin/sh
+			count() {
+				left=\$((\$(cat $PWD/left) - 1))
+				echo \$left >$PWD/left
+				[ \$left -gt 0 ] || kill -KILL 0
+			}
+			count
+			$(command -v "$tool") "\$@" || exit
+			count
+		END
+		chmod +x "killers/$tool"
+	done
+	# with a state behind it; from last night's copy; from nothing at all
+	for from in state night nothing; do
+		case $from in
+		night) rm -r "$follow" ;;
+		nothing) rm -r "$follow" pi2/data/production.db pi2/state/installed.json ;;
+		esac
+		rm -rf pi2.before
+		cp -a pi2 pi2.before
+		# the first way has each point, the others every seventh
+		[ "$from" = state ] && by=1 || by=7
+		killed=0 status=1
+		while [ "$status" -ne 0 ]; do
+			rm -rf pi2
+			cp -a pi2.before pi2
+			before=$(production)
+			killed=$((killed + by)) status=0
+			echo "$killed" >left
+			PATH=$PWD/killers:$PATH on pi2 setsid -w follow-changes.sh --once >said 2>&1 || status=$?
+			[ "$(production)" = "$before" ]
+			follow >said
+			followed 4 night.db
+			cmp whole "$follow/night.db"
+		done
+		echo "# $from: $((killed - by)) points" >&3
+		[ "$killed" -gt 25 ]
+	done
+}
+
+@test "two rounds at once: one after the other, and the second finds nothing to do" {
+	installed
+	for i in 2 3 4; do
+		publish_minute "UPDATE spots SET note = 'x' WHERE id = $i"
+	done
+	follow >one 2>&1 3>&- &
+	follow >two 2>&1
+	wait $!
+	cat one two
+	[ "$(cat one two | grep -c 'state 4 of')" -eq 2 ]
+	followed 4
+	[ "$(downloads)" -eq 4 ]
+}
+
+@test "a host that serves, a primary, minutes that are off, a record without states: nothing is done, and it is said" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	echo active >pi2/state/role
+	run -0 follow
+	expect 0 'role: active: nothing is followed'
+	run -0 on pi-ctv follow-changes.sh --once
+	expect 0 'role: primary: nothing is followed'
+	[ ! -e pi-ctv/data/.follow ]
+	rm pi2/state/role
+	# OFF
+	upload >/dev/null
+	run -0 follow
+	expect 0 'names no state'
+	[ ! -e "$follow" ]
+	[ "$(production)" = "$before" ]
+}
+
+@test "a directory that the application could have made, or can read, is not followed in" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	mkdir elsewhere
+	chmod 755 elsewhere
+	ln -s "$PWD/elsewhere" "$follow"
+	run follow
+	expect 77 'open to everybody'
+	rm "$follow"
+	needs_root 'to be another user'
+	mkdir -m 770 "$follow"
+	chown irc "$follow"
+	run follow
+	expect 77 "another user's"
+	[ -z "$(ls -A elsewhere "$follow" | grep -v :)" ]
+	[ "$(production)" = "$before" ]
+}
+
+@test "newest.db has the group and the mode of the database that it may have to replace" {
+	needs_root 'to give a file away'
+	installed
+	chgrp irc pi2/data/production.db
+	chmod 664 pi2/data/production.db
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	publish_night "UPDATE spots SET note = 'y' WHERE id = 2"
+	run -0 follow
+	for file in newest.db night.db; do
+		[ "$(stat -c %G:%a "$follow/$file")" = irc:664 ]
+	done
+	publish_minute "UPDATE spots SET note = 'z' WHERE id = 2"
+	run -0 follow
+	[ "$(stat -c %G:%a "$follow/newest.db")" = irc:664 ]
+	[ "$(stat -c %g:%A "$follow")" = "$(id -g):drwxrwx---" ]
+}
+
+@test "where room is short what was followed goes first, and does not come back before there is twice as much" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	follow
+	stub room-check <<-'SH'
+		[ ! -e short ] || [ "$3" -le "$(cat short)" ] || set -- "$1" -c 900T .
+		exec $real "$@"
+	SH
+	export SHORT=$PWD/short
+	sed -i 's/short/$SHORT/g' stubs/room-check
+	size=$(stat -c %s whole)
+	echo $((size + (256 << 20) - 1)) >short
+	run follow
+	expect 74 '.follow: .* what was followed has gone, so that the night finds room'
+	[ -z "$(ls -A "$follow" | grep -v lock)" ]
+	echo $((2 * size + (256 << 20) - 1)) >short
+	run follow
+	expect 74
+	[ "$(production)" = "$before" ]
+	echo $((2 * size + (256 << 20))) >short
+	run -0 follow
+	followed 2
+}
+
+# the service has looked again, and is beyond that look
+more_calls() {
+	[ "$(dropbox_calls files/list_folder/get_latest_cursor)" -ge $((calls + 2)) ]
+}
+
+@test "the service follows as states come, and says the same thing once" {
+	installed
+	on pi2 setpriv --pdeathsig TERM follow-changes.sh >said 2>&1 3>&- &
+	service=$!
+	for i in 2 3 4; do
+		publish_minute "UPDATE spots SET note = 'x' WHERE id = $i"
+		at_rest
+		eventually cmp -s rest "$follow/newest.db"
+	done
+	[ ! -s said ]
+	echo active >pi2/state/role
+	publish_minute "UPDATE spots SET note = 'y' WHERE id = 5"
+	eventually grep -q 'nothing is followed' said
+	calls=$(dropbox_calls files/list_folder/get_latest_cursor)
+	publish_minute "UPDATE spots SET note = 'y' WHERE id = 6"
+	publish_minute "UPDATE spots SET note = 'y' WHERE id = 7"
+	eventually more_calls
+	[ "$(wc -l <said)" -eq 1 ]
+	kill "$service"
+	wait "$service" || true
+}
+
+@test "--check: a quick verification of newest.db is a job of its own, whose record is the verdict" {
+	run -0 on pi2 follow-changes.sh --check
+	expect 0 'nothing is followed here'
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	follow
+	run -0 on pi2 follow-changes.sh --check
+	expect 0 'newest.db is sound: state 2 of'
+	[ "$(last pi2 follow-check '.result, .n' | xargs)" = 'ok 2' ]
+	dd if=/dev/urandom of="$follow/newest.db" bs=1024 seek=9 count=20 conv=notrunc status=none
+	run on pi2 follow-changes.sh --check
+	expect 65 'newest.db'
+	[ "$(last pi2 follow-check .exit)" = 65 ]
+	# following goes on: the bytes may be the primary's own
+	[ -e "$follow/newest.db" ]
+}
+
+@test "the night's download takes what was followed, proved by its hash, and fetches nothing" {
+	publish_night "UPDATE spots SET note = 'two' WHERE id = 2"
+	download >/dev/null
+	publish_minute "UPDATE spots SET note = 'three' WHERE id = 3"
+	publish_night "UPDATE spots SET note = 'four' WHERE id = 4"
+	publish_minute "UPDATE spots SET note = 'five' WHERE id = 5"
+	follow
+	followed 5 night.db
+	dropbox_control reset
+	run -0 download
+	expect 0 'was followed up to this night, so there is nothing to fetch'
+	[ "$(downloads)" -eq 0 ]
+	cmp whole pi2/data/production.db
+	[ "$(jq .n pi2/state/installed.json)" = 4 ]
+	before=$(production)
+	follow
+	followed 5
+	# another night's: it is fetched
+	publish_night "UPDATE spots SET note = 'six' WHERE id = 6"
+	cp whole "$follow/night.db"
+	publish_night "UPDATE spots SET note = 'seven' WHERE id = 7"
+	run -0 download
+	expect 0 'content_hash as published'
+	cmp whole pi2/data/production.db
+}
