@@ -709,7 +709,6 @@ send \x03' ./job.sh ask
 }
 
 @test "at a terminal: Ctrl-Z stops all of it, fg goes on with it, question and all" {
-	# waits without a child: a stop that comes between the shell's vfork(2) and the exec(2) would not reach the shell itself
 	mkfifo go
 	job_is 1 <<'END'
 step one
