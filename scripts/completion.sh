@@ -12,7 +12,6 @@ values() {
 	*'|'*) echo "$3" | tr '|' ' ' ;;
 	'alert-post --state'*) echo 'ok warning critical unknown' ;;
 	'alert-post --to'*) echo 'teams slack ntfy kuma healthchecks' ;;
-	'db-verify --level'*) echo 'header quick full' ;;
 	'standby-check.sh --for'*) echo 'failover drill active page' ;;
 	esac
 }

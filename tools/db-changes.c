@@ -11,7 +11,7 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "lib/cli.h"
 #include "lib/clock.h"

@@ -9,7 +9,6 @@
  */
 #include "lib/std.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <unistd.h>
