@@ -262,6 +262,8 @@ END
 	expect 65 'hint: the snapshot is what .* holds'
 	run upload
 	expect 0 'snapshot .* taken'
+	# of the same second it would have a backup already
+	sql "$live" "INSERT INTO spots (note) VALUES ('more')"
 	dropbox_fault '{"route":"files/copy_v2","kind":"403","count":-1}'
 	run upload
 	[ "$status" -ne 0 ]
