@@ -94,6 +94,25 @@ static const char *duration(const char *s)
 	return why == NULL && ms == 0 ? "must be longer than 0" : why;
 }
 
+/* How often to look for changes: a duration that is no burden to Dropbox, or not at all. */
+#define OFF "off"
+
+static const char *pace(const char *s)
+{
+	int64_t ms = 0;
+	const char *why = strcmp(s, OFF) == 0 ? NULL : duration(s);
+
+	num_duration(s, &ms);
+	return why == NULL && ms != 0 && ms < CHANGES_LEAST_S * 1000 ? "less than " TEXT(CHANGES_LEAST_S) "s" : why;
+}
+
+static const char *number(const char *s)
+{
+	uint64_t n;
+
+	return num_u64(s, 0, UINT32_MAX, &n);
+}
+
 static const char *size(const char *s)
 {
 	uint64_t bytes;
@@ -241,6 +260,45 @@ static char *age_to_warn(const char *set __attribute__((unused)))
 	return made("%s", most_ms < DATA_LATE_H * INT64_C(3600000) ? setting("max_age") : TEXT(DATA_LATE_H) "h");
 }
 
+/* In whole seconds, as sleep(1) takes it; "" when nobody looks. */
+static char *changes_period(const char *set)
+{
+	int64_t ms = CHANGES_EVERY_S * 1000;
+
+	if (set != NULL)
+		num_duration(set, &ms);
+	return set != NULL && strcmp(set, OFF) == 0 ? made("%s", "") : made("%llds", (long long)(ms / 1000));
+}
+
+/* How far the standby may be behind. What is one look late is not late: never less than three periods. */
+static int64_t lag_s(int parts)
+{
+	const char *set = config_get("CTV_MAX_LAG"), *every = setting("changes_every");
+	int64_t most = LAG_OLD_S * INT64_C(1000), period = 0;
+
+	if (set != NULL)
+		num_duration(set, &most);
+	num_duration(every, &period);
+	most /= parts * 1000;
+	return most < 3 * period / 1000 ? 3 * period / 1000 : most;
+}
+
+static char *lag_most(const char *set __attribute__((unused)))
+{
+	return made("%llds", (long long)lag_s(1));
+}
+
+static char *lag_to_warn(const char *set __attribute__((unused)))
+{
+	return made("%llds", (long long)lag_s(3));
+}
+
+/* So that a confirmation that comes late is no reason to warn. */
+static char *confirmation_period(const char *set __attribute__((unused)))
+{
+	return made("%llds", (long long)lag_s(3) / 2);
+}
+
 /* Spaces alone between them, for the shell to take apart. */
 static char *tables_as_words(const char *set)
 {
@@ -305,6 +363,11 @@ static struct {
 	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL, false },
 	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL, false },
 	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL, false },
+	{ "changes_every", "CTV_CHANGES_EVERY", pace, NULL, changes_period, NULL, false },
+	{ "max_lag", "CTV_MAX_LAG", duration, NULL, lag_most, NULL, false },
+	{ "warn_lag", NULL, NULL, NULL, lag_to_warn, NULL, false },
+	{ "confirm_every", NULL, NULL, NULL, confirmation_period, NULL, false },
+	{ "monthly_calls", "CTV_MONTHLY_CALLS", number, "20000", NULL, NULL, false },
 	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, false },
 };
 

@@ -11,6 +11,10 @@
 /* How old the data may be: a day and two hours to make the copy; and the runbook's limit. */
 #define DATA_LATE_H 26
 #define DATA_OLD_H 36
+/* How often the primary looks for changes, and may at most; and how far the standby may be behind. */
+#define CHANGES_EVERY_S 60
+#define CHANGES_LEAST_S 5
+#define LAG_OLD_S 3600
 
 /* The name of the field number i, the same as in the answer of `ctv-conf --shell`; NULL behind the last one. */
 const char *setting_field(size_t i);

@@ -39,6 +39,10 @@ static const struct { const char *name, *value; bool good; } kinds[] = {
 	{ "CTV_REQUIRE_TABLES", "spots:800000, customers", true }, { "CTV_REQUIRE_TABLES", " a:b:3\tc ", true },
 	{ "CTV_REQUIRE_TABLES", "spots:many", false }, { "CTV_REQUIRE_TABLES", "spots:", false },
 	{ "CTV_REQUIRE_TABLES", ":3", false }, { "CTV_REQUIRE_TABLES", "*", false },
+	{ "CTV_CHANGES_EVERY", "off", true }, { "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "2h", true },
+	{ "CTV_CHANGES_EVERY", "4999ms", false }, { "CTV_CHANGES_EVERY", "0", false }, { "CTV_CHANGES_EVERY", "never", false },
+	{ "CTV_MAX_LAG", "10m", true }, { "CTV_MAX_LAG", "off", false }, { "CTV_MONTHLY_CALLS", "0", true },
+	{ "CTV_MONTHLY_CALLS", "25000", true }, { "CTV_MONTHLY_CALLS", "-1", false }, { "CTV_MONTHLY_CALLS", "many", false },
 	/* of a secret nobody judges the value */
 	{ "CTV_TEAMS_URL", "x", true }, { "DROPBOX_ACCESS_TOKEN", "x y", true },
 };
@@ -61,6 +65,13 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	{ "CTV_STATION_URL", "http://s/", "station_url", "http://s/" },
 	/* a wrong one that only the page needs is none, and keeps no failover from beginning */
 	{ "CTV_STATION_URL", "s:5001", "station_url", NULL }, { "CTV_RUN_DIR", "run", "run_dir", NULL },
+	{ "CTV_CHANGES_EVERY", "", "changes_every", "60s" }, { "CTV_CHANGES_EVERY", "2m", "changes_every", "120s" },
+	{ "CTV_CHANGES_EVERY", "off", "changes_every", "" }, { "CTV_CHANGES_EVERY", "5500ms", "changes_every", "5s" },
+	{ "CTV_MAX_LAG", "", "max_lag", "3600s" }, { "CTV_MAX_LAG", "", "warn_lag", "1200s" },
+	{ "CTV_MAX_LAG", "", "confirm_every", "600s" }, { "CTV_MAX_LAG", "6m", "warn_lag", "180s" },
+	{ "CTV_MAX_LAG", "6m", "max_lag", "360s" }, { "CTV_MAX_LAG", "1m", "max_lag", "180s" },
+	{ "CTV_MAX_LAG", "1m", "confirm_every", "90s" }, { "CTV_CHANGES_EVERY", "1h", "max_lag", "10800s" },
+	{ "CTV_CHANGES_EVERY", "off", "warn_lag", "1200s" }, { "CTV_MONTHLY_CALLS", "", "monthly_calls", "20000" },
 	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
 	{ "CTV_LOG_DIR", "", "log_dir", NULL },
 	{ "CTV_TEAMS_URL", "https://secret/", "teams_url_set", "yes" }, { "CTV_TEAMS_URL", "", "teams_url_set", NULL },
