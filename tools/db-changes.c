@@ -27,14 +27,14 @@
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
 				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed",
-				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash",
+				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash", "pending_base",
 				     NULL };
 
 static struct {
 	const char *state, *file, *node, *rev, *parent;
 	int64_t wait_ms;
 	uint64_t n, epoch;		/* 0 and UINT64_MAX: not given */
-	bool full, base, confirm, drop, show, json;
+	bool full, base, no_base, confirm, drop, show, json;
 	struct shell shell;
 } opt = { .wait_ms = 60000, .node = "", .epoch = UINT64_MAX, .shell = { .names = names } };
 
@@ -120,6 +120,10 @@ static int decide(struct look *k)
 		msg_hint("db-changes --confirm when it is on record in Dropbox, else --drop");
 		return EX_TEMPFAIL;
 	}
+	if (opt.no_base && !last->known) {
+		msg_err(opt.state, "knows of no state that was published");
+		return EX_NOINPUT;
+	}
 	k->was = last->known && !opt.base ? last : NULL;
 	c->base = k->was == NULL;
 	c->n = opt.n != 0 ? (int64_t)opt.n : last->known ? last->change.n + 1 : 1;
@@ -175,6 +179,7 @@ static void show(const struct published *s)
 		shell_set(sh, "pending_object", next->object);
 		shell_set(sh, "pending_path", change_path(path, &next->change));
 		shell_set(sh, "pending_content_hash", next->change.content_hash);
+		shell_bool(sh, "pending_base", next->change.base);
 	}
 	if (shell_asked(sh))
 		return;
@@ -209,6 +214,7 @@ static const struct option_row options[] = {
 	{ 0, "full", NULL, option_flag, &opt.full, "look at every page, whatever the log tells" },
 	{ 0, "file", "FILE", option_text, &opt.file, "write the whole state of the same moment, too" },
 	{ 0, "base", NULL, option_flag, &opt.base, "a state that stands alone: its description, no pages" },
+	{ 0, "no-base", NULL, option_flag, &opt.no_base, "never such a state: 66 where STATE knows of none" },
 	{ 'n', "number", "N", option_number, &(struct option_range){ &opt.n, 1, (uint64_t)CHANGE_MOST },
 	  "of the state (default: one more than STATE's)" },
 	{ 0, "epoch", "E", option_number, &(struct option_range){ &opt.epoch, 0, (uint64_t)CHANGE_MOST },
@@ -242,6 +248,8 @@ static int run(int argc, char **argv)
 			return cli_usage("needs STATE");
 		return settle(argv[0]);
 	}
+	if (opt.base && opt.no_base)
+		return cli_usage("--base and --no-base exclude each other");
 	if (opt.state == NULL || argc != 2 || *argv[0] == '\0' || *argv[1] == '\0')
 		return cli_usage("needs --since STATE, SRC and OUT");
 	if (opt.parent != NULL && !hash_valid(opt.parent))

@@ -186,19 +186,6 @@ static int change(const struct link *l, const char *verb, head_move *move, struc
 	return rc != EX_OK ? rc : answer(verb, next);
 }
 
-/* By what this host remembers its last confirmation of this very state is not old: nobody is asked. */
-static bool confirmed_lately(void)
-{
-	struct headreg seen;
-	int64_t age;
-
-	if (opt.every_ms == 0 || headseen_load(&seen) != EX_OK || !seen.exists)
-		return false;
-	age = wish.confirmed_at - seen.head.confirmed_at;
-	return strcmp(seen.head.owner, wish.owner) == 0 && strcmp(head_newest(&seen.head).object, wish.state.object) == 0 &&
-	       seen.head.confirmed_at != 0 && age >= 0 && age < opt.every_ms / 1000;
-}
-
 /* A record that this host cannot judge is replaced only by a person's word. */
 static bool agreed(void)
 {
@@ -393,7 +380,7 @@ static const struct option_row options[] = {
 	{ 0, "clear", NULL, option_flag, &opt.clear, "they are not" },
 	{ 'y', "yes", NULL, option_flag, &opt.yes, "replace a record that is not believed without asking" },
 	{ 0, "newer", "E.S", take_place, NULL, "wait until epoch and seq are greater than these" },
-	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s); confirm no more often" },
+	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s)" },
 	{ 0, "draft", "FILE", option_text, &opt.draft, "what is to be published: read it from there, or show it" },
 	{ 0, "append", "FILE", option_text, &opt.append, "append the record to FILE, as a line" },
 	{ 0, "json", NULL, option_flag, &opt.json, "the record itself, on one line" },
@@ -407,7 +394,7 @@ static const struct command command = {
 		 "show --draft FILE [--json | --shell]\n"
 		 "publish --owner NAME [--draft FILE | --change] [--json] [--timeout D]\n"
 		 "           < JSON-LINES\n"
-		 "publish --owner NAME (--confirm TIME --object HASH [--every D] |\n"
+		 "publish --owner NAME (--confirm TIME --object HASH |\n"
 		 "           --confirm null | --suspect N WHY | --clear)\n"
 		 "claim --owner NAME [--json] [--timeout D]\n"
 		 "settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
@@ -421,14 +408,14 @@ static const struct command command = {
 static const struct verb {
 	const char *name;
 	head_move *move;	/* NULL: it writes nothing */
-	bool owner, from, field, yes, newer, every, publish;
+	bool owner, from, field, yes, newer, publish;
 } verbs[] = {
 	{ "show", .field = true },
-	{ "publish", .move = head_move_publish, .owner = true, .every = true, .publish = true },
+	{ "publish", .move = head_move_publish, .owner = true, .publish = true },
 	{ "claim", .move = head_move_claim, .owner = true },
 	{ "settle", .move = head_move_settle, .owner = true, .from = true },
 	{ "anew", .move = head_move_anew, .owner = true, .yes = true },
-	{ "wait", .newer = true, .every = true },
+	{ "wait", .newer = true },
 };
 
 /* Which of the things that publish does is meant. */
@@ -483,7 +470,7 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return "--confirm TIME and --object HASH go together";
 	if (opt.object != NULL && !hash_valid(opt.object))
 		return "--object is a content_hash";
-	if (opt.every_ms != 0 && (!v->every || (v->publish && wish.confirmed_at == 0)))
+	if (!v->newer && opt.every_ms != 0)
 		return "takes no --every";
 	if (v->newer != (opt.newer_epoch >= 0))
 		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
@@ -514,8 +501,6 @@ static int run(const struct verb *v)
 		msg_err(HEADREG_PATH, "left as it is");
 		return EX_NOPERM;
 	}
-	if (wish.confirmed_at != 0 && confirmed_lately())
-		return EX_OK;
 	if (rc == EX_OK)
 		rc = dropbox_begin(&l.dropbox, &l.http, opt.timeout_ms);
 	if (rc == EX_OK && opt.change)
