@@ -163,7 +163,8 @@ int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, co
 }
 
 const char *const jobrecord_last_names[] = {
-	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "ended_tonight", "ok_tonight", NULL,
+	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "base",
+	"ended_tonight", "ok_tonight", NULL,
 };
 
 /*

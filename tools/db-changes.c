@@ -31,7 +31,7 @@ static const char *const names[] = { "changed", "n", "epoch", "pages", "page_siz
 				     NULL };
 
 static struct {
-	const char *state, *file, *node, *rev, *parent;
+	const char *state, *file, *append, *node, *rev, *parent;
 	int64_t wait_ms;
 	uint64_t n, epoch;		/* 0 and UINT64_MAX: not given */
 	bool full, base, no_base, confirm, drop, show, json;
@@ -59,11 +59,13 @@ static json *state_json(const struct published_state *s)
 	return j;
 }
 
-static void report(const struct look *k)
+static int report(const struct look *k)
 {
 	const struct change *c = k->changed ? &k->now.change : &k->was->change;
 	char digest[PAGEHASH_TEXT], path[CHANGE_PATH], at[CLOCK_TEXT], looked_at[CLOCK_TEXT];
 	struct shell *s = &opt.shell;
+	json *j;
+	int rc;
 
 	clock_text(looked_at, k->began_ns / 1000000000);
 	shell_bool(s, "changed", k->changed);
@@ -86,27 +88,30 @@ static void report(const struct look *k)
 	shell_set(s, "looked_at", looked_at);
 	if (k->lost)
 		shell_int(s, "lost_after", k->was->change.n);
-	if (opt.json) {
-		json *j = k->changed ? state_json(&k->now) : json_object();
-
-		json_put_bool(j, "changed", k->changed);
-		json_put_bool(j, "full", k->full);
-		json_put_int(j, "missed", k->missed);
-		json_put_str(j, "looked_at", looked_at);
-		if (k->changed) {
-			json_put_int(j, "size", (int64_t)k->out_size);
-		} else {
-			json_put_int(j, "n", c->n);
-			json_put_str(j, "object", k->was->object);
-		}
-		if (k->lost)
-			json_put_int(j, "lost_after", k->was->change.n);
-		print_json(j);
-	} else if (!shell_asked(s) && k->changed) {
-		printf("%s: state %lld: %u of %u pages\n", k->out, (long long)c->n, c->pages, c->page_count);
-	} else if (!shell_asked(s)) {
-		printf("%s: nothing changed\n", k->src);
+	j = k->changed ? state_json(&k->now) : json_object();
+	json_put_bool(j, "changed", k->changed);
+	json_put_bool(j, "full", k->full);
+	json_put_int(j, "missed", k->missed);
+	json_put_str(j, "looked_at", looked_at);
+	if (k->changed) {
+		json_put_int(j, "size", (int64_t)k->out_size);
+	} else {
+		json_put_int(j, "n", c->n);
+		json_put_str(j, "object", k->was->object);
 	}
+	if (k->lost)
+		json_put_int(j, "lost_after", k->was->change.n);
+	rc = json_append(j, opt.append);
+	if (opt.json) {
+		print_json(j);
+		return rc;
+	}
+	json_free(j);
+	if (!shell_asked(s) && k->changed)
+		printf("%s: state %lld: %u of %u pages\n", k->out, (long long)c->n, c->pages, c->page_count);
+	else if (!shell_asked(s))
+		printf("%s: nothing changed\n", k->src);
+	return rc;
 }
 
 /* The number, the epoch and the parent of what is made: from STATE, unless the command line knows better. */
@@ -152,7 +157,7 @@ static int find_changes(const char *src, const char *out)
 	if (rc == EX_OK)
 		rc = look_keep(&k);
 	if (rc == EX_OK)
-		report(&k);
+		rc = report(&k);
 	look_free(&k);
 	published_close(&state);
 	return rc;
@@ -227,6 +232,7 @@ static const struct option_row options[] = {
 	{ 0, "show", NULL, option_flag, &opt.show, "what STATE remembers" },
 	{ 't', "timeout", "DURATION", option_duration, &opt.wait_ms, "how long to wait for a lock (default 60s)" },
 	{ 0, "json", NULL, option_flag, &opt.json, "print the description as a JSON object;\nwith --show of what is pending, else of the last" },
+	{ 0, "append", "FILE", option_text, &opt.append, "append it to FILE, as a line" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "print it for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
