@@ -12,7 +12,7 @@ here=$(readlink -f "$0") here=${here%/*}
 live='' node='' remote='' state='' teams_url_set='' slack_url_set='' ntfy_url_set='' record_epoch='' record_owner='' record_seq=''
 draft_epoch='' draft_snapshot_at='' draft_content_hash='' draft_size='' draft_size_text='' draft_verified='' file_rev=''
 file_content_hash='' put_uploaded='' put_rev='' put_content_hash='' verify_text='' verify_not_judged_count=''
-last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
+changes_every='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'
@@ -105,9 +105,38 @@ take_snapshot() {
 	draft_verified=
 	drop_snapshot
 	[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
+	[ -z "$changes_every" ] || [ -z "$believed" ] || [ ! -d "$state/changes" ] || ! take_state || return 0
 	# its age is the data's, here and in Dropbox
 	get db-snapshot --shell=draft_ --append "$draft" "$live" "$snapshot"
 	note "$draft_size_text, taken $draft_snapshot_at"
+}
+
+# take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. What is
+# wrong with that keeps no night from its snapshot; but who is fenced, or has no network, has no night either.
+take_state() {
+	said=0
+	"$here/publish-changes.sh" --file "$snapshot" --append "$draft" || said=$?
+	case $said in
+	0) ;;
+	69 | 75 | 77) exit "$said" ;;
+	*)
+		more "it is of no state of the chain of changes, which ends here"
+		drop_snapshot
+		[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
+		return 1
+		;;
+	esac
+	get mirror-head show --draft "$draft" --shell=draft_ || exit
+	get db-changes --show --shell=state_ "$state/changes/state.db" || exit
+	fact base:bool "$state_pending_base"
+	note "$draft_size_text, state $draft_n${state_pending_base:+, a base}, of $draft_snapshot_at"
+}
+
+# what was published minute by minute is the same data
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+suspected() {
+	[ "$code" -ne 65 ] || [ -z "$draft_n" ] ||
+		mirror-head publish --owner "$node" --suspect "$draft_n" "${verify_text:-a verification has failed}" || :
 }
 
 verify_snapshot() {
@@ -118,7 +147,9 @@ verify_snapshot() {
 	step verify
 	# a draft in which a verification has failed is not gone on with
 	verify_hint="the snapshot is what $live holds: see db-verify -l full there"
+	undo=suspected
 	verify full "$snapshot" --append "$draft"
+	undo=
 	tell_not_judged
 }
 

@@ -35,8 +35,8 @@ standby/install | standby/remove)
 primary/install | primary/remove)
 	# its application is there already, with a unit of its own
 	node=pi-ctv
-	armed='ctv-db-sync.timer ctv-status.timer'
-	with_data='ctv-db-sync ctv-status'
+	armed='ctv-db-sync.timer ctv-publish.service ctv-status.timer'
+	with_data='ctv-db-sync ctv-publish ctv-status'
 	;;
 *) die 64 "usage: host-setup.sh standby|primary install|remove" ;;
 esac
@@ -44,7 +44,8 @@ esac
 running=yes
 [ -d /run/systemd/system ] || running=
 jobs='ctv-pi2-download.timer ctv-follow-check.timer ctv-db-sync.timer ctv-status.timer ctv-status.path ctv-settle.path
-	ctv-follow.service ctv-follow-check.service ctv-pi2-download.service ctv-db-sync.service ctv-status.service ctv-settle.service'
+	ctv-follow.service ctv-follow-check.service ctv-pi2-download.service ctv-db-sync.service ctv-publish.service ctv-status.service
+	ctv-settle.service'
 
 # ---- as another user --------------------------------------------------------------------------
 
@@ -427,7 +428,7 @@ remove)
 	[ "$(id -u)" -eq 0 ] || die 77 "needs root"
 	[ "$(role_here)" != active ] || die 73 "this host serves in place of the primary: fail back first"
 	for unit in ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path \
-		ctv-db-sync.timer ctv-status.timer ctv-status.path control-station.service; do
+		ctv-db-sync.timer ctv-publish.service ctv-status.timer ctv-status.path control-station.service; do
 		disarm "$unit"
 	done
 	remove_links

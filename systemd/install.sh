@@ -28,7 +28,7 @@ standby)
 		flaskapp.service' node=pi2
 	;;
 primary)
-	own='ctv-db-sync.service ctv-db-sync.timer ctv-status.service ctv-status.timer' node=pi-ctv
+	own='ctv-db-sync.service ctv-db-sync.timer ctv-publish.service ctv-status.service ctv-status.timer' node=pi-ctv
 	;;
 *) die 64 "ROLE=$ROLE: neither standby nor primary" ;;
 esac
@@ -54,10 +54,11 @@ config_files() {
 		echo "systemd/$unit $units/$unit"
 		case $unit in
 		# what is started again and again does not work because it was started: it says so itself
-		*@.service | ctv-follow.service) ;;
+		*@.service | ctv-follow.service | ctv-publish.service) ;;
 		*.service) echo "systemd/alert.conf $units/$unit.d/alert.conf" ;;
 		esac
 	done
+	[ "$ROLE" = standby ] || echo "systemd/polkit-primary.rules $polkit/60-ctv-mirror.rules"
 	echo "systemd/hardening.conf $units/ctv-.service.d/hardening.conf"
 	echo "systemd/host-setup.sh $lib/host-setup.sh"
 	echo "systemd/ctv-db-sync.env $lib/ctv-db-sync.env"

@@ -68,6 +68,7 @@ static bool read_state(const json *j, struct head_state *out, char why[HEAD_WHY]
 static bool merge_state(json *all, const json *line, struct head_state *state, char why[HEAD_WHY])
 {
 	static const char *const facts[] = { "content_hash", "page_size", "page_count" };
+	int64_t page_size;
 
 	if (state->n != 0) {
 		snprintf(why, HEAD_WHY, "two lines describe a state");
@@ -89,6 +90,11 @@ static bool merge_state(json *all, const json *line, struct head_state *state, c
 	}
 	json_remove(all, "snapshot_at");
 	json_put_str(all, "snapshot_at", json_str(line, "snapshot_at"));
+	json_put_int(all, "n", state->n);
+	json_put_str(all, "digest", state->digest);
+	/* the file has all its pages */
+	if (json_get(all, "size") == NULL && json_int(line, "page_size", 512, 65536, &page_size))
+		json_put_int(all, "size", state->page_count * page_size);
 	return true;
 }
 

@@ -1,0 +1,543 @@
+#!/usr/bin/env bats
+# publish-changes.sh: one chain of states, whatever is killed, fenced, lost, or written by programs of before
+
+load helper
+load hosts
+
+setup() {
+	hosts_start
+	mkdir pi-ctv/state/changes
+	states=$PWD/pi-ctv/state/changes/state.db out=$PWD/pi-ctv/state/changes/out
+	# the units of the host: what is asked of systemd is written down
+	mkdir bin
+	cat >bin/svc-ctl <<-'END'
+		#!/bin/sh
+		echo "$*" >>"$BATS_TEST_TMPDIR/asked"
+	END
+	chmod +x bin/svc-ctl
+	PATH=$PWD/bin:$PATH
+}
+
+teardown() {
+	[ -z "${pid-}" ] || kill "$pid" 2>/dev/null || true
+	dropbox_stop
+}
+
+# base [N]: what the night does: the whole state, published by its file
+base() {
+	on pi-ctv db-changes --json --base ${1:+-n "$1"} ${2:+--epoch "$2"} --node pi-ctv --file whole.db --since "$states" "$live" "$out" >look
+	dbx-put -f "$out" "$(jq -r .path look)"
+	{
+		cat look
+		db-verify --json -l full whole.db
+		dbx-put -f --json whole.db /database.db
+	} | on pi-ctv mirror-head publish --owner pi-ctv
+	db-changes --confirm "$states"
+	cp whole.db base.db
+}
+
+publish() {
+	on pi-ctv publish-changes.sh --once "$@"
+}
+
+# record FILTER: of the record as it is in Dropbox
+record() {
+	dropbox_get /mirror-head.json | jq -r "$1"
+}
+
+# objects: how many there are in /changes
+objects() {
+	dbx-ls -R /changes | grep -c 'wal\.zst$'
+}
+
+# chain_is_live: from the base, by the objects that the record leads to, one gets what the application has
+chain_is_live() {
+	local path
+	rm -rf objects followed.db*
+	mkdir objects
+	for path in $(dbx-ls -R /changes | grep -o '/changes/.*zst$'); do
+		dbx-fetch -o "objects/${path##*/}" "$path"
+	done
+	cp base.db followed.db
+	db-apply --to "$(on pi-ctv mirror-head show -n -f newest_object)" objects/* followed.db
+	[ "$(rows followed.db)" = "$(rows "$live")" ]
+}
+
+add() {
+	sql "$live" "INSERT INTO spots (customer, note) VALUES (1, '$1')"
+}
+
+# uploads: calls that count against a month's limit
+uploads() {
+	dropbox_calls files/upload
+}
+
+@test "help, version, a wrong command line, a host without a name, a standby" {
+	run --separate-stderr publish-changes.sh --help
+	expect 0 '^usage: publish-changes.sh'
+	[ -z "$stderr" ]
+	run publish --often
+	expect 64 'unknown option'
+	run publish x
+	expect 64 'no operand'
+	run env CTV_ENV_FILE=/nonexistent CTV_STATE_DIR="$PWD/pi-ctv/state" publish-changes.sh --once
+	expect 78 'CTV_NODE: not set'
+	run on pi2 publish-changes.sh --once
+	expect 77 'this is not the primary'
+	run env CTV_CHANGES_EVERY=1s CTV_ENV_FILE=/nonexistent publish-changes.sh --once
+	expect 78 'less than 5s'
+}
+
+@test "each change is the next state, and from the base they lead to what the application has" {
+	base
+	for i in 1 2 3; do
+		add "$i"
+		run publish
+		expect 0 "^state $((i + 1)) is published"
+	done
+	[ "$(record '"\(.seq) \(.head.n) \(.change.n)"')" = '1 1 4' ]
+	[ "$(record .confirmed_at)" = "$(record .change.snapshot_at)" ]
+	[ "$(objects)" -eq 4 ]
+	chain_is_live
+	# and deletes, a smaller file, another journal mode
+	sql "$live" "DELETE FROM spots WHERE id > 20; VACUUM; PRAGMA journal_mode = DELETE"
+	publish
+	chain_is_live
+	[ "$(record .change.n)" = 5 ]
+}
+
+@test "a round in which nothing changed calls nobody, writes nothing and says nothing" {
+	base
+	# as an application that keeps its connection
+	coproc APP { exec sqlite3 -batch "$live"; }
+	echo "INSERT INTO spots (customer, note) VALUES (1, 'app'); SELECT 1;" >&"${APP[1]}"
+	read -r _ <&"${APP[0]}"
+	publish
+	publish
+	find pi-ctv -printf '%p %T@ %s\n' | sort >before
+	calls=$(dropbox_log | wc -l)
+	run publish
+	expect 0
+	[ -z "$output" ]
+	find pi-ctv -printf '%p %T@ %s\n' | sort | diff before -
+	[ "$(dropbox_log | wc -l)" -eq "$calls" ]
+	# until it is time to say so
+	touch -d '1 hour ago' pi-ctv/state/.head-seen.json
+	confirmed=$(record .confirmed_at)
+	run publish
+	expect 0
+	[ -z "$output" ]
+	[[ $(record .confirmed_at) > $confirmed || $(record .confirmed_at) = "$confirmed" ]]
+	[ -z "$(find pi-ctv/state/.head-seen.json -mmin +30)" ]
+	[ "$(record .change.n)" = 2 ]
+	kill "$APP_PID"
+}
+
+# killed_behind TOOL ARGUMENT: the round is killed when this tool, called with this argument, has done its work
+killed_behind() {
+	cat >bin/"$1" <<-END
+		#!/bin/sh
+		code=0
+		$(command -v "$1") "\$@" || code=\$?
+		case " \$* " in
+		*' $2 '*) kill -9 0 ;;
+		esac
+		exit \$code
+	END
+	chmod +x bin/"$1"
+	# in a process group of its own
+	run setsid -w env CTV_ENV_FILE=/nonexistent CTV_NODE=pi-ctv DATABASE_PATH="$live" CTV_STATE_DIR="$PWD/pi-ctv/state" \
+		publish-changes.sh --once
+	[ "$status" -eq 137 ]
+	rm bin/"$1"
+}
+
+@test "a round that is killed behind any of its steps is ended by the next, with the same number and one object" {
+	base
+	n=1
+	while read -r tool argument; do
+		n=$((n + 1))
+		add "$tool"
+		killed_behind "$tool" "$argument"
+		# more is written before the next round: it is the state after
+		add more
+		run publish
+		expect 0
+		publish
+		[ "$(record .change.n)" -ge "$n" ] || { record . >&2; return 1; }
+		n=$(record .change.n)
+		[ "$(objects)" -eq "$n" ]
+		chain_is_live
+		[ -z "$(db-changes --show --shell=s_ "$states" | grep "^s_pending_n='[0-9]")" ]
+	done <<-'END'
+		db-changes --no-base
+		dbx-put -c
+		mirror-head --change
+		db-changes --confirm
+	END
+}
+
+@test "a fenced host publishes nothing, says so, and goes on with the chain when it is the owner again" {
+	base
+	add 1
+	publish
+	on pi2 mirror-head claim --owner pi2
+	add 2
+	run publish
+	expect 77 'this host \(pi-ctv\) is fenced: pi2 has owned the record since epoch 2'
+	[ "$(record '"\(.owner) \(.epoch) \(.change.n)"')" = 'pi2 2 2' ]
+	on pi2 mirror-head settle --owner pi-ctv
+	add 3
+	run publish
+	expect 0 '^state 3 is published'
+	[ "$(record '"\(.owner) \(.epoch) \(.change.n)"')" = 'pi-ctv 3 3' ]
+	[ "$(objects)" -eq 3 ]
+	chain_is_live
+}
+
+@test "fenced between the object and the record: what was looked at is of the past" {
+	base
+	add 1
+	killed_behind dbx-put -c
+	on pi2 mirror-head claim --owner pi2
+	on pi2 mirror-head claim --owner pi-ctv
+	add 2
+	run publish
+	expect 0 '^state 2 is published'
+	[ "$(record '"\(.epoch) \(.change.n)"')" = '3 2' ]
+	chain_is_live
+}
+
+@test "two publishers at once make one chain; the one that is behind asks for a base" {
+	base
+	cp -a pi-ctv twin
+	add 1
+	publish
+	add 2
+	# a host of the same name with what the first one knew before; an object of the same second has the same name
+	twin() {
+		run env CTV_ENV_FILE=/nonexistent CTV_NODE=pi-ctv DATABASE_PATH="$live" CTV_STATE_DIR="$PWD/twin/state" publish-changes.sh --once
+		[[ $output != *'exists in Dropbox'* ]]
+	}
+	eventually twin
+	expect 75 'the record does not name the state that was published last here, 1: ctv-db-sync.service makes a base'
+	[ "$(record .change.n)" = 2 ]
+	[ "$(cat asked)" = '-t 5s start ctv-db-sync.service' ]
+	publish
+	[ "$(record .change.n)" = 3 ]
+	chain_is_live
+	# many rounds of one host at once
+	for i in 1 2 3 4; do
+		add "$i"
+		publish &
+		pids[i]=$!
+	done >log 2>&1
+	wait "${pids[@]}" || true
+	publish
+	chain_is_live
+}
+
+@test "without STATE a base is asked for, once a day, and not while the nightly job fails" {
+	base
+	add 1
+	publish
+	rm "$states"
+	add 2
+	for i in 1 2; do
+		run publish
+		expect 75 'no state was published by this host: ctv-db-sync.service makes a base'
+	done
+	[ "$(record .change.n)" = 2 ]
+	# nothing was looked at, nothing is left
+	[ -z "$(db-changes --show --shell=s_ "$states" | grep "^s_pending_n='[0-9]")" ]
+	: >asked
+	echo '{"schema":1,"task":"upload","node":"pi-ctv","result":"failed","exit":69}' >pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'the nightly job has run within the hour, so the base waits'
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'makes a base'
+	printf '{"schema":1,"task":"upload","node":"pi-ctv","result":"ok","exit":0,"base":true,"finished_at":"%s"}' \
+		"$(date -u +%FT%TZ)" >pi-ctv/state/last-upload.json
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'the base of today is made'
+	[ "$(wc -l <asked)" -eq 1 ]
+	# the base has a greater number than all before
+	base 3
+	add 3
+	run publish
+	expect 0 '^state 4 is published'
+	chain_is_live
+}
+
+@test "a base that is not published yet is left alone" {
+	on pi-ctv db-changes --base --node pi-ctv --file whole.db --since "$states" "$live" "$out"
+	run publish
+	expect 75 'base 1 is not published yet: ctv-db-sync.service makes a base'
+	db-changes --show --shell=s_ "$states" | grep -qx "s_pending_n='1'"
+	run on pi-ctv mirror-head show
+	expect 66
+}
+
+@test "a record of programs of before: what they dropped is written again, what they published asks for a base" {
+	base
+	add 1
+	publish
+	dropbox_get /mirror-head.json | jq -c 'del(.change, .confirmed_at, .suspect, .head.n, .head.digest, .head.object) | .nonce = "0f"' >old
+	dropbox_control put "$(jq -nc --rawfile text old '{path: "/mirror-head.json", $text}')" >/dev/null
+	add 2
+	run publish
+	expect 0 '^state 3 is published'
+	[ "$(record '"\(.seq) \(.head.n) \(.change.n)"')" = '1 1 3' ]
+	chain_is_live
+	jq -c '.seq = 2 | .head.rev = "00000000000f" | .nonce = "0e"' old >older
+	dropbox_control put "$(jq -nc --rawfile text older '{path: "/mirror-head.json", $text}')" >/dev/null
+	add 3
+	run publish
+	expect 75 'the record does not name the state that was published last here, 3: ctv-db-sync.service makes a base'
+	# also where nothing changes any more
+	touch -d '1 hour ago' pi-ctv/state/.head-seen.json
+	db-changes --drop "$states"
+	run publish
+	expect 75 'does not name the state'
+}
+
+@test "a Dropbox that is away, or full, or does not want us: each with its status, and the next round goes on" {
+	base
+	add 1
+	dropbox_fault '{"route":"files/upload","kind":"507","count":-1}' 2>/dev/null || true
+	dropbox_control fault/clear >/dev/null 2>&1 || true
+	root=$DROPBOX_ROOT
+	dropbox_stop
+	run publish
+	expect 69
+	DROPBOX_ROOT=$root dropbox_start
+	add 2
+	run publish
+	expect 0 '^state 2 is published'
+	publish
+	chain_is_live
+	DROPBOX_ACCESS_TOKEN=$(dropbox_token '{"scope":"account_info.read"}')
+	export DROPBOX_ACCESS_TOKEN
+	add 3
+	run publish
+	expect 77 'scope'
+}
+
+@test "a record that is not believed stops it with 65, and nothing is lost" {
+	base
+	dropbox_get /mirror-head.json >old
+	add 1
+	publish
+	dropbox_control put "$(jq -nc --rawfile text old '{path: "/mirror-head.json", $text}')" >/dev/null
+	add 2
+	run publish
+	expect 65 'not believed'
+	db-changes --show --shell=s_ "$states" | grep -qx "s_pending_n='3'"
+	on pi-ctv mirror-head anew --owner pi-ctv --yes
+	run publish
+	expect 0 'state 3 is published'
+	chain_is_live
+}
+
+@test "what was restored on purpose is simply the next state" {
+	base
+	cp whole.db saved.db
+	add 1
+	publish
+	rm -f "$live"-*
+	cp saved.db "$live.new"
+	mv "$live.new" "$live"
+	run publish
+	expect 0 '^state 3 is published'
+	chain_is_live
+}
+
+@test "off: the record says so once, and no round looks any more" {
+	base
+	add 1
+	publish
+	export CTV_CHANGES_EVERY=off
+	run publish
+	expect 0 'CTV_CHANGES_EVERY is off'
+	[ "$(record .confirmed_at)" = null ]
+	[ "$(record .change.n)" = 2 ]
+	calls=$(uploads)
+	run on pi-ctv timeout 60 publish-changes.sh
+	expect 0 'is off'
+	[ "$(uploads)" -eq "$calls" ]
+	export CTV_CHANGES_EVERY=60s
+	add 2
+	publish
+	[ "$(record .change.n)" = 3 ]
+}
+
+# night: its round, and what the nightly job does with the file
+night() {
+	rm -f night.db lines
+	on pi-ctv publish-changes.sh --file night.db --append lines || return
+	cp night.db base.db
+	{
+		cat lines
+		db-verify --json -l full night.db
+		dbx-put -f --json night.db /database.db
+	} | on pi-ctv mirror-head publish --owner pi-ctv
+}
+
+@test "the night's round makes a base where there is no chain, and else a file of the next state" {
+	night
+	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '1 1 null' ]
+	add 1
+	run publish
+	# the base is known to be published, and then the change is
+	expect 0 'state 1 is published'
+	publish
+	[ "$(record .change.n)" = 2 ]
+	add 2
+	night
+	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '2 3 null' ]
+	cmp night.db <(dropbox_get /database.db)
+	chain_is_live
+	# nothing changed: a night has a state of its own all the same
+	night
+	[ "$(record .head.n)" = 4 ]
+	# STATE is lost: above all that was there, also an object that the record does not know
+	dbx-put "$out" /changes/20261130/000000017-20261130T000000Z.wal.zst
+	rm "$states"
+	add 3
+	night
+	[ "$(record .head.n)" = 18 ]
+	[ "$(jq -r .base lines)" = true ]
+	publish
+	add 4
+	publish
+	chain_is_live
+}
+
+@test "a night settles what is pending, and is kept from its file by nothing that was" {
+	base
+	add 1
+	killed_behind db-changes --no-base
+	add 2
+	night
+	[ "$(record '"\(.head.n) \(.change)"')" = '3 null' ]
+	chain_is_live
+	add 3
+	killed_behind db-changes --no-base
+	# its object has the name of the broken one where both are of one second
+	echo broken >"$out"
+	eventually night
+	[ "$(record .head.n)" = 4 ]
+	# a base of a night that failed
+	on pi-ctv db-changes --base -n 9 --epoch 1 --file whole.db --since "$states" "$live" "$out"
+	night
+	[ "$(record .head.n)" = 5 ]
+	chain_is_live
+	on pi2 mirror-head claim --owner pi2
+	run night
+	expect 77 'fenced'
+	[ ! -e night.db ]
+}
+
+@test "the nightly job publishes one of the states, and the minutes go on while it is verified and uploaded" {
+	run upload
+	expect 0 'state 1, a base, of '
+	[ "$(record '"\(.seq) \(.head.n) \(.head.verified) \(.change)"')" = '1 1 full null' ]
+	jq -e '.base' pi-ctv/state/last-upload.json
+	add 1
+	publish
+	publish
+	[ "$(record .change.n)" = 2 ]
+	# while db-verify is at work a minute passes
+	cat >bin/db-verify <<-END
+		#!/bin/sh
+		sqlite3 -cmd '.timeout 5000' "$live" "INSERT INTO spots (note) VALUES ('meanwhile')"
+		publish-changes.sh --once >&2 || exit
+		exec $(command -v db-verify) "\$@"
+	END
+	chmod +x bin/db-verify
+	add 2
+	run upload
+	expect 0 'state 3, of '
+	rm bin/db-verify
+	[ "$(record '"\(.seq) \(.head.n) \(.change.n)"')" = '2 3 4' ]
+	jq -e '.base | not' pi-ctv/state/last-upload.json
+	dropbox_get /database.db >base.db
+	[ "$(sql base.db "SELECT count(*) FROM spots WHERE note = 'meanwhile'")" = 0 ]
+	chain_is_live
+	# and the standby takes it as ever
+	download
+	cmp "$copy" base.db
+}
+
+@test "a night whose verification fails is on record as suspect, until one passes" {
+	upload
+	publish
+	sql "$live" 'CREATE TABLE more (x); CREATE INDEX more_x ON more (x); INSERT INTO more VALUES (1)'
+	cp "$live" sound.db
+	unindex "$live"
+	run upload
+	expect 65
+	[ "$(record .suspect.n)" = 2 ]
+	[ -n "$(record .suspect.why)" ]
+	[ "$(record .head.n)" = 1 ]
+	rm "$live"*
+	cp sound.db "$live"
+	upload
+	[ "$(record .suspect)" = null ]
+	[ "$(record .head.n)" = 3 ]
+}
+
+@test "STATE that is no STATE keeps no night from its copy, and says so" {
+	upload
+	echo nothing >"$states"
+	run publish
+	expect 65 'state.db'
+	run upload
+	expect 0 'it is of no state of the chain of changes, which ends here'
+	[ "$(record '"\(.seq) \(.head.n)"')" = '2 null' ]
+}
+
+@test "the service: rounds for ever, what goes wrong is told once, what ends it is told by its status" {
+	base
+	export CTV_CHANGES_EVERY=5s
+	cat >bin/sleep <<-'END'
+		#!/bin/sh
+		# the next round begins when the test says so
+		[ "$1" = 5s ] || exec /bin/sleep "$@"
+		echo "$*" >>"$BATS_TEST_TMPDIR/slept"
+		read -r _ <"$BATS_TEST_TMPDIR/go"
+	END
+	chmod +x bin/sleep
+	mkfifo go
+	on pi-ctv setpriv --pdeathsig KILL timeout 120 publish-changes.sh >log 2>&1 &
+	pid=$!
+	# turn: lets one round pass
+	rounds() { [ "$(wc -l <slept)" -ge "$1" ]; }
+	turn() {
+		echo >go
+		eventually rounds "$1"
+	}
+	eventually [ -s slept ]
+	[ "$(head -n 1 slept)" = 5s ]
+	[ ! -s log ]
+	add 1
+	turn 2
+	[ "$(record .change.n)" = 2 ]
+	[ ! -s log ]
+	dropbox_stop
+	add 2
+	turn 3
+	turn 4
+	[ "$(grep -c . log)" -ge 1 ]
+	lines=$(wc -l <log)
+	turn 5
+	[ "$(wc -l <log)" -eq "$lines" ]
+	# what the next round cannot mend ends it
+	mv pi-ctv/state/changes gone
+	echo >go
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 73 ]
+}
