@@ -12,7 +12,7 @@ node='' primary='' standby='' app='' unit='' live='' state='' run_dir='' primary
 kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set='' primary_verdict='' primary_text='' primary_http_status=''
 seen_verdict='' seen_text='' seen_age_seconds='' dead_stands='' head_owner='' page_overall='' page_summary='' page_age=''
 page_age_text='' page_age_seconds='' page_standby='' page_sync='' page_sync_late='' page_sync_ok_at='' page_sync_message=''
-page_hindrance='' page_problem='' page_queued=''
+page_hindrance='' page_problem='' page_queued='' page_lag='' page_lag_text='' live_dir='' changes_every='' warn_lag='' max_lag=''
 
 usage() {
 	cat <<'END'
@@ -57,12 +57,23 @@ operator_at_work() {
 	[ "$held" -eq 99 ]
 }
 
+# tagged ID COMMAND...: its line, under that id
+tagged() {
+	tag=$1
+	shift
+	tagged_line=$("$@" 2>/dev/null) && printf '%s %s\n' "$tag" "$tagged_line"
+}
+
 # No check opens the database: that would make the nightly job refuse to replace it.
 look() {
 	printf '%s\n' "$primary_line"
 	age-check --as standby -w "$warn_age" -c "$max_age" --time-of "$state/data-of" "$live" || :
 	installed-check --as verify --record "$state/installed.json" "$live" || :
 	"$here/standby-check.sh" --json --for "$run" || :
+	if [ -n "$follows" ]; then
+		tagged head mirror-head show --json --timeout 5s || :
+		tagged newest db-apply --show --json "$live_dir/.follow/newest.db" || :
+	fi
 	alert-post --list --as warn/alerts_told || {
 		listed=$?
 		# 74 has said so itself
@@ -75,7 +86,7 @@ look() {
 render() {
 	# shellcheck disable=SC2317  # by its name
 	look | status-render --shell=page_ --node "$node" --role "$role" --records "$state" --keep "$state/status.json" \
-		--apart db_fresh ${attended:+--only-warns app_serves} -o "$www"
+		${follows:+--warn-lag "$warn_lag" --max-lag "$max_lag"} --apart db_fresh ${attended:+--only-warns app_serves} -o "$www"
 }
 
 # ---- the pulse: the state, every round; whoever misses it or hears that it is bad raises the alarm ----
@@ -91,12 +102,14 @@ pulse_of_host() {
 }
 
 pulse_of_sync() {
-	case $role/$page_sync/$page_standby in
+	case $role/$page_lag/$page_sync/$page_standby in
 	# while this host serves nothing is downloaded, and that is in order
-	active/* | */ok/ok | */ok/warning | */warning/ok | */warning/warning) is=ok ;;
+	active/*) is=ok ;;
+	*/critical/*) is=critical ;;
+	*/ok/ok | */ok/warning | */warning/ok | */warning/warning) is=ok ;;
 	*) is=critical ;;
 	esac
-	pulse kuma-sync "$kuma_sync_url_set" $is "${page_age_text:-the age of the data is not known}"
+	pulse kuma-sync "$kuma_sync_url_set" $is "${page_age_text:-the age of the data is not known}${page_lag_text:+; $page_lag_text}"
 }
 
 # ---- the alerts ----------------------------------------------------------------------------------
@@ -148,6 +161,9 @@ $page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
 	[ -n "$page_overall" ] || return 0
 	alert db-stale "$stale" "the data of $node is younger than $max_age again" "$stale_text
 $page_age_text" --repeat 09:00
+	alert data-lag "${page_lag:-ok}" "$node has the last minutes of $primary again" "$node lacks the last minutes of $primary
+$page_lag_text" --repeat 4h --inhibited-by primary-down --inhibited-by ctv-follow.service \
+		--do "journalctl -u ctv-follow.service here, -u ctv-publish.service on $primary"
 	# a run that failed is told by its unit; here, that none is good
 	alert sync-failed "$(if_any "$page_sync_late" warning)" "the nightly download works again" \
 		"no nightly download of $node was good for 26 hours
@@ -169,6 +185,7 @@ judge() {
 	if [ "$down" != ok ] && [ "$down" != critical ]; then
 		page_problem=${page_problem:-"how it is with $primary is not known"}
 	fi
+	[ "$page_lag" != unknown ] || page_problem=${page_problem:-"a clock is wrong: $page_lag_text"}
 	stale=ok stale_text="the data of $node is older than $max_age"
 	case $page_age in
 	critical) stale=warning ;;
@@ -280,8 +297,10 @@ else
 	# once is no proof of the contrary
 	ask_primary || { sleep 30; ask_primary || :; }
 	role=$(mirror-role show) || role=
-	run=page attended=
+	run=page attended='' follows=
 	[ "$role" != active ] || run=active
+	# while this host serves nothing is followed
+	[ "$run" = active ] || [ -z "$changes_every" ] || [ ! -d "$live_dir/.follow" ] || follows=yes
 	[ "$role" != active ] || ! operator_at_work || attended=yes
 	[ -z "$dry" ] || { look; exit 0; }
 	get render || ending=$?

@@ -721,6 +721,49 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5); print(s.getsockname(
 	grep -- '--to kuma-sync --state ok' told
 }
 
+# followed CONFIRMED N: what the record says of state 9, and which state is followed here
+followed() {
+	mkdir -p pi2/data/.follow
+	printf '{"head":{"n":5},"change":{"n":9},"confirmed_at":"%s"}\n' "$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)" >head
+	printf '{"n":%s,"snapshot_at":"%s"}\n' "$2" "$(date -u -d '-3 hours' +%Y-%m-%dT%H:%M:%SZ)" >newest
+}
+
+@test "the last minutes: how far behind, on the page, told, and pushed; while this host serves it is no matter" {
+	export CTV_CHANGES_EVERY=60s
+	stub mirror-head <<<'case $* in "show --json"*) cat "$BATS_TEST_TMPDIR/head" ;; *) exit 69 ;; esac'
+	stub db-apply <<<'cat "$BATS_TEST_TMPDIR/newest"'
+	followed now 9
+	# nothing of it where nothing was ever followed
+	mv pi2/data/.follow kept
+	round
+	[ "$(page .lag)" = null ]
+	mv kept pi2/data/.follow
+	round
+	[ "$(page '.overall, .lag.state, (.lag.day | length)' | paste -sd' ')" = 'ok ok 1' ]
+	run told data-lag
+	expect 1 0
+	# the record goes on, and what is here does not
+	followed now 8
+	round CTV_KUMA_SYNC_URL=http://x
+	[ "$(page '.overall, .failover.ready, .lag.state' | paste -sd' ')" = 'warning true critical' ]
+	grep -E -- '--key data-lag --state critical --repeat 4h --inhibited-by primary-down --inhibited-by ctv-follow.service .*pi2 lacks the last minutes of pi-ctv .*state 8 of 9' told
+	grep -E -- '--to kuma-sync --state critical .*state 8 of 9' told
+	: >told
+	followed now 9
+	round
+	grep -- '--key data-lag --state ok' told
+	# by a clock that is wrong nobody knows
+	: >told
+	rm -r pi2/run
+	followed '+1 day' 9
+	round
+	[ "$(page .lag.state)" = unknown ]
+	grep -E -- '--key standby-issue --state warning .*a clock is wrong' told
+	echo active >pi2/state/role
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	[ "$(page .lag)" = null ]
+}
+
 @test "the pulse comes before the alerts, whose receivers may be slow" {
 	echo 503 >pages
 	round CTV_HEALTHCHECKS_URL=http://x

@@ -11,19 +11,32 @@ setup() {
 	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 }
 
-# page HOST-ROLE PRIMARY COPY EXIT READY: renders a page of these states
+# page HOST-ROLE PRIMARY COPY EXIT READY [STATE]: renders a page of these states; STATE of 9 is followed
 page() {
-	result=ok
-	[ "$4" -eq 0 ] || result=failed
-	status-render -o "$www" <<END
+	quarters
+	result=ok said='a good night'
+	[ "$4" -eq 0 ] || result=failed said='no space left'
+	# what was made 50580 seconds ago; or the night before, when it is late
+	age=50580
+	[ "$3" = ok ] || age=100000
+	snapshot=$(date -u -d "-$age seconds" +%Y-%m-%dT%H:%M:%SZ)
+	status-render -o "$www" --warn-lag 20m --max-lag 60m <<END
+head {"head":{"n":5},"change":{"n":9},"confirmed_at":"$now"}
+newest {"n":${6-9},"snapshot_at":"$(date -u -d '-3 hours' +%Y-%m-%dT%H:%M:%SZ)"}
 {"id":"host","node":"pi2","role":"$1","version":"0"}
 {"id":"primary","object":"http://100.81.73.46:8000/","state":"$2","http_status":200,"latency_ms":1043,"at":"$now"}
-{"id":"standby","state":"$3","age_seconds":50580,"data_at":"$now","size_bytes":1503236096}
+{"id":"standby","state":"$3","age_seconds":$age,"data_at":"$snapshot","size_bytes":1503236096}
 {"id":"verify","state":"ok","level":"quick","unchanged":true,"at":"$now","file_mtime":"$now"}
-{"id":"download","result":"$result","exit":$4,"message":"no space left","started_at":"$now","finished_at":"$now","last_ok_at":"$now"}
+{"id":"download","result":"$result","exit":$4,"message":"$said","started_at":"$now","finished_at":"$now","last_ok_at":"$now"}
 {"id":"drill","result":"ok","finished_at":"$now","message":"the drill has passed"}
 {"id":"ready","check":"db_fresh","state":"$5","text":"14h03m < 36h"}
 END
+}
+
+# quarters: a day that is past, in which following stood still for some hours, and a look was missed
+quarters() {
+	jq -nc --argjson now "$(date +%s)" '{lag: {day: [range(95; 0; -1) | select(. != 50) | {at: ($now - $now % 900 - 900 * . | todate),
+		seconds: (if . > 30 and . < 40 then (40 - .) * 900 else 45 + . % 7 * 5 end)}]}}' >"$www/status.json"
 }
 
 # browse [OPTION...]: the page as the browser has it, after its script ran
@@ -63,6 +76,16 @@ shows() {
 	shows '! WARNING' 'READY, 1 of 1'
 }
 
+@test "the last minutes" {
+	page standby ok ok 0 ok
+	shows '✓ OK' 'Minute by minute' ' behind</p>' 'the last 24 hours; the worst was 2h15m' 'aria-label="the lag of the last 24 hours; its worst was 2h15m"'
+	[ "$(grep -o 'style="height:' "$www/index.html" | wc -l)" -eq 95 ]
+	[ "$(grep -o '<div class="none"></div>' "$www/index.html" | wc -l)" -eq 1 ]
+	[ "$(grep -o '<div class="critical" style="height:100%"' "$www/index.html" | wc -l)" -eq 5 ]
+	page standby ok ok 0 ok 8
+	shows '✗ CRITICAL' 'READY, 1 of 1' 'the last minutes of the primary are not here'
+}
+
 @test "sync failed" {
 	page standby ok ok 69 ok
 	shows 'download: failed' 'no space left'
@@ -80,7 +103,9 @@ shows() {
 
 @test "failover active" {
 	page active critical ok 0 ok
-	shows 'Failover is active: this host is serving' 'ACTIVE'
+	shows 'Failover is active: this host is serving' 'ACTIVE' 'When the primary is back' './scripts/failback-to-pi-ctv.sh'
+	run grep -c 'If the primary is down' "$www/index.html"
+	[ "$output" -eq 0 ]
 	page active critical ok 0 critical
 	shows '✗ CRITICAL' 'ACTIVE'
 }

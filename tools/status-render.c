@@ -33,11 +33,12 @@ static const char *node, *role;
 static const char *records;	/* the directory of last-TASK.json */
 static const char *kept;	/* the document of before the last boot */
 static const char *only_warns;	/* a condition that blocks nothing this time */
+static int64_t warn_lag, max_lag;	/* milliseconds; 0: nobody asks */
 static const char *apart;	/* a condition that is told by itself */
 
 static const char *const names[] = {
 	"overall", "summary", "primary", "primary_text", "age", "age_text", "age_seconds", "standby", "sync", "sync_late",
-	"sync_ok_at", "sync_message", "ready", "hindrance", "problem", "queued", NULL,
+	"sync_ok_at", "sync_message", "lag", "lag_text", "ready", "hindrance", "problem", "queued", NULL,
 };
 static struct shell answer = { .names = names };
 
@@ -60,6 +61,34 @@ static json *host(void)
 	if (role != NULL)
 		json_put_str(j, "role", strcmp(role, "active") == 0 || strcmp(role, "primary") == 0 ? role : "standby");
 	json_put_str(j, "version", CTV_VERSION);
+	return j;
+}
+
+/* How far behind is too far. */
+static json *lag_limits(void)
+{
+	json *j = json_object();
+
+	json_put_str(j, "id", "lag");
+	json_put_int(j, "warn_seconds", (warn_lag > 0 ? warn_lag : max_lag) / 1000);
+	json_put_int(j, "crit_seconds", max_lag / 1000);
+	return j;
+}
+
+/* A line: an object with an id, or `ID OBJECT`. NULL when it is none. */
+static json *line_object(char *line, size_t len)
+{
+	size_t id = strcspn(line, " {");
+	json *j;
+
+	if (id == 0 || line[id] != ' ')
+		return parse(line, len);
+	j = parse(line + id, len - id);
+	line[id] = '\0';
+	if (json_is_object(j)) {
+		json_remove(j, "id");
+		json_put_str(j, "id", line);
+	}
 	return j;
 }
 
@@ -100,7 +129,7 @@ static void read_inputs(json *inputs)
 		if (end == NULL)
 			end = all.data + all.len;
 		*end = '\0';
-		j = parse(line, (size_t)(end - line));
+		j = line_object(line, (size_t)(end - line));
 		if (json_is_object(j) && json_str(j, "id") != NULL) {
 			soften(j);
 			json_push(inputs, j);
@@ -262,6 +291,8 @@ static void say(const json *inputs, const json *status, int64_t now)
 	shell_bool(&answer, "sync_late", is_late(json_str(job, "last_ok_at"), now));
 	shell_set(&answer, "sync_ok_at", json_str(job, "last_ok_at"));
 	shell_set(&answer, "sync_message", json_str(job, "message"));
+	shell_set(&answer, "lag", json_str(json_get(status, "lag"), "state"));
+	shell_set(&answer, "lag_text", json_str(json_get(status, "lag"), "text"));
 	shell_bool(&answer, "ready", json_bool(json_get(status, "failover"), "ready", false));
 	if (!say_condition("hindrance", status, true) && strcmp(json_str(json_get(status, "failover"), "state"), "unknown") == 0)
 		shell_set(&answer, "hindrance", "the readiness is not known");
@@ -291,6 +322,8 @@ static int render(void)
 		goto out;
 	if (node != NULL)
 		json_push(inputs, host());
+	if (max_lag > 0)
+		json_push(inputs, lag_limits());
 	read_inputs(inputs);
 	if (records != NULL)
 		read_records(inputs);
@@ -322,6 +355,8 @@ static const struct option_row options[] = {
 	{ 0, "role", "ROLE", option_text, &role, "what it is: standby, active or primary" },
 	{ 0, "records", "DIR", option_text, &records, "where the runs leave last-TASK.json" },
 	{ 0, "keep", "FILE", option_text, &kept, "the history for the next boot, when DIR is empty" },
+	{ 0, "warn-lag", "DURATION", option_positive, &warn_lag, "when what is followed minute by minute is too far behind" },
+	{ 0, "max-lag", "DURATION", option_positive, &max_lag, "when that is critical; without it nothing is said of it" },
 	{ 0, "only-warns", "NAME", option_text, &only_warns, "this condition blocks nothing just now" },
 	{ 0, "apart", "NAME", option_text, &apart, "of --shell: neither hindrance nor problem" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what it says, as assignments for a shell" },
@@ -330,7 +365,7 @@ static const struct option_row options[] = {
 
 static const struct command command = {
 	.usage = "-o DIR [option]...",
-	.about = "Read the checks' JSON lines on standard input, each with an \"id\", and write\n"
+	.about = "Read the checks' JSON lines on standard input, each with an \"id\", or behind it, and write\n"
 		 "status.json, index.html, ready and the Prometheus textfile.",
 	.options = options,
 };

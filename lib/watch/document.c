@@ -4,9 +4,9 @@
 #include "lib/clock.h"
 #include "lib/num.h"
 #include "lib/watch/document.h"
+#include "lib/watch/lag.h"
 
-/* The first input of that id, NULL when there is none. */
-static const json *input(const json *inputs, const char *id)
+const json *status_input(const json *inputs, const char *id)
 {
 	for (const json *j = json_first(inputs); j != NULL; j = json_next(j)) {
 		const char *own = json_str(j, "id");
@@ -28,7 +28,7 @@ static enum state state_of(const json *j)
 	return STATE_UNKNOWN;
 }
 
-static const char *word(enum state s)
+const char *status_word(enum state s)
 {
 	static const char *const words[] = { "ok", "warning", "critical", "unknown" };
 
@@ -67,13 +67,13 @@ static bool time_of(const json *j, const char *name, int64_t *out)
 static json *build_primary(const json *inputs, const json *before, int64_t now, enum state *state)
 {
 	static const char *const members[] = { "http_status", "latency_ms", NULL };
-	const json *probe = input(inputs, "primary"), *old = json_get(before, "primary");
+	const json *probe = status_input(inputs, "primary"), *old = json_get(before, "primary");
 	const char *failed;
 	char at[CLOCK_TEXT];
 	json *j = json_object();
 
 	*state = state_of(probe);
-	json_put_str(j, "state", word(*state));
+	json_put_str(j, "state", status_word(*state));
 	put_text(j, "url", json_str(probe, "object"));
 	put_text(j, "text", json_str(probe, "text"));
 	put_members(j, probe, members);
@@ -88,7 +88,7 @@ static json *build_primary(const json *inputs, const json *before, int64_t now, 
 
 static json *build_standby(const json *inputs, const char *role, enum state *state)
 {
-	const json *age = input(inputs, "standby"), *verify = input(inputs, "verify");
+	const json *age = status_input(inputs, "standby"), *verify = status_input(inputs, "verify");
 	static const char *const ages[] = { "age_seconds", "size_bytes", NULL };
 	int64_t warn = STATUS_WARN_S, crit = STATUS_CRIT_S;
 	json *j = json_object(), *v = json_object();
@@ -99,7 +99,7 @@ static json *build_standby(const json *inputs, const char *role, enum state *sta
 	*state = state_of(age);
 	if (verify != NULL && strcmp(role, "active") != 0)
 		*state = check_worse(*state, state_of(verify));
-	json_put_str(j, "state", word(*state));
+	json_put_str(j, "state", status_word(*state));
 	put_text(j, "text", json_str(age, "text"));
 	put_text(j, "snapshot_at", json_str(age, "data_at"));
 	put_text(j, "file_mtime", json_str(verify, "file_mtime"));
@@ -153,14 +153,14 @@ static json *build_job(const json *record, const char *next_at)
 
 static json *build_sync(const json *inputs, const json *before, const char *role, int64_t now, enum state *state)
 {
-	const json *up = input(inputs, "upload"), *down = input(inputs, "download");
+	const json *up = status_input(inputs, "upload"), *down = status_input(inputs, "download");
 	/* each host judges the job that is its own */
 	const json *own = strcmp(role, "primary") == 0 ? up : down;
-	const char *next_at = json_str(input(inputs, "warn/timer_armed"), "next_at");
+	const char *next_at = json_str(status_input(inputs, "warn/timer_armed"), "next_at");
 	json *j = json_object();
 
 	*state = job_state(own, state_of(json_get(before, "sync")), now);
-	json_put_str(j, "state", word(*state));
+	json_put_str(j, "state", status_word(*state));
 	put_text(j, "next_run_at", next_at);
 	json_put(j, "upload", build_job(up, own == up ? next_at : NULL));
 	json_put(j, "download", build_job(down, own == down ? next_at : NULL));
@@ -190,7 +190,7 @@ static const char *condition(const json *in, enum state *state, bool *blocks)
 
 static json *build_failover(const json *inputs, const char *role, enum state *state)
 {
-	const json *drill = input(inputs, "drill");
+	const json *drill = status_input(inputs, "drill");
 	json *j = json_object(), *checks = json_array(), *last = json_object();
 	unsigned count = 0, good = 0;	/* of those that block */
 
@@ -207,7 +207,7 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 		c = json_object();
 		json_put_str(c, "id", name);
 		json_put_bool(c, "ok", ok);
-		json_put_str(c, "state", word(one));
+		json_put_str(c, "state", status_word(one));
 		put_text(c, "detail", json_str(in, "text"));
 		json_push(checks, c);
 		count += blocks;
@@ -216,7 +216,7 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 	}
 	if (count == 0)
 		*state = STATE_UNKNOWN;
-	json_put_str(j, "state", word(*state));
+	json_put_str(j, "state", status_word(*state));
 	json_put_bool(j, "ready", count > 0 && good == count);
 	json_put_bool(j, "active", strcmp(role, "active") == 0);
 	json_put(j, "checks", checks);
@@ -308,7 +308,7 @@ static json *build_events(const json *inputs, const json *before)
 	size_t n = 0;
 
 	for (size_t i = 0; i < TASKS; i++) {
-		found[n] = event_of(input(inputs, tasks[i]), tasks[i]);
+		found[n] = event_of(status_input(inputs, tasks[i]), tasks[i]);
 		n += found[n] != NULL;
 	}
 	for (const json *old = json_first(json_get(before, "events")); old != NULL && n < TASKS + STATUS_EVENTS;
@@ -334,7 +334,7 @@ static json *build_events(const json *inputs, const json *before)
 /* The sync of each of the last days, oldest first; a day that failed once and worked later worked. */
 static json *build_days(const json *inputs, const json *before, const char *role, int64_t now)
 {
-	const json *record = input(inputs, strcmp(role, "primary") == 0 ? "upload" : "download");
+	const json *record = status_input(inputs, strcmp(role, "primary") == 0 ? "upload" : "download");
 	const char *result = json_str(record, "result"), *started = json_str(record, "started_at");
 	json *days = json_array();
 
@@ -366,7 +366,7 @@ static json *build_days(const json *inputs, const json *before, const char *role
 }
 
 /* The sentence at the top: the worst thing first, and what it means for a failover. */
-static void summarize(json *j, enum state primary, enum state age, enum state standby, enum state sync,
+static void summarize(json *j, enum state primary, enum state age, enum state standby, enum state sync, enum state lag,
 		      enum state failover, bool active, bool ready)
 {
 	enum state overall = check_worse(check_worse(primary, standby), check_worse(sync, failover));
@@ -389,12 +389,17 @@ static void summarize(json *j, enum state primary, enum state age, enum state st
 		text = "The standby is ready, but its copy is not as it was installed";
 	else if (sync != STATE_OK)
 		text = "The standby is ready, but the last sync failed";
+	else if (lag != STATE_OK)
+		text = "The standby is ready, but the last minutes of the primary are not here";
 	else
 		text = overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
+	/* a failover works without them: it loses what it would have lost before there were minutes */
+	if (lag != STATE_OK)
+		overall = check_worse(overall, STATE_WARNING);
 	/* while it serves, its copy's age and the primary's silence are no news */
 	if (active)
 		overall = ready ? STATE_WARNING : STATE_CRITICAL;
-	json_put_str(j, "overall", word(overall));
+	json_put_str(j, "overall", status_word(overall));
 	json_put_str(j, "summary", text);
 }
 
@@ -416,27 +421,32 @@ bool status_same_history(const json *a, const json *b)
 
 json *status_build(const json *inputs, const json *before, int64_t now)
 {
-	const json *host = input(inputs, "host");
+	const json *host = status_input(inputs, "host");
 	const char *role = json_str(host, "role"), *node = json_str(host, "node");
-	enum state primary, standby, sync, failover;
-	json *j = json_object(), *p, *s, *y, *f;
+	enum state primary, standby, sync, lag, failover;
+	json *j = json_object(), *p, *s, *y, *l, *f;
 	char at[CLOCK_TEXT];
 
 	role = role != NULL && *role != '\0' ? role : "standby";
 	p = build_primary(inputs, before, now, &primary);
 	s = build_standby(inputs, role, &standby);
 	y = build_sync(inputs, before, role, now, &sync);
+	l = lag_build(inputs, before, now, &lag);
 	f = build_failover(inputs, role, &failover);
 	json_put_int(j, "schema", 1);
 	json_put_str(j, "generated_at", clock_text(at, now));
 	json_put_str(j, "node", node != NULL && *node != '\0' ? node : "unnamed");
 	json_put_str(j, "role", role);
 	put_text(j, "version", json_str(host, "version"));
-	summarize(j, primary, state_of(input(inputs, "standby")), standby, sync, failover,
+	summarize(j, primary, state_of(status_input(inputs, "standby")), standby, sync, lag, failover,
 		  json_bool(f, "active", false), json_bool(f, "ready", false));
 	json_put(j, "primary", p);
 	json_put(j, "standby", s);
 	json_put(j, "sync", y);
+	if (l != NULL)
+		json_put(j, "lag", l);
+	else
+		json_put_null(j, "lag");
 	json_put(j, "failover", f);
 	json_put(j, "alerts", build_alerts(inputs));
 	json_put(j, "channels", build_channels(inputs));

@@ -14,6 +14,7 @@
  *   ready/NAME   the check of one condition of a failover: state, text; any number of them
  *   warn/NAME    the same of one that does not block a failover: it is never worse than a warning
  *   ready     the same as ready/NAME, where the name is the member check
+ *   head, newest, lag   what is followed minute by minute: lag.h
  * The line warn/timer_armed has the member next_at: when the nightly job is going to run.
  *   alert     an alert that is firing: key, severity, text, since; any number of them
  *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them
@@ -21,6 +22,7 @@
 #ifndef LIB_WATCH_DOCUMENT_H
 #define LIB_WATCH_DOCUMENT_H
 
+#include "lib/exits.h"
 #include "lib/json.h"
 #include "lib/settingtable.h"
 
@@ -35,6 +37,11 @@
  * epoch. Returns the document (owned by the caller), schema 1.
  */
 json *status_build(const json *inputs, const json *before, int64_t now);
+
+/* The first input of that id, NULL when there is none. */
+const json *status_input(const json *inputs, const char *id);
+/* "ok", "warning", "critical", "unknown". */
+const char *status_word(enum state s);
 
 /* Is what the next boot must not forget the same in both? NULL is no document. */
 bool status_same_history(const json *a, const json *b);

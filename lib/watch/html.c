@@ -6,6 +6,7 @@
 #include "lib/num.h"
 #include "lib/watch/html.h"
 #include "lib/watch/document.h"
+#include "lib/watch/lag.h"
 
 static const char style[] =
 ":root{color-scheme:light dark;--bg:#f3f5f7;--panel:#fff;--line:#d5dbe1;--text:#17212b;--dim:#566370;"
@@ -38,11 +39,13 @@ static const char style[] =
 ".bar .ok,.bar .warning,.bar .critical{background:currentColor}"
 ".bar b{position:absolute;top:-.15em;bottom:-.15em;border-left:2px solid var(--text);font:600 .75em/1 system-ui,sans-serif}"
 ".bar b span{position:absolute;top:1.75em;left:-1.1em;color:var(--dim)}"
+".lags{display:flex;align-items:flex-end;height:4em;margin:.6em 0;border-bottom:1px solid var(--line)}"
+".lags div{flex:1 1 0;min-width:0}.lags .ok,.lags .warning,.lags .critical{background:currentColor}"
 ".days{display:grid;grid-template-columns:repeat(14,minmax(0,1fr));gap:.25em}"
 ".days li{text-align:center;border-radius:.3em;padding:.3em 0;font-weight:700}"
-".days small{display:block;font-weight:400;font-size:.7em;color:var(--dim)}"
+".days small{display:block;white-space:nowrap;overflow-wrap:normal;letter-spacing:-.05em;font-weight:400;font-size:.7em;color:var(--dim)}"
 "code{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}"
-".stale .banner,.stale .state,.stale .bar div,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
+".stale .banner,.stale .state,.stale .bar div,.stale .lags div,.stale .days li{color:var(--unknown);background-color:var(--unknown-bg)}"
 "#stale{display:none}.stale #stale{display:block;color:var(--text);font-weight:700}";
 
 /* Ages kept current, and the generator's silence made visible. */
@@ -227,6 +230,52 @@ static void standby_card(struct buf *b, const json *status, int64_t now)
 	html(b, "</p></section>\n");
 }
 
+/* The worst of each quarter of an hour of a day, by its height and its colour; what was not looked at is a gap. */
+static void lag_picture(struct buf *b, const json *l, int64_t now)
+{
+	int64_t warn = 1, crit = 1, begin = now - now % LAG_BUCKET_S - (LAG_BUCKETS - 1) * LAG_BUCKET_S, worst = 0, at, seconds;
+	const json *q = json_first(json_get(l, "day"));
+	char words[NUM_TEXT], height[16];
+
+	json_int(l, "warn_seconds", 1, INT32_MAX, &warn);
+	json_int(l, "crit_seconds", 1, INT32_MAX, &crit);
+	for (const json *k = q; k != NULL; k = json_next(k))
+		if (json_int(k, "seconds", 0, INT32_MAX, &seconds) && seconds > worst)
+			worst = seconds;
+	html(b, "<div class=\"lags\" role=\"img\" aria-label=\"the lag of the last 24 hours; its worst was %s\">",
+	     num_duration_text(words, worst * 1000));
+	for (int64_t i = 0; i < LAG_BUCKETS; i++) {
+		const char *text;
+
+		/* what is older, or no time at all, is passed over */
+		while (q != NULL && ((text = json_str(q, "at")) == NULL || clock_parse(text, &at) != NULL || at < begin + i * LAG_BUCKET_S))
+			q = json_next(q);
+		if (q == NULL || at != begin + i * LAG_BUCKET_S || !json_int(q, "seconds", 0, INT32_MAX, &seconds)) {
+			html(b, "<div class=\"none\"></div>");
+			continue;
+		}
+		snprintf(height, sizeof height, "%d", seconds >= crit ? 100 : (int)(5 + seconds * 95 / crit));
+		html(b, "<div class=\"%s\" style=\"height:%s%\"></div>", seconds > crit ? "critical" : seconds > warn ? "warning" : "ok", height);
+	}
+	html(b, "</div><p class=\"dim\">the last 24 hours; the worst was %s</p>", words);
+}
+
+static void lag_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *l = json_get(status, "lag");
+
+	if (!json_is_object(l))
+		return;
+	card(b, "Minute by minute", state_of(l, "state"));
+	html(b, "<p class=\"value\">");
+	age(b, l, "at", now);
+	html(b, " behind</p>");
+	lag_picture(b, l, now);
+	html(b, "<p class=\"dim\">nothing is missing until ");
+	moment(b, l, "at", now);
+	html(b, "</p></section>\n");
+}
+
 static void job_line(struct buf *b, const char *name, const json *job, int64_t now)
 {
 	const char *result = json_str(job, "result");
@@ -346,6 +395,10 @@ static void alerts_card(struct buf *b, const json *status)
 		     json_str(a, "text"), json_str(a, "since"));
 	if (json_first(json_get(status, "alerts")) != NULL)
 		html(b, "</ul>");
+	if (json_bool(json_get(status, "failover"), "active", false)) {
+		html(b, "<h2 style=\"margin-top:1em\">When the primary is back</h2><p><code>./scripts/failback-to-pi-ctv.sh</code></p></section>\n");
+		return;
+	}
 	html(b, "<h2 style=\"margin-top:1em\">If the primary is down</h2><p><code>./scripts/failover-to-pi2.sh</code></p>"
 		"<p class=\"dim\">and when it is back: <code>./scripts/failback-to-pi-ctv.sh</code></p></section>\n");
 }
@@ -380,6 +433,7 @@ int html_page(const json *status, struct buf *b)
 	sync_card(b, status, now);
 	failover_card(b, status, now);
 	html(b, "</div>\n<div class=\"cards\">\n");
+	lag_card(b, status, now);
 	days_card(b, status);
 	alerts_card(b, status);
 	events_card(b, status, now);

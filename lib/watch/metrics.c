@@ -130,6 +130,19 @@ static void copy_metrics(struct buf *b, const json *s)
 	gauge(b, "ctv_db_verify_timestamp_seconds", "Unix time of the last db-verify run.", verified, epoch_of(v, "at"));
 }
 
+static void lag_metrics(struct buf *b, const json *l)
+{
+	static const char *const copy[] = { "copy", "standby", NULL };
+
+	if (!json_is_object(l))
+		return;
+	gauge(b, "ctv_db_lag_seconds", "How far what is followed minute by minute is behind the primary.", copy, number_of(l, "seconds"));
+	gauge(b, "ctv_db_lag_timestamp_seconds", "Unix time until which nothing of the primary's data is missing in it.", copy,
+	      epoch_of(l, "at"));
+	gauge(b, "ctv_db_states_behind", "Published states that it does not have yet.", copy,
+	      number_of(l, "newest_n") > number_of(l, "n") ? number_of(l, "newest_n") - number_of(l, "n") : 0);
+}
+
 static void job_metrics(struct buf *b, const json *y)
 {
 	task_metrics(b, "ctv_task_last_run_timestamp_seconds", "Unix time the task last finished, whatever the result.",
@@ -181,6 +194,7 @@ int metrics_text(const json *status, struct buf *b)
 
 	gauge(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
 	copy_metrics(b, json_get(status, "standby"));
+	lag_metrics(b, json_get(status, "lag"));
 	job_metrics(b, json_get(status, "sync"));
 	probe_metrics(b, json_get(status, "primary"));
 	failover_metrics(b, json_get(status, "failover"));

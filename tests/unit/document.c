@@ -281,6 +281,89 @@ static void test_figures(void)
 	both("[" PRIMARY("ok") "]", "ctv_probe_duration_seconds{target=\"primary\"} 1.043\n", "last drill –");
 }
 
+/* How far behind: by the record when it is here, by what was known before when it is not. */
+static void test_lag(void)
+{
+#define RECORD_OF(n, confirmed) "{\"id\":\"head\",\"head\":{\"n\":5},\"change\":{\"n\":" n "},\"confirmed_at\":" confirmed "}"
+#define NEWEST(n, at) "{\"id\":\"newest\",\"n\":" n ",\"snapshot_at\":\"" at "\"}"
+#define LIMITS "{\"id\":\"lag\",\"warn_seconds\":1200,\"crit_seconds\":3600}"
+#define WELL HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "," LIMITS
+#define ABREAST "[" WELL "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "," NEWEST("9", "2026-11-24T05:50:00Z") "]"
+	static const struct {
+		const char *what, *lines;
+		int64_t later;		/* this is the round after ABREAST, so many seconds later; 0: there was none */
+		const char *state;	/* NULL: there is no lag */
+		int64_t seconds;
+	} rows[] = {
+		{ "abreast of it", ABREAST, 0, "ok", 48 },
+		{ "a night newer than the change", "[" WELL "," RECORD_OF("3", "\"2026-11-24T05:59:12Z\"") "," NEWEST("5", "2026-11-24T02:05:00Z") "]", 0, "ok", 48 },
+		{ "behind, and never abreast", "[" WELL "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "," NEWEST("8", "2026-11-24T05:30:00Z") "]", 0, "warning", 1800 },
+		{ "behind, and was abreast", "[" WELL "," RECORD_OF("10", "\"2026-11-24T06:04:00Z\"") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, "ok", 348 },
+		{ "the publisher is silent", ABREAST, 7200, "critical", 7248 },
+		{ "Dropbox is away", "[" WELL "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, "ok", 348 },
+		{ "Dropbox is away, and was never there", "[" WELL "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 0, NULL, 0 },
+		{ "nothing followed yet", "[" WELL "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "]", 0, "critical", 50580 },
+		{ "nights only", "[" WELL "," RECORD_OF("9", "null") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 0, NULL, 0 },
+		{ "nights only from now on", "[" WELL "," RECORD_OF("9", "null") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, NULL, 0 },
+		{ "the primary's clock is a day ahead", "[" WELL "," RECORD_OF("9", "\"2026-11-25T05:59:12Z\"") "," NEWEST("9", "2026-11-25T05:50:00Z") "]", 0, "unknown", -86352 },
+		{ "nobody asks", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "]", 300, NULL, 0 },
+		{ "wrong types", "[" WELL ",{\"id\":\"head\",\"head\":[],\"change\":3,\"confirmed_at\":7},{\"id\":\"newest\",\"n\":\"9\"}]", 0, NULL, 0 },
+	};
+	json *before = build(ABREAST, NULL, NOW);
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json *j = build(rows[i].lines, rows[i].later > 0 ? before : NULL, NOW + rows[i].later);
+		const json *l = json_get(j, "lag");
+		int64_t seconds = -1;
+
+		check(json_is_object(l) == (rows[i].state != NULL), "%s: a lag", rows[i].what);
+		if (rows[i].state != NULL) {
+			json_int(l, "seconds", INT32_MIN, INT32_MAX, &seconds);
+			check(strcmp(json_str(l, "state"), rows[i].state) == 0, "%s: %s", rows[i].what, json_str(l, "state"));
+			check(seconds == rows[i].seconds, "%s: %lld s", rows[i].what, (long long)seconds);
+			check(strcmp(overall(j), strcmp(rows[i].state, "ok") == 0 ? "ok" : "warning") == 0, "%s: overall %s", rows[i].what, overall(j));
+			check(json_bool(json_get(j, "failover"), "ready", false), "%s: ready", rows[i].what);
+		}
+		json_free(j);
+	}
+	both(ABREAST, "ctv_db_lag_seconds{copy=\"standby\"} 48\n", "the worst was 48s");
+	both("[" WELL "," RECORD_OF("11", "\"2026-11-24T05:59:12Z\"") "," NEWEST("8", "2026-11-24T05:30:00Z") "]",
+	     "ctv_db_states_behind{copy=\"standby\"} 3\n", "the last minutes of the primary are not here");
+	json_free(before);
+}
+
+/* A day of rounds every five minutes is 96 quarters, each with its worst; a gap stays one. */
+static void test_lag_day(void)
+{
+	json *j = build(ABREAST, NULL, NOW);
+	struct buf html = BUF_INIT(1 << 20);
+	size_t n = 0, bars = 0;
+	int64_t seconds = 0;
+
+	for (int64_t at = NOW + 300; at < NOW + 100000; at += 300) {
+		char line[2048];
+		json *next;
+
+		/* six hours off */
+		if (at > NOW + 50000 && at < NOW + 71600)
+			continue;
+		snprintf(line, sizeof line, "%s", ABREAST);
+		next = build(line, j, at);
+		json_free(j);
+		j = next;
+	}
+	for (const json *q = json_first(json_get(json_get(j, "lag"), "day")); q != NULL; q = json_next(q), n++)
+		json_int(q, "seconds", 0, INT32_MAX, &seconds);
+	check(n > 96 - 26 && n <= 96 - 23, "%zu quarters", n);
+	check(seconds > 99000 && seconds < 101000, "the last is %lld", (long long)seconds);
+	html_page(j, &html);
+	for (const char *s = html.data; (s = strstr(s, "<div class=\"none\"></div>")) != NULL; s++)
+		bars++;
+	check(bars == 96 - n, "%zu gaps", bars);
+	buf_free(&html);
+	json_free(j);
+}
+
 /* One wrong line makes Prometheus refuse all of them. */
 static void test_hostile_metrics(void)
 {
@@ -310,6 +393,8 @@ int main(void)
 	test_running();
 	test_events();
 	test_figures();
+	test_lag();
+	test_lag_day();
 	test_hostile_metrics();
 	test_page();
 	return check_done();
