@@ -764,6 +764,25 @@ followed() {
 	[ "$(page .lag)" = null ]
 }
 
+@test "what is published and followed in earnest is what the page says of it" {
+	mkdir pi-ctv/state/changes
+	upload
+	on pi2 follow-changes.sh --once
+	on pi-ctv publish-changes.sh --once
+	sql "$live" 'UPDATE spots SET note = 1 WHERE id = 3'
+	on pi-ctv publish-changes.sh --once
+	round
+	[ "$(page '.lag.state, .lag.n, .lag.newest_n' | paste -sd' ')" = 'ok 1 2' ]
+	on pi2 follow-changes.sh --once
+	round
+	[ "$(page '.lag.n, .lag.newest_n' | paste -sd' ')" = '2 2' ]
+	# nothing newer existed then
+	[[ ! $(page .lag.at) < $(dropbox_get /mirror-head.json | jq -r .change.snapshot_at) ]]
+	grep -q '^ctv_db_states_behind{copy="standby"} 0$' pi2/run/www/ctv.prom
+	CTV_CHANGES_EVERY=off round
+	[ "$(page .lag)" = null ]
+}
+
 @test "the pulse comes before the alerts, whose receivers may be slow" {
 	echo 503 >pages
 	round CTV_HEALTHCHECKS_URL=http://x
