@@ -152,6 +152,30 @@ looked() {
 	wait "$APP_PID" || true
 }
 
+@test "a look ends, however fast others write: the log is read as far as it went when the look began" {
+	began
+	# one commit after the other, until the look is over
+	python3 - <<-'END' 3>&- &
+		import os, sqlite3
+		db = sqlite3.connect("live.db", isolation_level=None, timeout=60)
+		db.execute("PRAGMA wal_autocheckpoint=0")
+		db.execute("PRAGMA synchronous=OFF")
+		n = 0
+		while not os.path.exists("over"):
+		    db.execute("UPDATE t SET v=? WHERE id=?", (str(n), 1 + n % 200))
+		    n += 1
+		    if n == 50:
+		        open("busy", "w").close()
+	END
+	writer=$!
+	until [ -e busy ]; do kill -0 "$writer"; done
+	run timeout 60 strace -f -o /dev/null -P "$PWD/live.db-wal" -e inject=pread64:delay_exit=20000 \
+		db-changes --since st live.db out
+	touch over
+	wait "$writer"
+	[ "$status" -eq 0 ]
+}
+
 @test "what is pending stays so until it is confirmed or dropped, and no other look begins" {
 	began
 	sqlite3 live.db "UPDATE t SET v='x' WHERE id=7"

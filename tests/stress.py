@@ -167,7 +167,7 @@ def look(full, night):
     args = ["db-changes", "--json", "--since", "state"] + ["--full"] * full + ["--file", "whole"] * night + ["live", "out"]
     if chance.random() < float(SLOW):
         args = ["strace", "-f", "-o", "/dev/null", "-P", os.path.realpath("live"), "-P", os.path.realpath("live") + "-wal",
-                "-e", "inject=pread64:delay_exit=%d" % chance.choice([200, 2000, 10000])] + args
+                "-e", "inject=pread64:delay_exit=%d" % chance.choice([200, 1000, 3000])] + args
     return tool(*args, may=(73, 75))
 
 

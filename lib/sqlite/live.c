@@ -114,9 +114,10 @@ static bool stands_at(struct live *l, const struct wal_mark *since)
 
 int live_scan(struct live *l, const struct wal_mark *since, bool all, enum live_since *what)
 {
+	sqlite3_int64 end = 0;
 	unsigned char *frame = NULL;
 	struct wal_mark at;
-	int rc = EX_OK;
+	int rc = EX_OK, got;
 
 	*what = LIVE_UNKNOWN;
 	wal_map_free(&l->map);
@@ -138,14 +139,18 @@ int live_scan(struct live *l, const struct wal_mark *since, bool all, enum live_
 			at = *since;
 	}
 	l->mark = at;
+	/* what is added from now on is of the next look: this one must end, however fast others write */
+	got = l->log->pMethods->xFileSize(l->log, &end);
+	if (got != SQLITE_OK)
+		return source_fail(&l->src, got);
 	frame = malloc(WAL_FRAME_LEN + l->page_size);
 	if (frame == NULL)
 		rc = no_memory(l);
-	while (rc == EX_OK && !stop_asked()) {
+	while (rc == EX_OK && !stop_asked() && (sqlite3_int64)wal_offset(l->page_size, at.frames) < end) {
 		struct wal_frame f;
-		int got = l->log->pMethods->xRead(l->log, frame, (int)(WAL_FRAME_LEN + l->page_size),
-						  (sqlite3_int64)wal_offset(l->page_size, at.frames));
 
+		got = l->log->pMethods->xRead(l->log, frame, (int)(WAL_FRAME_LEN + l->page_size),
+					      (sqlite3_int64)wal_offset(l->page_size, at.frames));
 		if (got == SQLITE_IOERR_SHORT_READ)
 			break;
 		if (got != SQLITE_OK) {
