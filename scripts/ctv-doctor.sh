@@ -11,6 +11,10 @@ self=$(readlink -f "$0")
 here=${self%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+# shellcheck source=scripts/doctor-findings.sh
+. "$here/doctor-findings.sh"
+# shellcheck source=scripts/doctor-host.sh
+. "$here/doctor-host.sh"
 app='' live='' live_dir='' node='' state='' unit='' tables='' min_size='' log_dir='' run_dir='' env_file='' api_url=''
 primary_url='' standby_url='' station_url='' wrong_urls='' access_token_set='' teams_url_set='' slack_url_set='' ntfy_url_set=''
 verdict='' text='' hint='' what='' role='' holders='' pids='' all_seen='' scope='' left_bytes='' left_text='' size_bytes=''
@@ -47,83 +51,7 @@ for layer; do
 	esac
 done
 
-# ---- findings --------------------------------------------------------------------------------
-
-worst=0 layers=0 bad='' told='' tick='ok' cross='no' caution=' !' dash=' -'
-case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) tick=' ✓' cross=' ✗' ;; esac
-
-# count RANK LAYER: into the verdict
-count() {
-	[ "$1" -le "$worst" ] || worst=$1
-	case " $bad " in *" $2 "*) ;; *) bad="$bad $2" ;; esac
-}
-
-# line MARK TEXT: what others wrote in it drives no terminal and forges no line
-line() {
-	printf '%s %-9s %s\n' "$1" "$layer" "$(printf %s "$2" | LC_ALL=C tr -c ' -~' '?')"
-}
-
-# found RANK MARK TEXT [HINT]
-found() {
-	findings=yes
-	count "$1" "$layer"
-	line "$2" "$3"
-	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$4"
-}
-critical() { found 3 "$cross" "$@"; }
-warning() { found 2 "$caution" "$@"; }
-unknown() { found 1 "$dash" "$@"; }
-
-# judge HINT CHECK...: what this check finds; its text is the fact when all is well
-judge() {
-	mends=$1 verdict='' text="$2 gives no answer" hint=''
-	shift
-	get "$@" --shell || :
-	case $verdict/$what in
-	ok/*) fact="${fact:+$fact; }$text" ;;
-	warning/* | critical/warns) warning "$text" "${mends:-$hint}" ;;
-	critical/*) critical "$text" "${mends:-$hint}" ;;
-	*) unknown "$text" "${mends:-$hint}" ;;
-	esac
-	[ "$verdict" = ok ]
-}
-
-# row ID: a condition of the failover, and of the page, in their words
-row() { judge '' "$here/standby-check.sh" "$1"; }
-
-# try COMMAND...: what it prints is $out, what it complains of $why and $hint
-try() {
-	tried=0
-	out=$("$@" 2>"$scratch/err") || tried=$?
-	complaint
-	return $tried
-}
-
-complaint() {
-	why=$(grep -v '^hint: ' "$scratch/err" | tail -n 1) || :
-	hint=$(sed -n 's/^hint: //p' "$scratch/err" | tail -n 1)
-}
-
-# look LAYER: its findings, or the fact that it is in order
-look() {
-	layer=$1 layers=$((layers + 1)) findings='' fact='' what=
-	"see_$1" || :
-	[ -n "$findings$fact" ] || unknown "nothing was found out"
-	[ -n "$findings" ] || line "$tick" "$fact"
-}
-
-# tell [STATUS]: the verdict, and the end
-tell() {
-	case $worst in
-	0) word=OK code=0 ;;
-	1) word=UNKNOWN code=3 ;;
-	2) word=WARNING code=1 ;;
-	*) word=CRITICAL code=2 ;;
-	esac
-	told=yes
-	printf 'DOCTOR %s:%s | layers=%s\n' "$word" "${bad:- all is in order}" "$layers"
-	exit "${1:-$code}"
-}
+# ---- what several layers need -----------------------------------------------------------------
 
 # rights FILE: `2775 ctvapps:ctvapps`
 rights() { stat -Lc '%a %U:%G' "$1" 2>&1; }
@@ -164,152 +92,6 @@ in_sandbox() {
 	[ $rank -eq 0 ] || for each_bad in ${tally% |*}; do count $rank "$each_bad"; done
 }
 
-# ---- the host --------------------------------------------------------------------------------
-
-# about UNIT: what systemd has of it, in $load and so on; a finding when it does not answer
-about() {
-	load='' active='' sub='' enabled='' stale='' next='' group='' start='' on_failure=''
-	try systemctl show -p OnFailure,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,NextElapseUSecRealtime,ControlGroup,ExecStart "$1" || :
-	while IFS='=' read -r name value; do
-		case $name in
-		LoadState) load=$value ;;
-		ActiveState) active=$value ;;
-		SubState) sub=$value ;;
-		UnitFileState) enabled=$value ;;
-		NeedDaemonReload) stale=$value ;;
-		NextElapseUSecRealtime) next=${value#n/a} ;;
-		ControlGroup) group=$value ;;
-		OnFailure) on_failure=$value ;;
-		ExecStart) start=${value#*path=} start=${start%% ;*} ;;
-		esac
-	done <<END
-$out
-END
-	[ -n "$load" ] || { unknown "$1: systemd gives no answer${why:+: $why}"; return 1; }
-}
-
-see_units() {
-	units=0
-	for each in "$job.service" ctv-status.service "$unit" $armed; do
-		about "$each" || return
-		units=$((units + 1))
-		[ "$load" = loaded ] || { critical "$each is $load" "make install ROLE=$kind"; continue; }
-		[ "$stale" = no ] || warning "$each has changed since systemd read it" "systemctl daemon-reload"
-		case $start in
-		*/lighttpd) mend="apt-get install --no-install-recommends lighttpd" ;;
-		"$app"/.venv/*) mend="python3 -m venv $app/.venv, and its requirements" ;;
-		*) mend= ;;
-		esac
-		[ -z "$start" ] || executable "$start" "$each: " "$mend" || :
-		# the primary's application has a unit that was there before us: the standby sees when it is down
-		case $kind/$each/$on_failure in
-		*/*.timer/* | */*.path/* | */*/*ctv-alert@* | primary/"$unit"/*) ;;
-		*) critical "$each: nobody is told when it fails" "make install ROLE=$kind: a drop-in with OnFailure=ctv-alert@%n.service" ;;
-		esac
-		[ "$active" != failed ] || critical "$each has failed" "journalctl -u $each -n 50"
-		[ "$each/$kind/$enabled" != "$unit/standby/enabled" ] ||
-			warning "$unit starts at boot, beside the primary's" "systemctl disable $unit"
-	done
-	fact="$units are loaded as they are on disk, none has failed"
-}
-
-see_timers() {
-	for each in $armed; do
-		about "$each" || return
-		# none is set while its job runs
-		[ "$sub" != running ] || next='another time, once its job is done'
-		case $each/$enabled/$active/$next in
-		*.service/enabled/* | *.path/enabled/active/*) ;;
-		*.timer/enabled/active/?*) fact=${fact:+$fact; }"$each at $next" ;;
-		*/enabled/active/) critical "$each has no next time" "systemctl restart $each" ;;
-		*) critical "$each is ${enabled:-not there} and $active" "systemctl enable --now $each" ;;
-		esac
-	done
-}
-
-# port_of PORT UNIT [yes]: nobody but this unit listens there; with yes it must
-port_of() {
-	about "$2" || return
-	try ss -Hltnp "sport = :$1" || { unknown "who listens on port $1: $why" "apt-get install iproute2"; return; }
-	pid=$(printf '%s\n' "$out" | sed -n '1s/.*pid=\([0-9]*\).*/\1/p')
-	of=$(sed -n 's/^0:://p' "/proc/${pid:-none}/cgroup" 2>/dev/null) || of=
-	if [ -z "$out" ]; then
-		fact="${fact:+$fact; }nobody listens on $1"
-		[ -z "${3-}" ] || critical "nobody listens on port $1, where $2 should" "systemctl start $2"
-	elif [ -z "$of" ]; then
-		unknown "somebody listens on port $1; whom only root can see" "sudo $program"
-	elif [ "$of" != "$group" ]; then
-		critical "port $1 is held by process $pid of $of, not by $2" "systemctl status $pid"
-	elif [ -z "${3-}" ]; then
-		warning "$2 listens on port $1, on a $kind" "systemctl stop $2"
-	else
-		fact="${fact:+$fact; }$2 listens on $1"
-	fi
-}
-
-see_port() {
-	url=$standby_url
-	[ "$kind" = standby ] || url=$primary_url
-	url=${url##*:}
-	port_of "${url%%/*}" "$unit" "$serves"
-	[ "$kind" = primary ] || port_of 5001 control-station.service yes
-}
-
-see_holders() {
-	about "$unit" || return
-	get holders-check --shell "$live" || :
-	[ -n "$all_seen" ] || unknown "whether others than $(id -un) have $live open is for root to see" "sudo $program"
-	fact="nobody has $live open"
-	[ -z "$pids" ] || fact="$unit has $live open"
-	for pid in $pids; do
-		if [ -z "$serves" ]; then
-			critical "$live: in use by $holders, and would not be replaced" "systemctl status $pid"
-			return
-		fi
-		grep -qsxF "0::$group" "/proc/$pid/cgroup" ||
-			warning "$live: in use by $holders, of which $pid is not of $unit" "systemctl status $pid"
-	done
-}
-
-see_clock() {
-	try timedatectl show -p NTPSynchronized --value || :
-	[ "$out" = yes ] || warning "the clock is not synchronised${why:+: $why}" "timedatectl set-ntp true"
-	# -k: with a wrong clock no certificate is valid, and nothing secret is said
-	try curl -skI -m 10 -o /dev/null -w '%header{date}' "$api_url" || :
-	there=$(date -d "${out:-none}" +%s 2>/dev/null) || { unknown "Dropbox does not tell its time${why:+: $why}"; return; }
-	ahead=$(($(date +%s) - there))
-	[ "${ahead#-}" -le 300 ] || critical "the clock is $ahead s ahead of Dropbox's" "timedatectl set-ntp true"
-	fact="synchronised, $ahead s ahead of Dropbox's"
-}
-
-see_page() {
-	mend="systemctl restart control-station.service ctv-status.service"
-	[ "$kind" = standby ] || mend="on the standby: sudo $program"
-	judge "$mend" http-probe --newer-than 15m --pointer /generated_at "$station_url/status.json"
-}
-
-see_code() {
-	[ -e "$app/.git" ] || { warning "$app: no git repository" "git clone"; return; }
-	row code_present
-}
-
-# who may write what others run or believe
-see_trust() {
-	try "$here/trust-check.sh" || [ $? -eq 1 ] || { unknown "${out#TRUST UNKNOWN: }"; return; }
-	fact=${out#TRUST *: } fact=${fact%% |*} text=
-	[ "$tried" -ne 0 ] || return 0
-	while IFS= read -r line; do
-		case $line in
-		TRUST* | '') ;;
-		hint:*) warning "$text" "${line#hint: }"; text= ;;
-		*) [ -z "$text" ] || warning "$text"; text=$line ;;
-		esac
-	done <<END
-$out
-END
-	[ -z "$text" ] || warning "$text"
-}
-
 # ---- a job -----------------------------------------------------------------------------------
 
 see_settings() {
@@ -326,7 +108,7 @@ programs() {
 	elif [ "$1" = tool ]; then
 		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
 	else
-		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|clone\|takeover\)\.sh$/d'
+		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|clone\|takeover\|doctor-[a-z]*\)\.sh$/d'
 	fi
 }
 

@@ -1,0 +1,81 @@
+# doctor-findings.sh - how the doctor says what it finds, and what comes of it all. Sourced by ctv-doctor.sh, never run
+#
+# What always holds: each finding is one line with its layer, and what mends it below; what a check could not find out is
+# unknown, never OK; the verdict is the last line, and no other end looks like one.
+# shellcheck shell=sh disable=SC2034,SC2154  # the names of the answers, and $scratch, are the doctor's
+
+worst=0 layers=0 bad='' told='' tick='ok' cross='no' caution=' !' dash=' -'
+case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) tick=' ✓' cross=' ✗' ;; esac
+
+# count RANK LAYER: into the verdict
+count() {
+	[ "$1" -le "$worst" ] || worst=$1
+	case " $bad " in *" $2 "*) ;; *) bad="$bad $2" ;; esac
+}
+
+# line MARK TEXT: what others wrote in it drives no terminal and forges no line
+line() {
+	printf '%s %-9s %s\n' "$1" "$layer" "$(printf %s "$2" | LC_ALL=C tr -c ' -~' '?')"
+}
+
+# found RANK MARK TEXT [HINT]
+found() {
+	findings=yes
+	count "$1" "$layer"
+	line "$2" "$3"
+	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$(printf %s "$4" | LC_ALL=C tr -d '\000-\037\177')"
+}
+critical() { found 3 "$cross" "$@"; }
+warning() { found 2 "$caution" "$@"; }
+unknown() { found 1 "$dash" "$@"; }
+
+# judge HINT CHECK...: what this check finds; its text is the fact when all is well
+judge() {
+	mends=$1 verdict='' text="$2 gives no answer" hint=''
+	shift
+	get "$@" --shell || :
+	case $verdict/$what in
+	ok/*) fact="${fact:+$fact; }$text" ;;
+	warning/* | critical/warns) warning "$text" "${mends:-$hint}" ;;
+	critical/*) critical "$text" "${mends:-$hint}" ;;
+	*) unknown "$text" "${mends:-$hint}" ;;
+	esac
+	[ "$verdict" = ok ]
+}
+
+# row ID: a condition of the failover, and of the page, in their words
+row() { judge '' "$here/standby-check.sh" "$1"; }
+
+# try COMMAND...: what it prints is $out, what it complains of $why and $hint
+try() {
+	tried=0
+	out=$("$@" 2>"$scratch/err") || tried=$?
+	complaint
+	return $tried
+}
+
+complaint() {
+	why=$(grep -v '^hint: ' "$scratch/err" | tail -n 1) || :
+	hint=$(sed -n 's/^hint: //p' "$scratch/err" | tail -n 1)
+}
+
+# look LAYER: its findings, or the fact that it is in order
+look() {
+	layer=$1 layers=$((layers + 1)) findings='' fact='' what=
+	"see_$1" || :
+	[ -n "$findings$fact" ] || unknown "nothing was found out"
+	[ -n "$findings" ] || line "$tick" "$fact"
+}
+
+# tell [STATUS]: the verdict, and the end
+tell() {
+	case $worst in
+	0) word=OK code=0 ;;
+	1) word=UNKNOWN code=3 ;;
+	2) word=WARNING code=1 ;;
+	*) word=CRITICAL code=2 ;;
+	esac
+	told=yes
+	printf 'DOCTOR %s:%s | layers=%s\n' "$word" "${bad:- all is in order}" "$layers"
+	exit "${1:-$code}"
+}
