@@ -172,7 +172,7 @@ look_at_groups() {
 
 # what systemd reads as root before it makes a sandbox, and runs as root in spite of User=
 look_at_units() {
-	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code control-station; do
+	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check control-station; do
 		systemctl show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
 			-P ExecStopEx -P ExecStopPostEx "$each" 2>/dev/null | sed -n 's/ (ignore_errors=[a-z]*)$//p
 				s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' >"$scratch"
