@@ -9,7 +9,7 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-live='' node='' state='' changes_every='' confirm_every=''
+live='' node='' state='' changes_every='' confirm_every='' monthly_calls='' pace_wait=''
 look_changed='' look_object='' look_looked_at='' state_n='' state_object='' state_pending_n='' state_pending_path=''
 state_pending_object='' state_pending_base='' put_rev='' put_content_hash='' record_owner='' record_epoch=''
 record_confirmed_at='' record_newest_object='' record_record_rev='' record_change_rev='' record_rev='' record_newest_n=''
@@ -232,9 +232,18 @@ fenced() {
 	dbx-wait -t 1h --not "$record_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ] || return
 }
 
+# set_pace: how long to wait after a round, which is longer than asked for where a month's calls would not suffice
+set_pace() {
+	was=$pace_wait
+	get db-changes --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" "$states" 2>/dev/null || :
+	pace_wait=${pace_wait:-$changes_every}
+	[ "$pace_wait" = "${was:-$changes_every}" ] || say "a look every $pace_wait, so that the month's $monthly_calls calls suffice"
+}
+
 # the service: round after round, each a process of its own
 serve() {
 	before=first
+	[ -z "$changes_every" ] || set_pace
 	while [ -n "$changes_every" ]; do
 		code=0
 		said=$("$0" --once 2>&1) || code=$?
@@ -247,7 +256,11 @@ serve() {
 			alert-post --key ctv-publish.service --state ok || :
 		fi
 		case $code in
-		0 | 69 | 75) sleep "$changes_every" ;;
+		0 | 69 | 75)
+			# nothing was published where nothing was said
+			[ -z "$said" ] || set_pace
+			sleep "$pace_wait"
+			;;
 		77) fenced || exit 77 ;;
 		*) exit "$code" ;;
 		esac

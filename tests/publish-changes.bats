@@ -499,6 +499,25 @@ night() {
 	[ "$(record '"\(.seq) \(.head.n)"')" = '2 null' ]
 }
 
+@test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
+	base
+	waits() {
+		db-changes --show --shell=p_ --every 60s --monthly 20000 "$states" | sed -n "s/^p_wait='\(.*\)s'/\1/p"
+	}
+	[ "$(waits)" = 60 ]
+	add 1
+	publish
+	[ "$(sqlite3 "$states" 'SELECT n FROM calls')" = 4 ]
+	sqlite3 "$states" 'UPDATE calls SET n = 20000'
+	[ "$(waits)" -gt 60 ]
+	[ "$(db-changes --show --shell=p_ --every 60s "$states" | grep p_wait)" = "p_wait='60s'" ]
+	sqlite3 "$states" 'UPDATE calls SET month = month - 1'
+	[ "$(waits)" = 60 ]
+	add 2
+	publish
+	[ "$(sqlite3 "$states" 'SELECT n FROM calls')" = 2 ]
+}
+
 @test "the service: rounds for ever, what goes wrong is told once, what ends it is told by its status" {
 	base
 	export CTV_CHANGES_EVERY=5s

@@ -20,6 +20,7 @@
 #include "lib/json.h"
 #include "lib/msg.h"
 #include "lib/option.h"
+#include "lib/pace.h"
 #include "lib/shell.h"
 #include "lib/sqlite/look.h"
 #include "lib/sqlite/published.h"
@@ -27,12 +28,14 @@
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
 				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed",
-				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash", "pending_base",
+				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash", "pending_base", "wait",
 				     NULL };
 
 static struct {
 	const char *state, *file, *append, *node, *rev, *parent;
 	int64_t wait_ms;
+	int64_t every_ms;		/* 0: not given */
+	uint64_t monthly;
 	uint64_t n, epoch;		/* 0 and UINT64_MAX: not given */
 	bool full, base, no_base, confirm, drop, show, json;
 	struct shell shell;
@@ -199,6 +202,16 @@ static void show(const struct published *s)
 		printf("pending: state %lld, %s\n", (long long)next->change.n, change_path(path, &next->change));
 }
 
+/* How long to wait for the next look, as sleep(1) takes it. */
+static void tell_pace(struct published *s)
+{
+	int64_t ms = pace_ms(opt.every_ms, (int64_t)opt.monthly, published_calls(s), clock_wall());
+	char text[24];
+
+	snprintf(text, sizeof text, "%llds", (long long)((ms + 999) / 1000));
+	shell_set(&opt.shell, "wait", text);
+}
+
 static int settle(const char *state)
 {
 	struct published s;
@@ -208,6 +221,8 @@ static int settle(const char *state)
 		rc = published_confirm(&s, opt.rev);
 	if (rc == EX_OK && opt.drop)
 		rc = published_drop(&s);
+	if (rc == EX_OK && opt.show && opt.every_ms > 0)
+		tell_pace(&s);
 	if (rc == EX_OK && opt.show)
 		show(&s);
 	published_close(&s);
@@ -230,6 +245,9 @@ static const struct option_row options[] = {
 	{ 0, "rev", "REV", option_text, &opt.rev, "with this revision" },
 	{ 0, "drop", NULL, option_flag, &opt.drop, "what is pending in STATE never will be" },
 	{ 0, "show", NULL, option_flag, &opt.show, "what STATE remembers" },
+	{ 0, "every", "DURATION", option_positive, &opt.every_ms, "of --show: how often changes are to be published" },
+	{ 0, "monthly", "N", option_number, &(struct option_range){ &opt.monthly, 0, UINT32_MAX },
+	  "and how many calls a month may take (0: no limit)" },
 	{ 't', "timeout", "DURATION", option_duration, &opt.wait_ms, "how long to wait for a lock (default 60s)" },
 	{ 0, "json", NULL, option_flag, &opt.json, "print the description as a JSON object;\nwith --show of what is pending, else of the last" },
 	{ 0, "append", "FILE", option_text, &opt.append, "append it to FILE, as a line" },

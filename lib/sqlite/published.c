@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/msg.h"
+#include "lib/pace.h"
 #include "lib/sqlite/sqlite.h"
 #include "lib/sqlite/published.h"
 
@@ -318,6 +320,27 @@ int published_looked(struct published *s, const struct published_look *look)
 	return rc == EX_OK ? run(s, "COMMIT") : rc;
 }
 
+/* The calls of months that are over are of no use. */
+static int count_calls(struct published *s)
+{
+	char text[320];
+
+	snprintf(text, sizeof text, "CREATE TABLE IF NOT EXISTS calls(month INTEGER PRIMARY KEY, n INTEGER NOT NULL);"
+		 "DELETE FROM calls WHERE month<>%lld; INSERT OR IGNORE INTO calls VALUES(%lld, 0); UPDATE calls SET n=n+%d",
+		 (long long)pace_month(clock_wall()), (long long)pace_month(clock_wall()), PACE_CALLS);
+	return run(s, text);
+}
+
+int64_t published_calls(struct published *s)
+{
+	char text[80];
+	int64_t n = 0;
+
+	snprintf(text, sizeof text, "SELECT sum(n) FROM calls WHERE month=%lld", (long long)pace_month(clock_wall()));
+	/* without the table none was counted */
+	return sqlite_int(s->db, text, &n) == SQLITE_OK ? n : 0;
+}
+
 int published_confirm(struct published *s, const char *rev)
 {
 	char last[160];
@@ -331,6 +354,8 @@ int published_confirm(struct published *s, const char *rev)
 		 "DELETE FROM pending_hashes; DELETE FROM states");
 	if (rc == EX_OK)
 		rc = run(s, last);
+	if (rc == EX_OK)
+		rc = count_calls(s);
 	if (rc == EX_OK)
 		rc = write_row(s, "confirmed", &s->pending);
 	if (rc == EX_OK)

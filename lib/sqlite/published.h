@@ -68,4 +68,7 @@ int published_looked(struct published *s, const struct published_look *look);
 int published_confirm(struct published *s, const char *rev);
 int published_drop(struct published *s);
 
+/* How many calls the confirmations of this month stand for (pace.h). */
+int64_t published_calls(struct published *s);
+
 #endif
