@@ -15,6 +15,7 @@ job_is() {
 	cat >job.sh <<-END
 		#!/bin/sh
 		set -eu
+		here=$ROOT/scripts
 		. $ROOT/scripts/lib.sh
 		steps=${1:-1} log=/nowhere/test.log dry=\${dry-}
 		run_as_job test "${2:-lock}" "\$@"

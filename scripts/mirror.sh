@@ -1,0 +1,80 @@
+# mirror.sh - what several scripts do: with the unit, the head record, the backups, a database. Sourced by lib.sh, never run
+#
+# Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
+
+# unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
+unit_state() {
+	[ -d /run/systemd/system ] || { echo none; return; }
+	unit_word=$(svc-ctl is-active "$1") || case $? in
+	3) ;;
+	4) unit_word=inactive ;;
+	*) unit_word=unknown ;;
+	esac
+	echo "$unit_word"
+}
+
+# settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
+# primary, to whom it hands back what is its own. Sets $owner, empty without a record: then only the old uploader is at
+# work, and it asks nobody. Bounded; while wanted/claim exists it is not known to be so.
+settle_record() {
+	settled=0
+	if [ "$(mirror-role show)" != active ]; then
+		owner=$(mirror-head settle --owner "$primary" --from "$node" --timeout 5s) || return
+	else
+		owner=$(mirror-head settle --owner "$node" --timeout 5s) || settled=$?
+		# a host that serves owns the record, whatever somebody has done to it
+		[ "$settled" -ne 65 ] || { mirror-head anew --owner "$node" --yes --timeout 5s && owner=$node; } || return
+		[ "$settled" -eq 0 ] || [ "$settled" -eq 65 ] || return "$settled"
+	fi
+	rm -f "$state/wanted/claim" || return 65
+}
+
+# as_backup NAME COMMAND...: COMMAND makes $backup, of that name. A clock that begins at the same moment after each power
+# cut makes one name twice: where it holds another content, which COMMAND says by 73, the next second's is taken.
+as_backup() {
+	backup_name=$1 backup_tries=0 backup_status=73
+	shift
+	while [ "$backup_status" -eq 73 ] && [ "$backup_tries" -lt 60 ]; do
+		backup=/backups/$backup_name backup_tries=$((backup_tries + 1)) backup_status=0
+		backup_name=$(backup-names --next "$backup_name") || return
+		"$@" "$backup" || backup_status=$?
+	done
+	return "$backup_status"
+}
+
+# has_content FILE HASH: is this file's content_hash HASH?
+has_content() {
+	[ -f "$1" ] && [ -n "$2" ] && get db-verify --shell=content_ -l header --timeout 2h --hash "$2" "$1"
+}
+
+# verify LEVEL FILE [OPTION...]: FILE meets this host's demands, which is noted, or the run ends, with $verify_hint. One that
+# asks for hours of processor time is not waited for without end.
+verify_hint=
+verify() {
+	verify_level=$1 verify_file=$2 verify_code=0 verify_text=
+	shift 2
+	for table in $tables; do
+		set -- "$@" --table "$table"
+	done
+	get db-verify --shell=verify_ -l "$verify_level" --timeout 2h --min-size "$min_size" "$@" "$verify_file" ||
+		verify_code=$?
+	case $verify_code/$verify_text in
+	[01]/*) note "${verify_text#"$verify_file: "}" ;;
+	2/*) fail 65 "db-verify: $verify_text" "$verify_hint" ;;
+	3/*' within the time allowed') fail 75 "db-verify: $verify_text" ;;
+	3/?*) fail 74 "db-verify: $verify_text" ;;
+	# without a verdict it did not like how it was called: CTV_REQUIRE_TABLES
+	3/) fail 78 ;;
+	*) exit "$verify_code" ;;
+	esac
+}
+
+# live_is_link: nothing is installed through a link, for the rename at the end would put a file in its place. Sets
+# $link_text and $link_hint.
+live_is_link() {
+	[ -h "$live" ] || return 1
+	link_to=$(readlink -m "$live")
+	link_text="$live: a symbolic link to $link_to"
+	link_hint="DATABASE_PATH=$link_to in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${link_to%/*} by systemctl edit ctv-pi2-download.service $unit"
+}
