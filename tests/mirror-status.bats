@@ -876,6 +876,17 @@ followed() {
 	[ "$(on pi2 mirror-head show -f owner)" = pi2 ]
 }
 
+@test "a failover while a round settles the record: in the end it names who serves" {
+	on pi2 mirror-head claim --owner pi2
+	# the role changes behind the round's back, and the record, which is pi2's already, does not
+	stub mirror-head <<-'END'
+		case "$*" in settle*--from*) echo active >"$BATS_TEST_TMPDIR/pi2/state/role" ;; esac
+		exec "$real" "$@"
+	END
+	status_on pi2
+	[ "$(on pi2 mirror-head show -f owner)" = pi2 ]
+}
+
 @test "a record that says something else than the roles is told on each host until it is repaired, as it says" {
 	# a standby that owns it gives it back
 	on pi2 mirror-head claim --owner pi2

@@ -299,6 +299,7 @@ static void test_lag(void)
 		{ "a night newer than the change", "[" WELL "," RECORD_OF("3", "\"2026-11-24T05:59:12Z\"") "," NEWEST("5", "2026-11-24T02:05:00Z") "]", 0, "ok", 48 },
 		{ "behind, and never abreast", "[" WELL "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "," NEWEST("8", "2026-11-24T05:30:00Z") "]", 0, "warning", 1800 },
 		{ "behind, and was abreast", "[" WELL "," RECORD_OF("10", "\"2026-11-24T06:04:00Z\"") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, "ok", 348 },
+		{ "begun anew with an older state", "[" WELL "," RECORD_OF("9", "\"2026-11-24T06:04:00Z\"") "," NEWEST("7", "2026-11-24T05:00:00Z") "]", 300, "critical", 3900 },
 		{ "the publisher is silent", ABREAST, 7200, "critical", 7248 },
 		{ "Dropbox is away", "[" WELL "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, "ok", 348 },
 		{ "Dropbox is away, and was never there", "[" WELL "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 0, NULL, 0 },
