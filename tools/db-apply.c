@@ -34,12 +34,10 @@
 #include "lib/sqlite/advance.h"
 #include "lib/sqlite/chain.h"
 #include "lib/sqlite/change.h"
-#include "lib/sqlite/live.h"
 #include "lib/sqlite/place.h"
 #include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 
-#define CHUNK (256u << 10)
 #define SPARE ((uint64_t)256 << 20)	/* beside room for one more database: what follows must not fill the disk */
 
 static const char *const names[] = { "n", "epoch", "snapshot_at", "digest", "page_size", "page_count", "applied", "pages",
@@ -86,39 +84,6 @@ static int look_at_file(struct apply *a)
 	a->note.is.page_size = h.page_size;
 	a->note.is.page_count = h.page_count;
 	return EX_OK;
-}
-
-/* The digest of a file of which nothing is known yet. */
-static int compute_digest(struct apply *a)
-{
-	struct place *p = &a->note.is;
-	uint32_t size = p->page_size, count = p->page_count, step = CHUNK / size, lock = live_lock_page(size, count);
-	unsigned char *chunk = malloc(CHUNK);
-	int rc = EX_OK;
-
-	if (chunk == NULL) {
-		msg_err(a->file, "out of memory");
-		return EX_IOERR;
-	}
-	p->digest = (struct pagehash){ 0, 0 };
-	for (uint32_t page = 1; rc == EX_OK && page <= count; page += step) {
-		uint32_t some = count - page < step ? count - page + 1 : step;
-
-		if (file_pread(a->log.fd, chunk, (size_t)some * size, (off_t)(page - 1) * size) != (ssize_t)some * size) {
-			msg_errno(a->file, "cannot read");
-			rc = EX_IOERR;
-		} else if (stop_asked()) {
-			msg_err(a->file, "interrupted");
-			rc = EX_TEMPFAIL;
-		}
-		if (page == 1)
-			chunk[18] = chunk[19] = 1;
-		for (uint32_t i = 0; rc == EX_OK && i < some; i++)
-			if (page + i != lock)
-				pagehash_add(&p->digest, pagehash_of(chunk + (size_t)i * size, size, page + i));
-	}
-	free(chunk);
-	return rc;
 }
 
 /* ---- the end of a run: SQLite takes the log into the file ---- */
@@ -430,7 +395,7 @@ static int apply(char **changes, int count, const char *file)
 		if (rc == EX_OK)
 			rc = look_at_file(&a);
 		if (rc == EX_OK && !a.note.known)
-			rc = compute_digest(&a);
+			rc = place_digest(a.log.fd, a.file, &a.note.is);
 		if (rc == EX_OK)
 			rc = apply_all(&a, changes, count);
 		if (rc == EX_OK && opt.out != NULL)

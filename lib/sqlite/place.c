@@ -9,10 +9,44 @@
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/sqlite/change.h"
+#include "lib/sqlite/live.h"
 #include "lib/sqlite/place.h"
+#include "lib/stop.h"
 
+#define CHUNK (256u << 10)
 #define NOTE_MAX 4096
 #define NOTE_SCHEMA 1
+
+int place_digest(int fd, const char *name, struct place *p)
+{
+	uint32_t size = p->page_size, count = p->page_count, step = CHUNK / size, lock = live_lock_page(size, count);
+	unsigned char *chunk = malloc(CHUNK);
+	int rc = EX_OK;
+
+	if (chunk == NULL) {
+		msg_err(name, "out of memory");
+		return EX_IOERR;
+	}
+	p->digest = (struct pagehash){ 0, 0 };
+	for (uint32_t page = 1; rc == EX_OK && page <= count; page += step) {
+		uint32_t some = count - page < step ? count - page + 1 : step;
+
+		if (file_pread(fd, chunk, (size_t)some * size, (off_t)(page - 1) * size) != (ssize_t)some * size) {
+			msg_errno(name, "cannot read");
+			rc = EX_IOERR;
+		} else if (stop_asked()) {
+			msg_err(name, "interrupted");
+			rc = EX_TEMPFAIL;
+		}
+		if (page == 1)
+			chunk[18] = chunk[19] = 1;
+		for (uint32_t i = 0; rc == EX_OK && i < some; i++)
+			if (page + i != lock)
+				pagehash_add(&p->digest, pagehash_of(chunk + (size_t)i * size, size, page + i));
+	}
+	free(chunk);
+	return rc;
+}
 
 json *place_json(const struct place *p)
 {

@@ -16,6 +16,9 @@ struct place {
 	struct pagehash digest;
 };
 
+/* Computes the digest of a file of p's page_size and page_count. EX_OK, EX_IOERR, EX_TEMPFAIL; reported. */
+int place_digest(int fd, const char *name, struct place *p);
+
 json *place_json(const struct place *p);
 
 struct note {
