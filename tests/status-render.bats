@@ -85,6 +85,13 @@ END
 	[ "$(jq -r '.role, .failover.last_drill.at' "$www/status.json" | paste -sd' ')" = 'active null' ]
 }
 
+@test "an object may have its id before it; what is none is named whole, and left out" {
+	{ lines ok | sed 's/^{"id":"standby",/standby {/'; echo 'newest no object'; } >in
+	run status-render -o "$www" <in
+	expect 0 'not an object with an "id": newest no object$'
+	[ "$(jq -r '.overall, .standby.age_seconds, .lag' "$www/status.json" | paste -sd' ')" = 'ok 60 null' ]
+}
+
 @test "--keep: the history outlives a boot, and costs a write only when it is another one" {
 	lines ok >in
 	status-render -o "$www" --keep kept <in

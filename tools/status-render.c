@@ -84,8 +84,8 @@ static json *line_object(char *line, size_t len)
 	if (id == 0 || line[id] != ' ')
 		return parse(line, len);
 	j = parse(line + id, len - id);
-	line[id] = '\0';
 	if (json_is_object(j)) {
+		line[id] = '\0';
 		json_remove(j, "id");
 		json_put_str(j, "id", line);
 	}
