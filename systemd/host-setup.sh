@@ -416,6 +416,8 @@ install)
 	for unit in $armed; do
 		arm "$unit"
 	done
+	# what runs for ever would run as it was; a round that is cut is taken up by the next
+	[ -z "$running" ] || systemctl --no-block try-restart ctv-follow.service ctv-publish.service 2>/dev/null || :
 	[ "$role" = primary ] || [ -x /usr/sbin/lighttpd ] ||
 		say "lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"
 	"$lib/trust-check.sh" || :

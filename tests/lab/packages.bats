@@ -47,7 +47,7 @@ switched() {
 version() { pi2 dpkg-query -W -f '${db:Status-Status} ${Version}' ctv-mirror-standby; }
 property() { pi2 systemctl show -P "$1" "$2"; }
 enabled() { pi2 systemctl is-enabled "$1" || true; }
-ARMED='ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path control-station.service'
+ARMED='ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path control-station.service'
 
 # armed: the units that an installation starts are enabled, the timers run, the page is served, and nothing has failed
 armed() {
@@ -94,10 +94,13 @@ brings() {
 	pi2 systemctl start --no-block ctv-pi2-download.service
 	eventually eval '[ "$(property ActiveState ctv-pi2-download.service)" = activating ]'
 	eventually eval '[ "$(property MainPID ctv-pi2-download.service)" -gt 0 ]'
+	followed=$(property InvocationID ctv-follow.service)
 	was=$(property MainPID ctv-pi2-download.service) run=$(property InvocationID ctv-pi2-download.service)
 	packages new
 	[ "$(version)" = 'installed 9.0' ]
 	[ "$(property MainPID ctv-pi2-download.service)" = "$was" ]
+	# but what runs for ever goes on as the new version
+	eventually eval '[ "$(property InvocationID ctv-follow.service)" != "$followed" ] && [ "$(property ActiveState ctv-follow.service)" = active ]'
 	lab join pi2 dropbox
 	eventually eval '[ "$(property ActiveState ctv-pi2-download.service)" != activating ]'
 	[ "$(property InvocationID ctv-pi2-download.service)" = "$run" ]
@@ -170,8 +173,8 @@ brings() {
 	settings=$(pi2 cat /etc/ctv-db-sync.env)
 	database=$(pi2 md5sum $LIVE)
 	pi2 dpkg -r ctv-mirror-standby ctv-mirror
-	[ -z "$(pi2 sh -c 'systemctl list-units --all --no-legend --plain "ctv-*.timer" "ctv-*.path" control-station.service | grep " active "')" ]
-	[ -z "$(pi2 find /etc/systemd/system -name 'ctv-*' ! -name '*.timer.d' ! -name later.conf)" ]
+	[ -z "$(pi2 sh -c 'systemctl list-units --all --no-legend --plain "ctv-*.timer" "ctv-*.path" ctv-follow.service control-station.service | grep " active "')" ]
+	[ -z "$(pi2 find /etc/systemd/system -name 'ctv-*' ! -name '*.d' -o -name place.conf)" ]
 	pi2 test ! -h $APP/scripts/failover-to-pi2.sh
 	[ "$(pi2 cat /etc/ctv-db-sync.env)" = "$settings" ]
 	[ "$(role)" = standby ]

@@ -154,7 +154,7 @@ as_before() {
 			'daseme:daseme 755' 'ctvapps:ctvapps 2775' 'ctvapps:ctvapps 2775' 'ctvsync:ctvsync 2770' 'ctvsync:ctvsync 2770' \
 			'ctvsync:ctvsync 2770' 'ctvsync:ctvsync 2770' 'ctvsync:ctvsync 2775')" ] || { echo "after $1" >&2; return 1; }
 		# a database and its copies: the group's, whoever made them
-		foreign=$(pi2 find ${LIVE%/*} -type f -name '*.db*' -printf '%g %m %p\n' | grep -vE '^ctvapps 660 ' || true)
+		foreign=$(pi2 find ${LIVE%/*} -name .follow -prune -o -type f -name '*.db*' -printf '%g %m %p\n' | grep -vE '^ctvapps 660 ' || true)
 		# the clone has one owner
 		foreign=$foreign$(pi2 find $APP -path $APP/data -prune -o ! -user daseme -print)
 		[ -z "$foreign" ] || { echo "after $1: $foreign" >&2; return 1; }
