@@ -185,12 +185,15 @@ while time.monotonic() < end:
 longest.sort()
 print("%.1f %.1f %.1f" % (1000 * longest[-1], 1000 * longest[int(len(longest) * 0.99)], log / 1e6))
 EOF
+# what waits for a lock is measured, not what waits for a processor
+first=()
+[ "$(id -u)" -ne 0 ] || first=(chrt -f 5)
 # under MODE SECONDS COMMAND...: the writer's figures, while the command runs again and again
 under() {
 	local mode=$1 seconds=$2
 	shift 2
 	rm -f begun
-	python3 writer.py "$mode" "$seconds" >wrote &
+	"${first[@]}" python3 writer.py "$mode" "$seconds" >wrote &
 	writer=$!
 	until [ -e begun ]; do kill -0 "$writer"; done
 	while kill -0 "$writer" 2>/dev/null; do "$@"; done
@@ -203,20 +206,21 @@ quiet() {
 	sleep 0.2
 }
 publishing() {
-	db-changes --since state a.db out >/dev/null || [ $? -eq 75 ]
+	"${first[@]}" db-changes --since state a.db out >/dev/null || [ $? -eq 75 ]
 	[ ! -e out ] || confirm
 	rm -f out
-	sleep 0.2
+	sleep 1
 }
 looking() {
-	db-changes --full --since state a.db out >/dev/null || [ $? -eq 75 ]
+	"${first[@]}" db-changes --full --since state a.db out >/dev/null || [ $? -eq 75 ]
 	[ ! -e out ] || drop
 	rm -f out
+	sleep 0.3
 }
 under wal 20 quiet
-before=$usual
+before=$longest
 under wal 20 publishing
-goal 'a commit under publishing / alone (99 of 100)' "$(ratio "$usual" "$before")" 1.1
+goal 'the longest commit under publishing / alone' "$(ratio "$longest" "$before")" 1.1
 under delete 20 quiet
 under delete 20 looking
 goal 'rollback mode: the longest wait for a full look, ms' "$longest" 100
