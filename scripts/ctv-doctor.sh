@@ -271,15 +271,15 @@ if [ $settled -ne 0 ]; then
 	tell $settled
 fi
 role=${CTV_DOCTOR_ROLE-}
-[ -n "$role" ] || get mirror-role show --shell 2>"$scratch/err" || :
+[ -n "$role" ] || get mirror-role show --shell 2>"$scratch/err" || complaint
 case $role in
-'') complaint ;;
-active | primary) serves=yes ;;
+active) serves=yes ;;
+primary) kind=primary serves=yes ;;
 esac
-[ "$role" != primary ] || kind=primary
-armed='ctv-pi2-download.timer ctv-status.timer ctv-settle.path ctv-status.path ctv-resume.service control-station.service'
+armed='ctv-pi2-download.timer ctv-status.timer ctv-settle.path ctv-status.path ctv-resume.service control-station.service
+	ctv-follow.service'
 job=ctv-pi2-download
-[ "$kind" = standby ] || { job=ctv-db-sync armed='ctv-db-sync.timer ctv-status.timer'; }
+[ "$kind" = standby ] || { job=ctv-db-sync armed='ctv-db-sync.timer ctv-status.timer ctv-publish.service'; }
 
 if [ $# -gt 0 ]; then
 	for each_layer; do look "$each_layer"; done

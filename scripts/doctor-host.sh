@@ -38,9 +38,10 @@ see_units() {
 		*) mend= ;;
 		esac
 		[ -z "$start" ] || executable "$start" "$each: " "$mend" || :
-		# the primary's application has a unit that was there before us: the standby sees when it is down
+		# the primary's application has a unit that was there before us: the standby sees when it is down; what is started
+		# again for ever tells by itself
 		case $kind/$each/$on_failure in
-		*/*.timer/* | */*.path/* | */*/*ctv-alert@* | primary/"$unit"/*) ;;
+		*/*.timer/* | */*.path/* | */ctv-follow.service/* | */ctv-publish.service/* | */*/*ctv-alert@* | primary/"$unit"/*) ;;
 		*) critical "$each: nobody is told when it fails" "make install ROLE=$kind: a drop-in with OnFailure=ctv-alert@%n.service" ;;
 		esac
 		[ "$active" != failed ] || critical "$each has failed" "journalctl -u $each -n 50"

@@ -130,8 +130,7 @@ row() {
 	shift 5
 	case $form/$what in
 	json/*)
-		as=ready/$id
-		[ "$what" != warns ] || as=warn/$id
+		case $what in warns) as=warn/$id ;; *) as=ready/$id ;; esac
 		answer=$("$@" --as "$as") || answered=$?
 		# no condition is silently absent from the page
 		if [ -n "$answer" ]; then printf '%s\n' "$answer"; else say-check --as "$as" "$id" "$id" unknown "$1 ended with $answered" || :; fi

@@ -98,7 +98,7 @@ answer() {
 
 @test "units: not there, changed on disk, failed, without a program or its execute bit, enabled where it must not be" {
 	run doctor units
-	sees 0 units '9 are loaded as they are on disk, none has failed'
+	sees 0 units '10 are loaded as they are on disk, none has failed'
 	broken() {
 		echo "$2" >"units/$1"
 		run doctor units
@@ -119,6 +119,14 @@ answer() {
 	sees 2 units 'program: not executable' "chmod 755 $PWD/program"
 	broken flaskapp.service UnitFileState=enabled
 	sees 1 units 'flaskapp.service starts at boot' 'systemctl disable flaskapp.service'
+	# they are started again for ever, and tell by themselves
+	broken ctv-follow.service OnFailure=
+	sees 0 units
+	broken ctv-follow.service ActiveState=failed
+	sees 2 units 'ctv-follow.service has failed' 'journalctl -u ctv-follow.service'
+	echo ActiveState=failed >units/ctv-publish.service
+	run on pi-ctv ctv-doctor.sh units
+	sees 2 units 'ctv-publish.service has failed'
 }
 
 @test "timers: disabled, stopped, without a next time; none is set while the job runs" {
@@ -136,6 +144,10 @@ answer() {
 	echo SubState=running >>units/ctv-pi2-download.timer
 	run doctor timers
 	sees 0 timers 'ctv-pi2-download.timer at another time, once its job is done; ctv-status.timer at '
+	rm units/*
+	echo UnitFileState=disabled >units/ctv-follow.service
+	run doctor timers
+	sees 2 timers 'ctv-follow.service is disabled and active' 'systemctl enable --now ctv-follow.service'
 	rm units/*
 	run on pi-ctv ctv-doctor.sh timers
 	sees 0 timers 'ctv-db-sync.timer at '
