@@ -8,7 +8,7 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-live='' live_dir='' state='' changes_every=60s record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
+live='' live_dir='' state='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
 record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why=''
 installed_content_hash='' installed_n='' n='' digest='' snapshot_at='' content_hash='' room_text='' file_content_hash=''
 
@@ -42,11 +42,16 @@ done
 # would believe.
 enter() {
 	follow=$live_dir/.follow
-	[ -d "$follow" ] || mkdir "$follow" || fail 73
-	cd -P "$follow" || fail 77
+	cd -P "$live_dir" || fail 73
+	beside=$PWD
+	# nobody's before it is our group's
+	[ -d .follow ] || (umask 077 && mkdir .follow) || fail 73
+	cd -P .follow || fail 77
+	[ "$PWD" = "$beside/.follow" ] || fail 77 "$follow: a symbolic link" "remove it"
 	[ -O . ] || fail 77 "$follow: is another user's" "sudo -u ctvsync $program --once follows; or remove it"
-	[ -G . ] || chgrp "$(id -g)" . || fail 77
-	[ -z "$(find . -maxdepth 0 -perm /007)" ] || fail 77 "$follow: open to everybody" "chmod o= $follow"
+	[ -z "$(find . -maxdepth 0 -perm /007)" ] || fail 77 "$follow: open to everybody" "remove it"
+	# five digits: without the group's bit, which our sandbox gives to nothing
+	[ "$(stat -c %g:%a .)" = "$(id -g):770" ] || { chgrp "$(id -g)" . && chmod 00770 .; } || fail 77
 }
 
 # forget: newest.db goes, its note and its log first: a log that was left beside another file would be taken for that one's

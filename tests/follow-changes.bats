@@ -317,7 +317,8 @@ base_rev() {
 	expect 0 'role: primary: nothing is followed'
 	[ ! -e pi-ctv/data/.follow ]
 	rm pi2/state/role
-	# OFF
+	CTV_CHANGES_EVERY=off run -0 follow
+	expect 0 'CTV_CHANGES_EVERY=off: nothing is followed'
 	upload >/dev/null
 	run -0 follow
 	expect 0 'names no state'
@@ -328,12 +329,15 @@ base_rev() {
 @test "a directory that the application could have made, or can read, is not followed in" {
 	installed
 	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
-	mkdir elsewhere
-	chmod 755 elsewhere
+	mkdir -m 700 elsewhere
 	ln -s "$PWD/elsewhere" "$follow"
 	run follow
-	expect 77 'open to everybody'
+	expect 77 'a symbolic link'
 	rm "$follow"
+	mkdir -m 775 "$follow"
+	run follow
+	expect 77 'open to everybody'
+	rmdir "$follow"
 	needs_root 'to be another user'
 	mkdir -m 770 "$follow"
 	chown irc "$follow"
@@ -452,4 +456,29 @@ more_calls() {
 	run -0 download
 	expect 0 'content_hash as published'
 	cmp whole pi2/data/production.db
+}
+
+@test "what publish-changes.sh and daily-upload.sh publish is followed, minutes and night" {
+	installed
+	# a state of the publisher's own: it begins with a night of its own
+	rm st
+	mkdir pi-ctv/state/changes
+	run -0 upload
+	sql "$live" "UPDATE spots SET note = 'by the publisher' WHERE id = 3"
+	# the first round confirms the night's own state
+	run -0 on pi-ctv publish-changes.sh --once
+	run -0 on pi-ctv publish-changes.sh --once
+	run -0 follow
+	at_rest
+	cmp rest "$follow/newest.db"
+	sql "$live" "UPDATE spots SET note = 'tonight' WHERE id = 4"
+	run -0 upload
+	run -0 follow
+	at_rest
+	cmp rest "$follow/newest.db"
+	dropbox_control reset
+	run -0 download
+	expect 0 'followed up to this night'
+	cmp rest pi2/data/production.db
+	[ "$(downloads)" -eq 0 ]
 }
