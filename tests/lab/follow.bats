@@ -8,7 +8,7 @@ setup_file() { lab_base; }
 teardown_file() { lab_base_end; }
 setup() {
 	lab_new
-	[ -n "${LAB_WHY-}" ] || pi2 sh -c 'sed -i s/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=1min/ /etc/ctv-db-sync.env; systemctl restart ctv-follow'
+	[ -n "${LAB_WHY-}" ] || pi2 sh -c 'sed -i s/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=1m/ /etc/ctv-db-sync.env; systemctl restart ctv-follow'
 }
 teardown() { lab_end; }
 
