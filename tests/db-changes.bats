@@ -156,7 +156,7 @@ looked() {
 	began
 	# one commit after the other, until the look is over
 	python3 - <<-'END' 3>&- &
-		import os, sqlite3
+		import os, sqlite3, time
 		db = sqlite3.connect("live.db", isolation_level=None, timeout=60)
 		db.execute("PRAGMA wal_autocheckpoint=0")
 		db.execute("PRAGMA synchronous=OFF")
@@ -166,10 +166,12 @@ looked() {
 		    n += 1
 		    if n == 50:
 		        open("busy", "w").close()
+		    # faster than the look reads, and still few until it begins
+		    time.sleep(0.01)
 	END
 	writer=$!
 	until [ -e busy ]; do kill -0 "$writer"; done
-	run timeout 60 strace -f -o /dev/null -P "$PWD/live.db-wal" -e inject=pread64:delay_exit=20000 \
+	run timeout 200 strace -f -o /dev/null -P "$PWD/live.db-wal" -e inject=pread64:delay_exit=10000 \
 		db-changes --since st live.db out
 	touch over
 	wait "$writer"
