@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# Minute by minute, as it is installed: the primary's unit publishes what the application has accepted, the standby's unit
+# follows, and neither asks anybody for it.
+
+load lab
+
+setup_file() { lab_base; }
+teardown_file() { lab_base_end; }
+setup() { lab_new; minutes; }
+teardown() { lab_end; }
+
+NEWEST=$APP/data/database/.follow/newest.db
+
+# minutes: both hosts as an installation leaves them, with a short period
+minutes() {
+	for host in pi-ctv pi2; do
+		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
+	done
+	# as if the base night were behind it for some hours: a base is not asked for so soon after a nightly run
+	lab run pi-ctv sh -c 'touch -d -2hours /var/lib/ctv-mirror/last-upload.json; touch /etc/ctv-lab.publish; systemctl restart ctv-publish.service'
+	pi2 systemctl restart ctv-follow.service
+}
+
+# shellcheck disable=SC2016  # expanded on the host
+# followed NOTE: this row is in newest.db
+followed() {
+	pi2 sh -c '[ -e "$0" ] && [ ! -s "$0-wal" ] && sqlite3 "file:$0?immutable=1" "SELECT note FROM spots" | grep -qx "$1"' $NEWEST "$1"
+}
+
+state_of() { pi2 mirror-head show --shell=head_ | sed -n "s/^head_$1='\(.*\)'/\1/p"; }
+confirmed_after() { [[ $(state_of confirmed_at) > $1 ]]; }
+
+@test "what is entered is on the standby soon; the primary dies, and what was entered before it last confirmed is there" {
+	enter $PRIMARY first
+	eventually followed first
+	[ "$(pi2 jq -r .n $STATE/installed.json)" != "$(state_of newest_n)" ]
+	# under load, until the plug is pulled
+	for n in $(seq 40); do
+		enter $PRIMARY "row $n"
+		date -u +%FT%TZ
+	done >"$BATS_TEST_TMPDIR/accepted"
+	eventually confirmed_after "$(sed -n 20p "$BATS_TEST_TMPDIR/accepted")"
+	lab poweroff pi-ctv
+	confirmed=$(state_of confirmed_at)
+	caught_up() { [ "$(pi2 db-apply --show --json $NEWEST | jq .n)" = "$(state_of newest_n)" ]; }
+	eventually caught_up
+	n=0
+	while read -r when; do
+		n=$((n + 1))
+		[[ $when < $confirmed ]] || break
+		followed "row $n"
+	done <"$BATS_TEST_TMPDIR/accepted"
+	[ $n -ge 20 ]
+	sound pi2 $NEWEST
+}
+
+@test "the night is a state of the chain, which the standby has already; a failover is as ever, and the follower waits" {
+	enter $PRIMARY first
+	eventually followed first
+	enter $PRIMARY before-the-night
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	night_is_here() { pi2 test -e ${NEWEST%/*}/night.db; }
+	eventually night_is_here
+	fetched=$(lab calls dropbox 2>/dev/null || :)
+	pi2 systemctl start ctv-pi2-download.service
+	notes pi2 | grep -x before-the-night
+	[ "$(pi2 jq -r .result $STATE/last-download.json)" = ok ]
+	pi2 jq -e .n $STATE/installed.json
+	run ! night_is_here
+	# minutes go on behind it
+	enter $PRIMARY after-the-night
+	eventually followed after-the-night
+	lab poweroff pi-ctv
+	run failover -y
+	expect 0
+	serving $STANDBY
+	enter $STANDBY here
+	notes pi2 | grep -x here
+	pi2 systemctl start ctv-follow.service
+	sound pi2
+}
+
+@test "the plug is pulled on both, again and again, while rows are entered: one chain, and nothing accepted is missing in the end" {
+	enter $PRIMARY first
+	eventually followed first
+	for n in 1 2 3; do
+		enter $PRIMARY "round $n"
+		lab poweroff pi-ctv
+		lab poweroff pi2
+		lab boot pi-ctv pi2
+		serving $PRIMARY
+		enter $PRIMARY "after $n"
+		eventually followed "after $n"
+	done
+	lab run pi-ctv systemctl stop flaskapp.service
+	enough() { [ "$(pi2 sqlite3 "file:$NEWEST?immutable=1" 'SELECT group_concat(note) FROM spots')" = "$(lab run pi-ctv sqlite3 $LIVE 'SELECT group_concat(note) FROM spots')" ]; }
+	eventually enough
+	sound pi2 $NEWEST
+}
