@@ -23,7 +23,7 @@ found() {
 	findings=yes
 	count "$1" "$layer"
 	line "$2" "$3"
-	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$(printf %s "$4" | LC_ALL=C tr -d '\000-\037\177')"
+	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$(printf %s "$4" | LC_ALL=C tr -c ' -~' '?')"
 }
 critical() { found 3 "$cross" "$@"; }
 warning() { found 2 "$caution" "$@"; }

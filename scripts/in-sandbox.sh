@@ -2,7 +2,7 @@
 # in-sandbox.sh UNIT COMMAND... - runs a command as a unit would: as its user, in its sandbox
 #
 # What always holds: the sandbox is made from the settings that systemd has of the unit at this moment, those of all drop-ins
-# included, but for those of its life; the command has nothing of our terminal but a pipe, whose control characters go.
+# included, but for those of its life; the command has nothing of our terminal but a pipe, and what it says drives none.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -66,5 +66,5 @@ case $ran in
 	fail 69 "$of: cannot be entered: ${cause:-systemd-run ended with $ran}" "systemctl cat $of; systemd-tmpfiles --create"
 	;;
 esac
-printf '%s\n' "$said" | LC_ALL=C tr -d '\000-\010\013-\037\177'
+printf '%s\n' "$said" | LC_ALL=C tr -c '\n\t -~' '?'
 exit "$ran"
