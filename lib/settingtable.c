@@ -263,11 +263,12 @@ static char *age_to_warn(const char *set __attribute__((unused)))
 /* In whole seconds, as sleep(1) takes it; "" when nobody looks. */
 static char *changes_period(const char *set)
 {
-	int64_t ms = CHANGES_EVERY_S * 1000;
+	int64_t ms = 0;
 
-	if (set != NULL)
-		num_duration(set, &ms);
-	return set != NULL && strcmp(set, OFF) == 0 ? made("%s", "") : made("%llds", (long long)(ms / 1000));
+	if (set == NULL || strcmp(set, OFF) == 0)
+		return made("%s", "");
+	num_duration(set, &ms);
+	return made("%llds", (long long)(ms / 1000));
 }
 
 /* How far the standby may be behind. What is one look late is not late: never less than three periods. */

@@ -11,8 +11,7 @@
 /* How old the data may be: a day and two hours to make the copy; and the runbook's limit. */
 #define DATA_LATE_H 26
 #define DATA_OLD_H 36
-/* How often the primary looks for changes, and may at most; and how far the standby may be behind. */
-#define CHANGES_EVERY_S 60
+/* How often the primary may look for changes at most; and how far the standby may be behind. */
 #define CHANGES_LEAST_S 5
 #define LAG_OLD_S 3600
 

@@ -198,6 +198,7 @@ round() {
 # Until it is stopped; what is as in the round before is not said again. A record or an object that is missing, and Dropbox
 # away, are waited out: how old newest.db is, the page tells.
 follow() {
+	[ -n "$changes_every" ] || { say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"; return; }
 	rev='' last='' told=
 	while :; do
 		code=0

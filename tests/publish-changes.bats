@@ -6,6 +6,7 @@ load hosts
 
 setup() {
 	hosts_start
+	export CTV_CHANGES_EVERY=1m
 	mkdir pi-ctv/state/changes
 	states=$PWD/pi-ctv/state/changes/state.db out=$PWD/pi-ctv/state/changes/out
 	# the units of the host: what is asked of systemd is written down
