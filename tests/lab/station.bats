@@ -53,6 +53,16 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 	eventually unchanged
 }
 
+@test "a page that was asked for and is replaced in the same moment is served as it is now" {
+	for n in 1 2 3; do
+		get /ctv.prom
+		pi2 sh -c "cd /run/ctv-mirror/www && echo $n >new && mv new ctv.prom"
+		get /ctv.prom
+		[ "$(cat "$BATS_TEST_TMPDIR/body")" = $n ]
+	done
+	round pi2
+}
+
 @test "nothing else is served: other names, dot files, directories, the way up, other methods" {
 	pi2 sh -c 'cd /run/ctv-mirror/www && echo secret >.hidden && mkdir -p sub && echo secret >other.json && ln -sf /etc/passwd link'
 	for path in /.hidden /sub /sub/ /other.json /link /../lock /../../../etc/passwd /%2e%2e/lock /..%2flock //status.json \
