@@ -24,10 +24,10 @@ install_again() { pi2 make -s -C /usr/src/ctv-mirror install ROLE=standby; }
 
 # as_before: the host as an installation of before there was a user for the jobs has left it
 as_before() {
-	pi2 sh -c 'systemctl stop ctv-status.timer ctv-status.path ctv-settle.path ctv-pi2-download.timer ctv-status.service
+	pi2 sh -c 'systemctl stop ctv-status.timer ctv-status.path ctv-settle.path ctv-pi2-download.timer ctv-status.service ctv-follow.service
 		cd /var/lib && chown -R ctvapps:ctvapps ctv-mirror /var/log/ctv-pi2-download /var/log/ctv-db-sync /run/ctv-mirror
 		chgrp ctvapps /etc/ctv-db-sync.env
-		gpasswd -q -d daseme ctvsync; userdel ctvsync; ! getent group ctvsync || groupdel ctvsync
+		gpasswd -d daseme ctvsync; userdel ctvsync; ! getent group ctvsync || groupdel ctvsync
 		mkdir -p /var/cache/ctv-mirror/uv; chown -R ctvapps:ctvapps /var/cache/ctv-mirror
 		cd /etc/systemd/system && sed -i s/ctvsync/ctvapps/ ctv-*.service && systemctl daemon-reload' 2>/dev/null
 }
