@@ -26,6 +26,8 @@ begin_update() {
 # put_back COMMIT: the code as it was there, with the rights that `modes` has
 put_back() {
 	enter_ours HEAD "$1"
+	# reset takes a file whose rights have changed since the index was written for one that a person has changed
+	in_clone update-index -q --refresh >/dev/null || :
 	in_clone reset --quiet --keep "$1"
 	while read -r mode group path; do
 		chgrp -h "$group" "$path" 2>/dev/null || :

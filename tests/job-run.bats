@@ -803,12 +803,15 @@ send exit\n' env PS1='$ ' bash --norc --noprofile -i
 @test "at a terminal: a run in the background that asks is stopped until it is in front" {
 	job_is 1 <<'END'
 step one
+echo $PPID >parent
 ask "Really?" || exit 66
 finish ok fine
 END
+	# the shell tells at its next prompt of what has stopped by then
 	at_terminal 'expect \$ $
 send ./job.sh &\n
 expect Really
+shell timeout 30 sh -c "until grep -q ^State:.T /proc/\$(cat parent)/status; do sleep 0.01; done"
 send \n
 expect Stopped +\./job\.sh
 send fg\n
