@@ -122,13 +122,16 @@ uploads() {
 	[ -z "$output" ]
 	find pi-ctv -printf '%p %T@ %s\n' | sort | diff before -
 	[ "$(dropbox_log | wc -l)" -eq "$calls" ]
-	# until it is time to say so
+	# until it is time to say so; in the second in which it was said there is nothing to add
 	touch -d '1 hour ago' pi-ctv/state/.head-seen.json
 	confirmed=$(record .confirmed_at)
-	run publish
-	expect 0
-	[ -z "$output" ]
-	[[ $(record .confirmed_at) > $confirmed || $(record .confirmed_at) = "$confirmed" ]]
+	says() {
+		run publish
+		expect 0
+		[ -z "$output" ]
+		[[ $(record .confirmed_at) > $confirmed ]]
+	}
+	eventually says
 	[ -z "$(find pi-ctv/state/.head-seen.json -mmin +30)" ]
 	[ "$(record .change.n)" = 2 ]
 	kill "$APP_PID"
@@ -203,8 +206,8 @@ killed_behind() {
 	on pi2 mirror-head claim --owner pi2
 	on pi2 mirror-head claim --owner pi-ctv
 	add 2
-	run publish
-	expect 0 '^state 2 is published'
+	# in the second of the one that was dropped it would have its name
+	eventually publish
 	[ "$(record '"\(.epoch) \(.change.n)"')" = '3 2' ]
 	chain_is_live
 }
