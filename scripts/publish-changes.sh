@@ -190,7 +190,8 @@ next_number() {
 }
 
 # whole: the night's round. What is pending is published, or looked at again, but keeps no night from its file. A base
-# is on record when its file is; until then it is pending.
+# is on record when its file is; until then it is pending. The file is described last of all: a night that was interrupted
+# goes on only with what is on record, or will be by the file, and has its object in Dropbox.
 whole() {
 	one_at_a_time
 	whose
@@ -203,7 +204,7 @@ whole() {
 		one_at_a_time
 		whose
 	fi
-	set -- --full --file "$file" --append "$lines" --node "$node" --epoch "${record_epoch:-1}"
+	set -- --full --file "$file" --node "$node" --epoch "${record_epoch:-1}"
 	if [ -z "$state_n" ] || [ "$record_newest_object" != "$state_object" ]; then
 		next_number
 		set -- "$@" --base --number "$number" ${record_newest_object:+--parent "$record_newest_object"}
@@ -216,6 +217,7 @@ whole() {
 	else
 		dbx-put -c "$out" "$state_pending_path" || exit
 	fi
+	get db-changes --show --shell=state_ --append "$lines" "$states" || exit
 }
 
 # stopped: nobody looks any more, and the record says so

@@ -503,6 +503,39 @@ night() {
 	[ "$(record '"\(.seq) \(.head.n)"')" = '2 null' ]
 }
 
+@test "a night that ends before its state is on record is not gone on with" {
+	stub dbx-put <<-'END'
+		case "$*" in *' /changes/'*) echo 'dbx-put: away' >&2; exit 69 ;; esac
+		exec "$real" "$@"
+	END
+	run upload
+	expect 69 'away'
+	rm stubs/dbx-put
+	# the object of a base is there when the record names it
+	upload
+	publish
+	dbx-ls "$(record .head.object.path)"
+	stub mirror-head <<-'END'
+		case "$*" in *--change*) echo 'mirror-head: busy' >&2; exit 75 ;; esac
+		exec "$real" "$@"
+	END
+	add 1
+	run upload
+	expect 75 'looks again'
+	rm stubs/mirror-head
+	# its number is another state's; an object of the same second has the same name
+	add 2
+	eventually publish
+	add 3
+	publish
+	upload
+	dropbox_get /database.db >base.db
+	[ "$(record '"\(.head.n) \(.change)"')" = '4 null' ]
+	add 4
+	publish
+	chain_is_live
+}
+
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
 	base
 	waits() {

@@ -166,9 +166,11 @@ static int find_changes(const char *src, const char *out)
 	return rc;
 }
 
-static void show(const struct published *s)
+static int show(const struct published *s)
 {
 	const struct published_state *last = &s->confirmed, *next = &s->pending;
+	json *j = next->known || last->known ? state_json(next->known ? next : last) : json_object();
+	int rc = json_append(j, opt.append);
 	char digest[PAGEHASH_TEXT], path[CHANGE_PATH], at[CLOCK_TEXT];
 	struct shell *sh = &opt.shell;
 
@@ -189,17 +191,17 @@ static void show(const struct published *s)
 		shell_set(sh, "pending_content_hash", next->change.content_hash);
 		shell_bool(sh, "pending_base", next->change.base);
 	}
-	if (shell_asked(sh))
-		return;
-	if (opt.json) {
-		print_json(next->known || last->known ? state_json(next->known ? next : last) : json_object());
-		return;
+	if (opt.json && !shell_asked(sh)) {
+		print_json(j);
+		return rc;
 	}
-	if (last->known)
+	json_free(j);
+	if (!shell_asked(sh) && last->known)
 		printf("state %lld of %s, digest %s\n", (long long)last->change.n, clock_text(at, last->change.snapshot_at),
 		       pagehash_text(digest, last->change.after));
-	if (next->known)
+	if (!shell_asked(sh) && next->known)
 		printf("pending: state %lld, %s\n", (long long)next->change.n, change_path(path, &next->change));
+	return rc;
 }
 
 /* How long to wait for the next look, as sleep(1) takes it. */
@@ -224,7 +226,7 @@ static int settle(const char *state)
 	if (rc == EX_OK && opt.show && opt.every_ms > 0)
 		tell_pace(&s);
 	if (rc == EX_OK && opt.show)
-		show(&s);
+		rc = show(&s);
 	published_close(&s);
 	return rc;
 }
