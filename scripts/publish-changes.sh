@@ -118,11 +118,13 @@ published() {
 	[ -n "$file" ] || say "state $state_pending_n is published"
 }
 
-# after STATUS: mirror-head took nothing. A record that names another state takes a base alone.
+# after STATUS: mirror-head took nothing, or its answer was lost. A record that names another state takes a base alone.
 after() {
 	[ "$1" -eq 75 ] || [ "$1" -eq 77 ] || exit "$1"
-	db-changes --drop "$states" || exit
 	whose
+	[ -z "$state_pending_n" ] || [ "$record_newest_object" != "$state_pending_object" ] ||
+		fail 75 "state $state_pending_n is on record all the same"
+	db-changes --drop "$states" || exit
 	[ "$record_newest_object" = "$state_object" ] ||
 		need_base "the record does not name the state that was published last here${state_n:+, $state_n}"
 	fail 75 "the next round looks again"

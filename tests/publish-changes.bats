@@ -536,6 +536,24 @@ night() {
 	chain_is_live
 }
 
+@test "a change whose publication was answered by nobody is on record, and no base is asked for" {
+	base
+	add 1
+	stub mirror-head <<-'END'
+		case "$*" in *--change*) "$real" "$@"; exit 75 ;; esac
+		exec "$real" "$@"
+	END
+	run publish
+	expect 75 'state 2 is on record all the same'
+	rm stubs/mirror-head
+	run publish
+	expect 0 '^state 2 is published'
+	[ ! -e asked ]
+	add 2
+	publish
+	chain_is_live
+}
+
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
 	base
 	waits() {
