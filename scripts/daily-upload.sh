@@ -105,7 +105,10 @@ take_snapshot() {
 	draft_verified=
 	drop_snapshot
 	[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
-	[ -z "$changes_every" ] || [ -z "$believed" ] || [ ! -d "$state/changes" ] || ! take_state || return 0
+	# a host that serves in the primary's place publishes no minutes
+	case $changes_every/$believed/$role in
+	?*/yes/primary | ?*/yes/) [ ! -d "$state/changes" ] || ! take_state || return 0 ;;
+	esac
 	# its age is the data's, here and in Dropbox
 	get db-snapshot --shell=draft_ --append "$draft" "$live" "$snapshot"
 	note "$draft_size_text, taken $draft_snapshot_at"

@@ -554,6 +554,17 @@ night() {
 	chain_is_live
 }
 
+@test "a host that serves in the primary's place publishes its nights, and no minutes" {
+	upload
+	download
+	on pi2 mirror-head claim --owner pi2
+	echo active >pi2/state/role
+	mkdir pi2/state/changes
+	run on pi2 daily-upload.sh
+	expect 0 'snapshot .*, taken'
+	[ "$(record '"\(.owner) \(.head.n)"')" = 'pi2 null' ]
+}
+
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
 	base
 	waits() {
