@@ -565,6 +565,18 @@ night() {
 	[ "$(record '"\(.owner) \(.head.n)"')" = 'pi2 null' ]
 }
 
+@test "what one member of the group made of STATE another goes on with" {
+	group_of pi-ctv
+	member irc
+	upload
+	member daemon
+	add 1
+	publish
+	publish
+	run upload
+	expect 0 'state 3, of '
+}
+
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
 	base
 	waits() {

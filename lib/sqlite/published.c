@@ -1,5 +1,6 @@
 #include "lib/std.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -143,6 +144,15 @@ static int know_schema(struct published *s)
 	return EX_DATAERR;
 }
 
+/* As SQLite makes it, another member of the group could read it and not go on with it. What is wrong with its name SQLite says. */
+static void make(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, file_work_mode());
+
+	if (fd >= 0)
+		close(fd);
+}
+
 int published_open(struct published *s, const char *path, int64_t wait_ms)
 {
 	char *lock;
@@ -163,6 +173,7 @@ int published_open(struct published *s, const char *path, int64_t wait_ms)
 	free(lock);
 	if (rc != EX_OK)
 		return rc;
+	make(path);
 	rc = sqlite_open(path, NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &s->db);
 	/* the file is ours alone under the lock; a cache that is no larger than a few blocks */
 	if (rc == SQLITE_OK)
