@@ -124,6 +124,8 @@ take_state() {
 	69 | 75 | 77) exit "$said" ;;
 	*)
 		more "it is of no state of the chain of changes, which ends here"
+		# nor is another run today asked for one
+		fact base:bool yes
 		drop_snapshot
 		[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
 		return 1

@@ -577,6 +577,22 @@ night() {
 	expect 0 'state 3, of '
 }
 
+@test "a night that is of no state asks for a base once, not each hour" {
+	upload
+	publish
+	add 1
+	stub db-changes <<-'END'
+		case "$*" in *--file*) exit 70 ;; esac
+		exec "$real" "$@"
+	END
+	run upload
+	expect 0 'it is of no state'
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'so it waits for the night'
+	[ ! -e asked ]
+}
+
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
 	base
 	waits() {
