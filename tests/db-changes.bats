@@ -313,3 +313,28 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	expect 0 '^[1-9][0-9]* looks, [1-9][0-9]* states'
 	echo "# ${lines[0]}" >&3
 }
+
+@test "a look leaves the disk, which may be the application's, as it was where it has no room for it" {
+	needs_root 'to mount a small file system'
+	may_mount
+	sqlite3 a.db "CREATE TABLE t (x); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+		INSERT INTO t SELECT randomblob(100000) FROM n" >/dev/null
+	mkdir small
+	small() {
+		unshare -m sh -c 'size=$1 && shift && mount -t tmpfs -o size="$size" none small && "$@"; echo $?; ls -A small' sh "$@"
+	}
+	run small 1m db-changes --file small/whole --since st a.db out
+	expect 0 'small/whole: needs 5888 KiB, 1024 KiB are free'
+	[ "${lines[1]}" = 74 ]
+	[ "${#lines[@]}" -eq 2 ]
+	# what is long leaves something free
+	db-changes --since st a.db out
+	db-changes --confirm st
+	sqlite3 a.db 'UPDATE t SET x = randomblob(100000)'
+	run small 32m db-changes --since st a.db small/out
+	expect 0 'small/out: needs 64.*, .* are free'
+	[ "${lines[1]}" = 74 ]
+	[ "${#lines[@]}" -eq 2 ]
+	[ "$(db-changes --show --json st | jq -r .n)" = 1 ]
+	db-changes --since st a.db out
+}

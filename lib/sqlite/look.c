@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,9 +11,12 @@
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/msg.h"
+#include "lib/num.h"
 #include "lib/sqlite/btree.h"
 #include "lib/sqlite/look.h"
 
+#define SPARE ((uint64_t)64 << 20)	/* what a long OUT leaves to whoever else writes on its disk: the application */
+#define SPARE_EVERY 1024		/* pages of OUT */
 #define CHUNK (64u << 10)	/* read at once: a page of the largest size; more than the processor's cache holds costs twice */
 
 static int no_memory(const char *object)
@@ -118,6 +122,18 @@ static int claim(struct look *k)
 	return k->file_tmp != NULL ? file_claim(k->file_tmp, &k->file_fd) : EX_IOERR;
 }
 
+/* The disk may be the application's: no look takes its last room for what cannot be whole anyway. */
+static int enough_room(int fd, const char *object, uint64_t size)
+{
+	char need[NUM_TEXT], have[NUM_TEXT];
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) != 0 || fs.f_bavail >= size / fs.f_frsize + 1)
+		return EX_OK;
+	msg_err(object, "needs %s, %s are free", num_size_text(need, size), num_size_text(have, (uint64_t)fs.f_bavail * fs.f_frsize));
+	return EX_IOERR;
+}
+
 /* Nothing is made before there is something to write: an idle minute leaves the disk alone. */
 static int begin_outputs(struct look *k)
 {
@@ -132,6 +148,10 @@ static int begin_outputs(struct look *k)
 		msg_errno(k->out, "cannot write");
 		return EX_IOERR;
 	}
+	if (k->file_fd >= 0)
+		rc = enough_room(k->file_fd, k->file, (uint64_t)k->live.page_count * k->live.page_size);
+	if (rc != EX_OK)
+		return rc;
 	k->change = change_begin(k->out_fd, k->out, &k->now.change);
 	if (k->change == NULL)
 		rc = EX_IOERR;
@@ -179,8 +199,9 @@ static int consider(struct look *k, uint32_t page, const unsigned char *data)
 	rc = published_add(k->state, page, is);
 	if (rc != EX_OK || c->base)
 		return rc;
-	c->pages++;
-	return change_add(k->change, page, data);
+	if (++c->pages % SPARE_EVERY == 0)
+		rc = enough_room(k->out_fd, k->out, SPARE);
+	return rc == EX_OK ? change_add(k->change, page, data) : rc;
 }
 
 static int read_pages(struct look *k, uint32_t first, uint32_t count)
