@@ -222,12 +222,16 @@ whole() {
 	get db-changes --show --shell=state_ --append "$lines" "$states" || exit
 }
 
-# stopped: nobody looks any more, and the record says so
+# stopped: nobody looks any more, and the record says so. Where nobody ever did, nobody is asked.
 stopped() {
+	[ ! -e "$states" ] || unconfirmed
+	say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
+}
+
+unconfirmed() {
 	get mirror-head show --shell=record_ || [ "$get_status" -eq 66 ] || exit "$get_status"
 	[ "$record_owner" != "$node" ] || [ -z "$record_confirmed_at" ] ||
 		mirror-head publish --owner "$node" --confirm null || exit
-	say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
 }
 
 # a fenced host waits until the record is another, and looks from time to time besides
@@ -269,7 +273,14 @@ serve() {
 		*) exit "$code" ;;
 		esac
 	done
-	stopped
+	# with the minutes off no trouble is news: a Dropbox that is away, or a record that is not believed, is the night's
+	until said=$("$0" --once 2>&1); do
+		[ "$said" = "$before" ] || printf '%s\n' "$said"
+		before=$said
+		sleep 5m
+	done
+	say "$said"
+	alert-post --key ctv-publish.service --state ok || :
 }
 
 get ctv-conf --shell

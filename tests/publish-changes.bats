@@ -375,6 +375,15 @@ killed_behind() {
 	add 2
 	publish
 	[ "$(record .change.n)" = 3 ]
+	# an alert of the unit is over then; and where no minute ever was, nobody is asked
+	stub alert-post <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/told"
+	END
+	rm "$states"
+	dropbox_stop
+	CTV_CHANGES_EVERY=off run on pi-ctv timeout 60 publish-changes.sh
+	expect 0 '^CTV_CHANGES_EVERY is off'
+	[ "$(cat told)" = '--key ctv-publish.service --state ok' ]
 }
 
 # night: its round, and what the nightly job does with the file
