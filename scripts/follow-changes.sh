@@ -64,7 +64,8 @@ forget() {
 room() {
 	get room-check --shell=room_ -c "$1" . || {
 		forget
-		rm -rf in
+		# and what a killed run left of a base that it fetched or copied
+		rm -rf in .newest.db.*
 		fail 74 "$follow: $room_text: what was followed has gone, so that the night finds room"
 	}
 }
@@ -106,7 +107,9 @@ night() {
 	look_at_installed
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || return 0
-	if ! cp -pP --remove-destination newest.db night.tmp || ! sync night.tmp; then
+	# where the next round would find too little room, all of it would go, to be made again and again
+	if ! get room-check --shell=room_ -c $((2 * record_size + spare)) . || ! cp -pP --remove-destination newest.db night.tmp ||
+		! sync night.tmp; then
 		rm -f night.tmp
 		warn "night.db: was not made, so the night will be downloaded"
 		return 0
@@ -178,6 +181,8 @@ round() {
 	65 | 66) n= ;;
 	*) fail $? "newest.db: cannot be used now" ;;
 	esac
+	# whoever removed it left its note
+	[ -e newest.db ] || n=
 	[ -z "$n" ] || advance || case $? in
 	65) n= ;;
 	# a hole: from the next base on
@@ -198,7 +203,11 @@ round() {
 # Until it is stopped; what is as in the round before is not said again. A record or an object that is missing, and Dropbox
 # away, are waited out: how old newest.db is, the page tells.
 follow() {
-	[ -n "$changes_every" ] || { say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"; return; }
+	[ -n "$changes_every" ] || {
+		alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :
+		say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
+		return
+	}
 	rev='' last='' told=
 	while :; do
 		code=0

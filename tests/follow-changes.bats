@@ -392,6 +392,30 @@ base_rev() {
 	echo $((2 * size + (256 << 20))) >short
 	run -0 follow
 	followed 2
+	# a night's copy is made where it leaves as much, and else the night is downloaded
+	publish_night "UPDATE spots SET note = 'y' WHERE id = 2"
+	echo $((2 * size + (256 << 20) - 1)) >short
+	for i in 1 2; do
+		run -0 follow
+		expect 0 'night.db: was not made, so the night will be downloaded'
+		followed 3
+		[ ! -e "$follow/night.db" ]
+	done
+	rm short
+	run -0 follow
+	cmp whole "$follow/night.db"
+}
+
+@test "what is there of .follow when somebody has removed a part of it is made again" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	follow
+	rm "$follow/newest.db"
+	run -0 follow
+	followed 2
+	rm "$follow/newest.db.note"
+	run -0 follow
+	followed 2
 }
 
 # the service has looked again, and is beyond that look
