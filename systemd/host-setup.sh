@@ -364,7 +364,8 @@ arm() {
 	case $(systemctl is-enabled "$1" 2>/dev/null) in masked*) return ;; esac
 	if helper was-enabled "$1"; then
 		helper enable "$1"
-		[ -z "$running" ] || systemctl start "$1"
+		# one that cannot run yet, without the application's directory, keeps no other from being armed
+		[ -z "$running" ] || systemctl start "$1" || say "$1: did not start: systemctl status $1"
 	else
 		say "$1: disabled, and stays so: systemctl enable --now $1"
 	fi

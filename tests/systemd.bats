@@ -271,6 +271,18 @@ elapses() {
 	expect 2 'needs root, or DESTDIR|Permission denied'
 }
 
+@test "a unit that cannot start keeps no other from being armed, and no installation from its end" {
+	run sh -eu -c "$(sed -n '/^arm() {/,/^}/p' "$ROOT/systemd/host-setup.sh")"'
+		running=yes
+		helper() { :; }
+		say() { echo "$1"; }
+		systemctl() { [ "$1 $2" != "start ctv-follow.service" ]; }
+		for unit in ctv-follow.service ctv-status.timer; do arm "$unit"; done
+		echo all'
+	expect 0 '^ctv-follow.service: did not start'
+	[ "${lines[1]}" = all ]
+}
+
 @test "the polkit rule opens start, stop and restart of the application and of what follows to ctvsync, and nothing else" {
 	installed standby
 	cat >"$BATS_TEST_TMPDIR/before.js" <<-'END'
