@@ -144,7 +144,8 @@ need_base() {
 		fail 75 "$1: the nightly job has run within the hour, so the base waits"
 	started=0
 	svc-ctl -t 5s start ctv-db-sync.service || started=$?
-	[ "$started" -eq 0 ] || [ "$started" -eq 75 ] || exit "$started"
+	[ "$started" -eq 0 ] || [ "$started" -eq 75 ] || [ "$started" -eq 77 ] || exit "$started"
+	[ "$started" -ne 77 ] || fail 75 "$1: polkit does not let this job start the nightly one, so the base waits for the night"
 	fail 75 "$1: ctv-db-sync.service makes a base"
 }
 
@@ -263,6 +264,8 @@ serve() {
 			before=
 			alert-post --key ctv-publish.service --state ok || :
 		fi
+		# that this host lost commits ends no round, and is not to be lost, too
+		[ "$code" -ne 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | grep -vx -e 'state [0-9]* is published' || :
 		case $code in
 		0 | 69 | 75)
 			# nothing was published where nothing was said

@@ -254,6 +254,13 @@ killed_behind() {
 	[ "$(record .change.n)" = 2 ]
 	# nothing was looked at, nothing is left
 	[ -z "$(db-changes --show --shell=s_ "$states" | grep "^s_pending_n='[0-9]")" ]
+	# a host without polkit has its base at night
+	stub svc-ctl <<-'END'
+		exit 77
+	END
+	run publish
+	expect 75 'so the base waits for the night$'
+	rm stubs/svc-ctl
 	: >asked
 	echo '{"schema":1,"task":"upload","node":"pi-ctv","result":"failed","exit":69}' >pi-ctv/state/last-upload.json
 	run publish
@@ -648,13 +655,22 @@ night() {
 	turn 2
 	[ "$(record .change.n)" = 2 ]
 	[ ! -s log ]
+	# a round that ends well may have something to say
+	stub db-changes <<-'END'
+		case "$*" in *--no-base*) echo 'db-changes: lost commits' >&2 ;; esac
+		exec "$real" "$@"
+	END
+	mv stubs/db-changes bin/
+	turn 3
+	[ "$(cat log)" = 'db-changes: lost commits' ]
+	rm bin/db-changes
 	dropbox_stop
 	add 2
-	turn 3
 	turn 4
-	[ "$(grep -c . log)" -ge 1 ]
-	lines=$(wc -l <log)
 	turn 5
+	[ "$(grep -c . log)" -ge 2 ]
+	lines=$(wc -l <log)
+	turn 6
 	[ "$(wc -l <log)" -eq "$lines" ]
 	# what the next round cannot mend ends it
 	mv pi-ctv/state/changes gone
