@@ -225,7 +225,7 @@ publish() {
 prune() {
 	names=$(dbx-ls /backups)
 	# never the one just made, whatever the clock says
-	old=$(printf '%s\n' "$names" | backup-names --beyond "$keep" | sed -n 's,^.* database ,/backups/,p' | grep -vxF -e "$backup") || old=
+	old=$(printf '%s\n' "$names" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' | grep -vxF -e "$backup") || old=
 	# shellcheck disable=SC2086  # a backup's name has no blanks
 	set -- $old
 	note "nothing to remove"

@@ -320,6 +320,21 @@ END
 	[ "$(grep -c -e 20261301 -e 'db.txt' -e '^custom' -e '^Database' names)" -eq 4 ]
 }
 
+@test "copies of one day push no night out" {
+	for ago in 1 2 3 4 5 6; do
+		night[ago]=/backups/database_backup_$(date -u -d "$ago days ago" +%Y%m%d)_020500.db
+		dropbox_seed "$live" "${night[ago]}"
+	done
+	for hour in 03 04 05 06 07 08; do
+		dropbox_seed "$live" "/backups/database_backup_$(date -u -d '1 day ago' +%Y%m%d)_${hour}0500.db"
+	done
+	run upload
+	expect 0 'prune .*1 removed'
+	for ago in 2 3 4 5 6; do
+		dbx-ls "${night[ago]}"
+	done
+}
+
 @test "the backup just made stays, even among seven with a later time" {
 	for day in 01 02 03 04 05 06 07; do
 		dropbox_control put "{\"path\":\"/backups/database_backup_209901${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
