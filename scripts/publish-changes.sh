@@ -100,8 +100,8 @@ publish() {
 	get dbx-put --shell=put_ -c "$out" "$state_pending_path" || put=$?
 	case $put/$put_content_hash in
 	0/"$state_pending_object") ;;
-	# another object of this number and second, or another file than what is pending
-	0/* | 73/*)
+	# another object of this number and second, or another file than what is pending, or none
+	0/* | 66/* | 73/*)
 		db-changes --drop "$states" || exit
 		fail 75 "the next round looks again"
 		;;

@@ -552,6 +552,18 @@ night() {
 	chain_is_live
 }
 
+@test "what is pending without its object is looked at again" {
+	base
+	add 1
+	killed_behind db-changes --no-base
+	rm "$out"
+	run publish
+	expect 75 'the next round looks again'
+	run publish
+	expect 0 '^state 2 is published'
+	chain_is_live
+}
+
 @test "a change whose publication was answered by nobody is on record, and no base is asked for" {
 	base
 	add 1
