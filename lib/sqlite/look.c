@@ -16,6 +16,7 @@
 #include "lib/sqlite/look.h"
 
 #define SPARE ((uint64_t)64 << 20)	/* what a long OUT leaves to whoever else writes on its disk: the application */
+#define FLUSH ((uint64_t)4 << 20)
 #define SPARE_EVERY 1024		/* pages of OUT */
 #define CHUNK (64u << 10)	/* read at once: a page of the largest size; more than the processor's cache holds costs twice */
 
@@ -208,6 +209,7 @@ static int read_pages(struct look *k, uint32_t first, uint32_t count)
 {
 	uint32_t size = k->live.page_size, lock = live_lock_page(size, k->live.page_count);
 	int rc = live_read(&k->live, first, count, k->chunk);
+	uint64_t end;
 
 	if (rc != EX_OK)
 		return rc;
@@ -225,6 +227,10 @@ static int read_pages(struct look *k, uint32_t first, uint32_t count)
 		msg_errno(k->file, "cannot write");
 		return EX_IOERR;
 	}
+	end = ((uint64_t)first - 1 + count) * size;
+	/* a hint, as db-snapshot's: writing all at the end would hold up the commits of everybody on this disk */
+	if (end % FLUSH == 0)
+		sync_file_range(k->file_fd, (off_t)(end - FLUSH), (off_t)FLUSH, SYNC_FILE_RANGE_WRITE);
 	return EX_OK;
 }
 
