@@ -154,7 +154,8 @@ begin() {
 	forget
 	room $((2 * record_size + spare))
 	for base in "$live" "$live.prev"; do
-		[ ! -f "$base" ] || ! lead "$record_object" -o newest.db in/* "$base" 2>/dev/null || return 0
+		# a run that has begun to fetch one has seen that these are not on the chain
+		[ -e .newest.db.part ] || [ ! -f "$base" ] || ! lead "$record_object" -o newest.db in/* "$base" 2>/dev/null || return 0
 	done
 	warn "newest.db: begins with the base in Dropbox, state $record_n"
 	get dbx-fetch --shell=file_ --no-progress -o newest.db "rev:$record_rev" || exit

@@ -406,6 +406,27 @@ base_rev() {
 	cmp whole "$follow/night.db"
 }
 
+@test "a base whose download is interrupted again and again costs no copies of what is here" {
+	mkdir -p pi2/data
+	sqlite3 pi2/data/production.db 'CREATE TABLE other (x)'
+	stub dbx-fetch <<-'SH'
+		case "$*" in *rev:*) : >.newest.db.part; exit 69 ;; esac
+		exec "$real" "$@"
+	SH
+	stub db-apply <<-'SH'
+		case "$*" in *' -o '*) echo >>"$BATS_TEST_TMPDIR/copies" ;; esac
+		exec "$real" "$@"
+	SH
+	for i in 1 2 3; do
+		run follow
+		expect 69
+	done
+	[ "$(wc -l <copies)" -eq 1 ]
+	rm stubs/dbx-fetch
+	run -0 follow
+	followed 1 night.db
+}
+
 @test "what is there of .follow when somebody has removed a part of it is made again" {
 	installed
 	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
