@@ -195,6 +195,17 @@ hash_of() {
 	verdict 3 'UNKNOWN: good.db: not finished within the time allowed' --timeout 0 -l full good.db
 }
 
+@test "a sound file whose reading ends in the middle of a page is UNKNOWN, never damaged" {
+	sqlite3 good.db "WITH RECURSIVE n (i) AS (SELECT 501 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+		INSERT INTO spots SELECT i, 'code' || i || hex(randomblob(40)), 1 FROM n"
+	for level in quick full; do
+		for ((ms = 1; ms <= 20; ms++)); do
+			run db-verify -j 4 --timeout ${ms}ms -l $level good.db
+			[[ $output == 'DBVERIFY OK: '* || $output == 'DBVERIFY UNKNOWN: good.db: not finished within the time allowed '* ]]
+		done
+	done
+}
+
 # one call of a function of SQLite's that would take hours, for a limit, a signal and another file behind it
 @test "the time allowed and a signal hold inside of one call of SQLite as well" {
 	python3 - endless.db <<-'PY'

@@ -366,7 +366,8 @@ static void check_leaf(struct worker *k, const struct btree_page *p, uint32_t nu
 		else
 			walk_key_cell(k, &c, number);
 	}
-	if (why == NULL)
+	/* of a page that was left in its middle the sum proves nothing */
+	if (why == NULL && !k->w->stopping)
 		why = btree_cover_end(&k->cover, p);
 	if (why != NULL)
 		bad(k, DAMAGE_PAGE, number, "page %" PRIu32 ": %s", number, why);
