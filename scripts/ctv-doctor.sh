@@ -277,7 +277,7 @@ active) serves=yes ;;
 primary) kind=primary serves=yes ;;
 esac
 armed='ctv-pi2-download.timer ctv-status.timer ctv-settle.path ctv-status.path ctv-resume.service control-station.service
-	ctv-follow.service'
+	ctv-follow.service ctv-follow-check.timer'
 job=ctv-pi2-download
 [ "$kind" = standby ] || { job=ctv-db-sync armed='ctv-db-sync.timer ctv-status.timer ctv-publish.service'; }
 

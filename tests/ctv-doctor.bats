@@ -98,7 +98,7 @@ answer() {
 
 @test "units: not there, changed on disk, failed, without a program or its execute bit, enabled where it must not be" {
 	run doctor units
-	sees 0 units '10 are loaded as they are on disk, none has failed'
+	sees 0 units '11 are loaded as they are on disk, none has failed'
 	broken() {
 		echo "$2" >"units/$1"
 		run doctor units
@@ -149,6 +149,13 @@ answer() {
 	run doctor timers
 	sees 2 timers 'ctv-follow.service is disabled and active' 'systemctl enable --now ctv-follow.service'
 	rm units/*
+	# what the installation arms
+	for unit in $(sed -n "/^standby.install/,/with_data/s/armed=//p; /^standby.install/,/with_data/s/^\t\tctv/ctv/p" "$ROOT/systemd/host-setup.sh" | tr -d \'); do
+		echo UnitFileState=disabled >"units/$unit"
+		run doctor timers
+		sees 2 timers "$unit is disabled"
+		rm "units/$unit"
+	done
 	run on pi-ctv ctv-doctor.sh timers
 	sees 0 timers 'ctv-db-sync.timer at '
 }
