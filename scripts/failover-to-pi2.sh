@@ -11,7 +11,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/takeover.sh
 . "$here/takeover.sh"
 app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
-state='' unit='' start_timeout='' text='' verdict='' code='' hint='' owner='' age_seconds='' data_on=''
+state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on=''
 
 usage() {
 	cat <<'END'
@@ -88,7 +88,7 @@ check_database() {
 	# a dry run reads every page, this one only when somebody has written since that was done
 	if met ${dry:+--for=failover} db_content; then
 		:
-	elif [ "$verdict" = unknown ] || db-verify --timeout 60s "$live" >/dev/null 2>&1; then
+	elif unread || { [ "$verdict" = critical ] && db-verify -l "$level" --timeout 60s "$live" >/dev/null 2>&1; }; then
 		accept
 	else
 		newer db_content || problem "$code"

@@ -62,7 +62,7 @@ verify() {
 	case $verify_code/$verify_text in
 	[01]/*) note "${verify_text#"$verify_file: "}" ;;
 	2/*) fail 65 "db-verify: $verify_text" "$verify_hint" ;;
-	3/*' within the time allowed') fail 75 "db-verify: $verify_text" ;;
+	3/*' within the time allowed ('*) fail 75 "db-verify: $verify_text" ;;
 	3/?*) fail 74 "db-verify: $verify_text" ;;
 	# without a verdict it did not like how it was called: CTV_REQUIRE_TABLES
 	3/) fail 78 ;;

@@ -805,6 +805,17 @@ END
 	expect 0 'is installed'
 }
 
+@test "a verification that does not end in its time is tried again, and is no failed disk" {
+	upload
+	stub db-verify <<-'END'
+		case " $* " in *' -l quick '*) ;; *) exec "$real" "$@" ;; esac
+		printf "verify_verdict='unknown'\nverify_text='x: not finished within the time allowed (quick)'\n"
+		exit 3
+	END
+	run download
+	expect 75 'db-verify: x: not finished within the time allowed'
+}
+
 @test "a database that is a link is refused before anything is fetched, by the dry run as by the run, with what helps" {
 	upload
 	download

@@ -96,19 +96,47 @@ app_up() {
 	stub db-verify <<-'END'
 		case " $* " in *' --timeout 60s '*) ;; *) echo "no limit: $*" >>"$BATS_TEST_TMPDIR/unlimited" ;; esac
 		for file; do :; done
-		printf "verdict='unknown'\ntext='%s: not finished within the time allowed'\n" "$file"
+		printf "verdict='unknown'\ntext='%s: not finished within the time allowed (quick)'\n" "$file"
 		exit 3
 	END
 	touch -d '1 day ago' "$copy"
 	run failover --dry-run
 	expect 75 'not ready: .*not finished within the time allowed'
 	run failover
-	expect 75 'not finished within the time allowed. Continue\? \[y/N\] no'
+	expect 75 'not finished within the time allowed \(quick\). Continue\? \[y/N\] no'
 	[ "$(cat pi2/state/role)" = standby ]
 	app_up
 	run failover --yes
 	expect 0 'FAILOVER COMPLETE'
 	[ ! -e unlimited ]
+}
+
+@test "a database that the disk does not give is no matter of time: nobody may accept it, a fresh copy is offered" {
+	stub db-verify <<-'END'
+		for file; do :; done
+		printf "verdict='unknown'\ntext='%s: not judged: cannot read page 7: Input/output error (quick)'\n" "$file"
+		exit 3
+	END
+	app_up
+	touch -d '1 day ago' "$copy"
+	run failover
+	expect 74 'cannot read page 7: Input/output error \(quick\). Download a fresh copy\? \[y/N\] no'
+	run failover --yes
+	expect 74 'Download a fresh copy\? \[y/N\] yes'
+	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+	run failover --dry-run
+	expect 74 'not ready: .*cannot read page 7'
+}
+
+@test "a small database is a person's to accept, and is not read a second time to its end when it need not be" {
+	stub db-verify <<<'echo "$@" >>"$BATS_TEST_TMPDIR/verified"; exec $real "$@"'
+	export MIN_SIZE=1G
+	run failover
+	expect 65 'wanted at least 1073741824 \(header\). Continue\? \[y/N\] no'
+	[ "$(sed 's/.*-l \([a-z]*\) .*/\1/' verified)" = $'header\nheader' ]
+	app_up
+	run failover --yes
+	expect 0 'FAILOVER COMPLETE'
 }
 
 @test "a host that serves gets no new code, whether its unit runs or is down; a standby does" {
