@@ -66,7 +66,7 @@ nothing_to_do() {
 # what stays: the next download will not replace it before it is copied.
 keep_copy() {
 	name=$(backup-names --name failover)
-	while [ -e "$live_dir/$name" ]; do
+	while [ -e "$live_dir/$name" ] || [ -h "$live_dir/$name" ]; do
 		name=$(backup-names --next "$name")
 	done
 	rm -f "$unnamed" || fail 74

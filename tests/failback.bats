@@ -133,6 +133,21 @@ END
 	done
 }
 
+@test "a link that leads nowhere, in the place of the copy, is no obstacle" {
+	serves
+	now=$(date +%s)
+	for ((at = now; at < now + 60; at++)); do
+		ln -s /nonexistent/x "pi2/data/failover_backup_$(date -u -d "@$at" +%Y%m%d_%H%M%S).db"
+	done
+	run failback --no
+	expect 0 'FAILBACK COMPLETE'
+	[ ! -e /nonexistent ]
+	for kept in pi2/data/failover_backup_*.db; do
+		[ -h "$kept" ] || [ "$(sql "$kept" "SELECT count(*) FROM spots WHERE note = 'entered here'")" = 1 ]
+	done
+	[ "$(find pi2/data -name 'failover_backup_*.db' -type f | wc -l)" -eq 1 ]
+}
+
 @test "nothing to do is said only after asking the record, which is handed back then" {
 	echo inactive >unit
 	run failback
