@@ -112,14 +112,16 @@ roll_back() {
 
 # ---- a drill -------------------------------------------------------------------------------------
 
-# put_aside: a copy of the database, which gets back its time, by which its age is told: only its owner and root can do that
+# put_aside: a copy of the database, which gets back its time, by which its age is told: only its owner and root can do that.
+# Where a log lies beside it, as an application that was ended leaves one, it is not last night's any more: nothing is put back.
 put_aside() {
 	[ "$(id -u)" -eq 0 ] || [ -O "$live" ] ||
 		fail 77 "$live: is not $(id -un)'s, so a drill could not put it back" "sudo $here/$program --drill"
 	before_drill=$live_dir/.${live##*/}.drill marked=
 	[ -e "$state/data-of" ] || marked=yes
 	mirror-role mark
-	rm -f "$before_drill" && db-install -k "$live" "$before_drill"
+	rm -f "$before_drill"
+	[ -e "$live-wal" ] || [ -e "$live-shm" ] || [ -e "$live-journal" ] || db-install -k "$live" "$before_drill"
 	undo=end_drill
 }
 
@@ -128,10 +130,10 @@ put_aside() {
 end_drill() {
 	undo=
 	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
-	if [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] && cmp -s -i 100 "$live" "$before_drill"; then
+	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] && cmp -s -i 100 "$live" "$before_drill"; then
 		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; }
 	else
-		say "   somebody wrote during the drill: the next download keeps that copy before it replaces it"
+		say "   somebody has written to it: the next download keeps that copy before it replaces it"
 	fi
 	rm -f "$before_drill"
 }

@@ -177,6 +177,26 @@ app_up() {
 	[ "$(tail -n 1 verified | sed 's/.*-l \([a-z]*\) .*/\1/')" = quick ]
 }
 
+@test "a drill beside the log of an application that was ended puts nothing back, and the next download keeps it" {
+	app_up
+	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
+	sql "$copy" 'PRAGMA journal_mode = WAL' >/dev/null
+	crashed_writer "$copy" "UPDATE spots SET note = 'here' WHERE id = 1"
+	run failover --drill
+	expect 0 'the drill has passed'
+	expect 0 'somebody has written to it: the next download keeps that copy'
+	[ "$(sql "$copy" 'SELECT note FROM spots WHERE id = 1')" = here ]
+	: >"$copy-wal"
+	: >"$copy-shm"
+	run failover --drill
+	expect 0 'the drill has passed'
+	[ ! -e pi2/data/.production.db.drill ]
+	sql "$live" "INSERT INTO spots (note) VALUES ('new')"
+	upload >log
+	download >log
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 1')" = here ]
+}
+
 @test "a drill copies the database through nobody's link, and leaves it as it was" {
 	app_up
 	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
