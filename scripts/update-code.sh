@@ -150,7 +150,7 @@ fetch) ask_github fetch --quiet ;;
 back) back ;;
 *)
 	# new code under an application that serves is what its next start may fail by
-	[ "$(svc-ctl is-active "$unit" 2>/dev/null)" != active ] || finish unchanged "$unit is active: the code that serves stays"
+	[ "$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null)" != active ] || finish unchanged "$unit is active: the code that serves stays"
 	mend
 	[ "$act" != night ] || ask_github fetch --quiet
 	if [ "$act" = mend ]; then version; else merge; fi

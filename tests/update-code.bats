@@ -21,7 +21,7 @@ setup() {
 	git clone -q github.git pi2/app
 	# an application's user that this machine has, and a unit that is not running
 	stub systemctl <<<'case $* in *"-P User"*) cat "$BATS_TEST_TMPDIR/user" 2>/dev/null || echo irc ;; *) echo inactive; exit 3 ;; esac'
-	stub svc-ctl <<<'cat "$BATS_TEST_TMPDIR/unit" 2>/dev/null || echo inactive'
+	stub svc-ctl <<<'echo "$*" >>"$BATS_TEST_TMPDIR/asked"; cat "$BATS_TEST_TMPDIR/unit" 2>/dev/null || echo inactive'
 }
 
 # push MESSAGE: all that is in work/ goes to GitHub
@@ -151,6 +151,13 @@ theirs() {
 		expect 0 'the code that serves stays'
 		[ "$(cat "$app/app.py")" = 1 ]
 	done
+}
+
+@test "a systemd that gives no answer holds a failover's step no longer than GitHub may" {
+	update --merge
+	update --mend
+	update
+	[ "$(cut -d ' ' -f 1-3 asked)" = $'-t 5s is-active\n-t 5s is-active\n-t 60s is-active' ]
 }
 
 @test "--mend brings no other code, and mends what is torn" {
