@@ -71,6 +71,7 @@ keep_copy() {
 	done
 	rm -f "$unnamed" || fail 74
 	if [ ! -e "$live" ]; then
+		upload=
 		warn "$live: not there, so there is nothing to keep"
 	else
 		kept=0

@@ -148,6 +148,14 @@ END
 	[ "$(find pi2/data -name 'failover_backup_*.db' -type f | wc -l)" -eq 1 ]
 }
 
+@test "where nothing is left to be kept nothing is left to be uploaded" {
+	serves
+	rm "$copy"
+	run failback --yes
+	expect 0 'not there, so there is nothing to keep'
+	[ -z "$(ls -A pi2/state/wanted)" ]
+}
+
 @test "nothing to do is said only after asking the record, which is handed back then" {
 	echo inactive >unit
 	run failback
