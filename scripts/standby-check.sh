@@ -142,8 +142,8 @@ row() {
 		;;
 	esac
 	case $answered/$what in
-	0/*) code=0 hint='' ;;
-	1/blocks | 1/asks) code=0 ;;
+	0/* | 1/asks) code=0 hint='' ;;
+	1/blocks) code=0 ;;
 	[12]/*) code=${code%/*} ;;
 	3/*) code=${code#*/} ;;
 	*) printf '%s: %s: %s ended with %s\n' "$program" "$id" "$1" "$answered" >&2; code=70 ;;

@@ -163,6 +163,16 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
 	expect 0 '^ !  db_unchanged .*written to since it was installed'
 }
 
+@test "what could not be judged of a sound database is no reason to put back the one before" {
+	echo frames >"$live-wal"
+	run standby_check db_content
+	expect 0 '^ !  db_content .*a write-ahead log lies beside it'
+	[[ $output != *hint* ]]
+	run on pi2 ctv-doctor.sh database
+	expect 1 'a write-ahead log lies beside it'
+	[[ $output != *'puts back'* ]]
+}
+
 @test "code: what code-check.sh finds, with its own hint; its warnings block nothing" {
 	git -c init.defaultBranch=main init -q origin
 	git="git -c user.name=x -c user.email=x@x"
