@@ -144,6 +144,7 @@ $primary_text, twice within 30 s" --repeat 30m,2h,4h --do "$app/scripts/failover
 	if [ "$role" = active ]; then
 		# a failover that begins, a failback that ends: the operator sees it, and the end of his run makes another round
 		[ -z "$attended" ] || [ -z "$page_problem" ] || return 0
+		[ -n "$page_overall" ] || page_hindrance=$page_problem
 		# its copy is the newest there is, nothing is downloaded, and who could not be told is no matter of how it serves
 		alert standby-not-ready "$(if_any "$page_hindrance" unknown)" "$node is in order again" ''
 		alert standby-issue "$(if_any "$page_hindrance" critical)" "$node is in order again" \
@@ -151,14 +152,15 @@ $primary_text, twice within 30 s" --repeat 30m,2h,4h --do "$app/scripts/failover
 $page_hindrance" --repeat 30m,2h,4h
 		return 0
 	fi
+	alert standby-issue "$(if_any "$page_problem" warning)" "$node is in order again" \
+		"$node has not been in order for 15 minutes
+$page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
+	# without a page nothing more is known, nor over
+	[ -n "$page_overall" ] || return 0
 	# two alerts: what is worse must be told although the other stands
 	alert standby-not-ready "$(if_any "$page_hindrance" warning)" "$node is in order again" \
 		"$node could not take over for 15 minutes
 $page_hindrance" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
-	alert standby-issue "$(if_any "$page_problem" warning)" "$node is in order again" \
-		"$node has not been in order for 15 minutes
-$page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
-	[ -n "$page_overall" ] || return 0
 	alert db-stale "$stale" "the data of $node is younger than $max_age again" "$stale_text
 $page_age_text" --repeat 09:00
 	alert data-lag "${page_lag:-ok}" "$node has the last minutes of $primary again" "$node lacks the last minutes of $primary

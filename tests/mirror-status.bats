@@ -369,6 +369,25 @@ told() { grep -c -- "$1" told; }
 	grep -- '--to kuma-sync --state critical' told
 }
 
+@test "the page cannot be made: what stands is not said to be over" {
+	echo critical >startable
+	round
+	grep -- '--key standby-not-ready --state warning' told
+	echo active >pi2/state/role
+	round
+	grep -E -- '--key standby-issue --state critical .*app_serves' told
+	stub status-render <<<'exit 74'
+	for role in active standby; do
+		echo $role >pi2/state/role
+		: >told
+		run round
+		expect 74
+		run told '--key standby-[a-z-]* --state ok'
+		expect 1 0
+		grep -E -- '--key standby-issue --state (critical|warning) .*the status page cannot be made' told
+	done
+}
+
 @test "a primary that stays down costs one write of the history, not one in each round" {
 	echo 503 >pages
 	round
