@@ -277,7 +277,7 @@ static int64_t lag_s(int parts)
 	const char *set = config_get("CTV_MAX_LAG"), *every = setting("changes_every");
 	int64_t most = LAG_OLD_S * INT64_C(1000), period = 0;
 
-	if (set != NULL)
+	if (set != NULL && duration(set) == NULL)
 		num_duration(set, &most);
 	num_duration(every, &period);
 	most /= parts * 1000;
@@ -331,8 +331,8 @@ static char *wrong_addresses(const char *set __attribute__((unused)))
 /* ---- the table ------------------------------------------------------------------------------------- */
 
 /*
- * name: NULL for a field that only follows from others. of_page: only the status page needs it, so a wrong one is told and
- * empty, and keeps no failover and no night from beginning.
+ * name: NULL for a field that only follows from others. A wrong one is told; one that not all need keeps no failover and no
+ * night from beginning: of the status page's it is empty, of the minutes' as if it were not set.
  */
 static struct {
 	const char *field, *name;
@@ -340,36 +340,36 @@ static struct {
 	const char *fallback;
 	char *(*make)(const char *set);
 	char *value;	/* what make made */
-	bool of_page;
+	enum { ALL, PAGE, MINUTES } needed_by;
 } table[] = {
-	{ "env_file", NULL, NULL, NULL, settings_file, NULL, false },
-	{ "node", "CTV_NODE", name, NULL, NULL, NULL, false },
-	{ "primary", "CTV_PRIMARY_NODE", name, "pi-ctv", NULL, NULL, false },
-	{ "standby", NULL, NULL, NULL, standby_name, NULL, false },
-	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL, false },
-	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL, false },
-	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL, false },
-	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL, false },
-	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL, false },
-	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL, false },
-	{ "log_dir", "CTV_LOG_DIR", path, NULL, NULL, NULL, false },
-	{ "run_dir", "CTV_RUN_DIR", path, "/run/ctv-mirror", NULL, NULL, true },
-	{ "primary_url", "CTV_PRIMARY_URL", url, "http://100.81.73.46:8000", NULL, NULL, false },
-	{ "standby_url", "CTV_STANDBY_URL", url, "http://100.96.96.109:8000", NULL, NULL, false },
-	{ "station_url", "CTV_STATION_URL", url, NULL, station_at_standby, NULL, true },
-	{ "kuma_page_url", NULL, NULL, NULL, kuma_at_standby, NULL, false },
-	{ "api_url", "DROPBOX_API_URL", url, "https://api.dropboxapi.com", NULL, NULL, false },
-	{ "max_age", "CTV_MAX_AGE", duration, TEXT(DATA_OLD_H) "h", NULL, NULL, false },
-	{ "warn_age", NULL, NULL, NULL, age_to_warn, NULL, false },
-	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL, false },
-	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL, false },
-	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL, false },
-	{ "changes_every", "CTV_CHANGES_EVERY", pace, NULL, changes_period, NULL, false },
-	{ "max_lag", "CTV_MAX_LAG", duration, NULL, lag_most, NULL, false },
-	{ "warn_lag", NULL, NULL, NULL, lag_to_warn, NULL, false },
-	{ "confirm_every", NULL, NULL, NULL, confirmation_period, NULL, false },
-	{ "monthly_calls", "CTV_MONTHLY_CALLS", number, "20000", NULL, NULL, false },
-	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, false },
+	{ "env_file", NULL, NULL, NULL, settings_file, NULL, ALL },
+	{ "node", "CTV_NODE", name, NULL, NULL, NULL, ALL },
+	{ "primary", "CTV_PRIMARY_NODE", name, "pi-ctv", NULL, NULL, ALL },
+	{ "standby", NULL, NULL, NULL, standby_name, NULL, ALL },
+	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL, ALL },
+	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL, ALL },
+	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL, ALL },
+	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL, ALL },
+	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL, ALL },
+	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL, ALL },
+	{ "log_dir", "CTV_LOG_DIR", path, NULL, NULL, NULL, ALL },
+	{ "run_dir", "CTV_RUN_DIR", path, "/run/ctv-mirror", NULL, NULL, PAGE },
+	{ "primary_url", "CTV_PRIMARY_URL", url, "http://100.81.73.46:8000", NULL, NULL, ALL },
+	{ "standby_url", "CTV_STANDBY_URL", url, "http://100.96.96.109:8000", NULL, NULL, ALL },
+	{ "station_url", "CTV_STATION_URL", url, NULL, station_at_standby, NULL, PAGE },
+	{ "kuma_page_url", NULL, NULL, NULL, kuma_at_standby, NULL, ALL },
+	{ "api_url", "DROPBOX_API_URL", url, "https://api.dropboxapi.com", NULL, NULL, ALL },
+	{ "max_age", "CTV_MAX_AGE", duration, TEXT(DATA_OLD_H) "h", NULL, NULL, ALL },
+	{ "warn_age", NULL, NULL, NULL, age_to_warn, NULL, ALL },
+	{ "min_size", "CTV_MIN_SIZE", size, "100M", NULL, NULL, ALL },
+	{ "tables", "CTV_REQUIRE_TABLES", tables, NULL, tables_as_words, NULL, ALL },
+	{ "start_timeout", "CTV_START_TIMEOUT", duration, "60s", NULL, NULL, ALL },
+	{ "changes_every", "CTV_CHANGES_EVERY", pace, NULL, changes_period, NULL, MINUTES },
+	{ "max_lag", "CTV_MAX_LAG", duration, NULL, lag_most, NULL, MINUTES },
+	{ "warn_lag", NULL, NULL, NULL, lag_to_warn, NULL, ALL },
+	{ "confirm_every", NULL, NULL, NULL, confirmation_period, NULL, ALL },
+	{ "monthly_calls", "CTV_MONTHLY_CALLS", number, "20000", NULL, NULL, MINUTES },
+	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, ALL },
 };
 
 #define ROWS (sizeof table / sizeof *table)
@@ -392,8 +392,11 @@ const char *setting(const char *field)
 		return config_get(secrets[i - ROWS].name) != NULL ? "yes" : NULL;
 	if (table[i].name != NULL)
 		value = config_get(table[i].name);
-	if (table[i].of_page && value != NULL && table[i].wrong(value) != NULL)
-		return NULL;
+	if (table[i].needed_by != ALL && value != NULL && table[i].wrong(value) != NULL) {
+		if (table[i].needed_by == PAGE)
+			return NULL;
+		value = NULL;
+	}
 	if (table[i].make == NULL)
 		return value != NULL ? value : table[i].fallback;
 	if (table[i].value == NULL)
@@ -425,7 +428,7 @@ int setting_check(void)
 		hint = config_hint(value);
 		if (hint != NULL)
 			msg_hint("%s", hint);
-		if (!table[i].of_page)
+		if (table[i].needed_by == ALL)
 			return EX_CONFIG;
 	}
 	return EX_OK;

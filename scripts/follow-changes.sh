@@ -223,7 +223,9 @@ follow() {
 }
 
 check() {
-	{ cd -P "$live_dir/.follow" 2>/dev/null && [ -e newest.db ]; } || finish unchanged "nothing is followed here"
+	[ -d "$live_dir/.follow" ] || finish unchanged "nothing is followed here"
+	enter
+	[ -e newest.db ] || finish unchanged "nothing is followed here"
 	step verify
 	get db-apply --shell --finish newest.db || exit
 	verify quick newest.db

@@ -130,7 +130,8 @@ put_aside() {
 end_drill() {
 	undo=
 	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
-	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] && cmp -s -i 100 "$live" "$before_drill"; then
+	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] &&
+		timeout -k 5s 10m cmp -s -i 100 "$live" "$before_drill"; then
 		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; }
 	else
 		say "   somebody has written to it: the next download keeps that copy before it replaces it"

@@ -187,6 +187,16 @@ setup() {
 	[[ $output != *secret* ]]
 }
 
+@test "--shell: a wrong value of what only the minutes need is named, and keeps no failover from beginning" {
+	for name in CTV_CHANGES_EVERY CTV_MAX_LAG CTV_MONTHLY_CALLS; do
+		run -0 --separate-stderr env "$name=1min" ctv-conf --shell
+		[[ $stderr == "ctv-conf: $name: 1min: "* ]]
+		grep -qx "changes_every=''" <<<"$output"
+		grep -qx "max_lag='3600s'" <<<"$output"
+		grep -qx "monthly_calls='20000'" <<<"$output"
+	done
+}
+
 @test "--shell: settings files and credentials that are none" {
 	cd "$BATS_TEST_TMPDIR"
 	umask 077

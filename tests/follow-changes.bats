@@ -481,6 +481,11 @@ more_calls() {
 	[ "$(last pi2 follow-check .exit)" = 65 ]
 	# following goes on: the bytes may be the primary's own
 	[ -e "$follow/newest.db" ]
+	# and by no link into another place
+	mv "$follow" pi2/elsewhere
+	ln -s "$PWD/pi2/elsewhere" "$follow"
+	run on pi2 follow-changes.sh --check
+	expect 77 'a symbolic link'
 }
 
 @test "the night's download takes what was followed, proved by its hash, and fetches nothing" {

@@ -39,10 +39,9 @@ static const struct { const char *name, *value; bool good; } kinds[] = {
 	{ "CTV_REQUIRE_TABLES", "spots:800000, customers", true }, { "CTV_REQUIRE_TABLES", " a:b:3\tc ", true },
 	{ "CTV_REQUIRE_TABLES", "spots:many", false }, { "CTV_REQUIRE_TABLES", "spots:", false },
 	{ "CTV_REQUIRE_TABLES", ":3", false }, { "CTV_REQUIRE_TABLES", "*", false },
-	{ "CTV_CHANGES_EVERY", "off", true }, { "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "2h", true },
-	{ "CTV_CHANGES_EVERY", "4999ms", false }, { "CTV_CHANGES_EVERY", "0", false }, { "CTV_CHANGES_EVERY", "never", false },
-	{ "CTV_MAX_LAG", "10m", true }, { "CTV_MAX_LAG", "off", false }, { "CTV_MONTHLY_CALLS", "0", true },
-	{ "CTV_MONTHLY_CALLS", "25000", true }, { "CTV_MONTHLY_CALLS", "-1", false }, { "CTV_MONTHLY_CALLS", "many", false },
+	/* what only the minutes need keeps nothing else from beginning */
+	{ "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "1min", true }, { "CTV_MAX_LAG", "off", true },
+	{ "CTV_MONTHLY_CALLS", "many", true },
 	/* of a secret nobody judges the value */
 	{ "CTV_TEAMS_URL", "x", true }, { "DROPBOX_ACCESS_TOKEN", "x y", true },
 };
@@ -72,6 +71,11 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	{ "CTV_MAX_LAG", "6m", "max_lag", "360s" }, { "CTV_MAX_LAG", "1m", "max_lag", "60s" },
 	{ "CTV_MAX_LAG", "1m", "confirm_every", "10s" }, { "CTV_CHANGES_EVERY", "1h", "warn_lag", "10800s" },
 	{ "CTV_CHANGES_EVERY", "1h", "confirm_every", "5400s" }, { "CTV_CHANGES_EVERY", "1h", "max_lag", "10800s" },
+	{ "CTV_CHANGES_EVERY", "4999ms", "changes_every", "" }, { "CTV_CHANGES_EVERY", "0", "changes_every", "" },
+	{ "CTV_CHANGES_EVERY", "never", "changes_every", "" }, { "CTV_CHANGES_EVERY", "2h", "changes_every", "7200s" },
+	{ "CTV_MAX_LAG", "10m", "max_lag", "600s" }, { "CTV_MAX_LAG", "off", "max_lag", "3600s" }, { "CTV_MAX_LAG", "x", "warn_lag", "1200s" },
+	{ "CTV_MONTHLY_CALLS", "0", "monthly_calls", "0" }, { "CTV_MONTHLY_CALLS", "-1", "monthly_calls", "20000" },
+	{ "CTV_MONTHLY_CALLS", "many", "monthly_calls", "20000" },
 	{ "CTV_CHANGES_EVERY", "off", "warn_lag", "1200s" }, { "CTV_MONTHLY_CALLS", "", "monthly_calls", "20000" },
 	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
 	{ "CTV_LOG_DIR", "", "log_dir", NULL },
