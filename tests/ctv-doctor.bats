@@ -579,8 +579,8 @@ where_free() {
 	run service env in-sandbox.sh x.service true
 	[ "$(id -u)" -ne 0 ] || expect 77 'sudo in-sandbox.sh x.service true'
 	needs_root 'to enter one'
-	run in-sandbox.sh x.service sh -c 'printf "%s|" "$@"; printf "\033[1m\302\233\342\200\256"; exit 7' sh 'a b' "c'd"
-	expect 7 "^a b\|c'd\|\?\[1m\?{5}$"
+	run in-sandbox.sh x.service sh -c 'printf "%s|" "$@"; printf "\033[1m✓\302\233\342\200\256"; exit 7' sh 'a b' "c'd"
+	expect 7 "^a b\|c'd\|\[1m✓\?\?$"
 	run in-sandbox.sh y.service true
 	expect 66 'y.service: not there'
 }

@@ -787,6 +787,7 @@ followed() {
 }
 
 @test "what is published and followed in earnest is what the page says of it" {
+	export CTV_CHANGES_EVERY=1m
 	mkdir pi-ctv/state/changes
 	upload
 	on pi2 follow-changes.sh --once

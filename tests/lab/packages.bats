@@ -88,6 +88,7 @@ brings() {
 
 @test "an upgrade while a download is under way leaves that run alone, and it ends well" {
 	switched
+	pi2 sh -c 'sed -i s/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=1m/ /etc/ctv-db-sync.env; systemctl restart ctv-follow.service'
 	enter $PRIMARY meanwhile
 	lab run pi-ctv systemctl start ctv-db-sync.service
 	lab cut pi2 dropbox
