@@ -1,3 +1,4 @@
+#!/bin/sh
 # clone.sh - the application's clone, for update-code.sh: git in it, and what a power cut leaves of an update. Sourced, never run
 #
 # What always holds: before the first file of an update is touched, the list of its files is on disk, and it goes when they

@@ -1,3 +1,4 @@
+#!/bin/sh
 # doctor-findings.sh - how the doctor says what it finds, and what comes of it all. Sourced by ctv-doctor.sh, never run
 #
 # What always holds: each finding is one line with its layer, and what mends it below; what a check could not find out is

@@ -1,3 +1,4 @@
+#!/bin/sh
 # lib.sh - what the scripts share: words to job-run(1), answers of the tools, the command line. Sourced, never run
 #
 # A run is job-run's work: it holds the locks, writes the log and the record, draws the steps, and says why a run has

@@ -1,3 +1,4 @@
+#!/bin/sh
 # mirror.sh - what several scripts do: with the unit, the head record, the backups, a database. Sourced by lib.sh, never run
 #
 # Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.

@@ -1,3 +1,4 @@
+#!/bin/sh
 # takeover.sh - how a failover asks its conditions, judges the primary, and brings the application up or down again.
 # Sourced by failover-to-pi2.sh, never run
 #
