@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "lib/clock.h"
+#include "lib/expect.h"
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/msg.h"
@@ -48,72 +49,14 @@ static void PRINTF_LIKE(3, 4) find(struct probe_finding *f, enum state state, co
 	f->state = state;
 }
 
-/* What an --expect says: a place, how it compares with a value ('=', '!', '<' or '>'), and the value. */
-struct expectation {
-	int pointer;		/* bytes of it, from the beginning */
-	char op;
-	const char *value;
-};
-
-static struct expectation understand(const char *expect)
+/* Does the body, a JSON document (NULL when it is none), say what is expected? */
+static bool as_expected(const json *body, const struct expectation *e, struct probe_finding *f)
 {
-	size_t n = strcspn(expect, "=<>");
-	bool differs = expect[n] == '=' && n > 0 && expect[n - 1] == '!';
+	char why[384];
+	bool good = expect_met(e, body, why);
 
-	return (struct expectation){ .pointer = (int)(n - differs), .op = differs ? '!' : expect[n],
-				     .value = expect + n + (expect[n] != '\0') };
-}
-
-static bool number_of(const char *text, double *out)
-{
-	json *j = json_parse(text, strlen(text));
-	bool is = json_number(j, out);
-
-	json_free(j);
-	return is;
-}
-
-const char *probe_expect_fault(const char *expect)
-{
-	struct expectation e = understand(expect);
-	double number;
-
-	if (*expect != '/' || e.op == '\0')
-		return "not a JSON Pointer, one of = != < > and a value, such as /status=ok";
-	if ((e.op == '<' || e.op == '>') && !number_of(e.value, &number))
-		return "is compared with what is no number";
-	return NULL;
-}
-
-/* Does the value there, text as people write it, compare as e says? A string is no number, whatever it holds. */
-static bool compares(const struct expectation *e, const json *at, const char *text)
-{
-	double is, limit;
-
-	if (e->op == '=' || e->op == '!')
-		return (strcmp(text, e->value) == 0) == (e->op == '=');
-	return json_number(at, &is) && number_of(e->value, &limit) && (e->op == '<' ? is < limit : is > limit);
-}
-
-/* Does the body, a JSON document (NULL when it is none), have a value as expect wants it? */
-static bool as_expected(const json *body, const char *expect, struct probe_finding *f)
-{
-	static const char *const wanted[] = { ['='] = "", ['!'] = "another than ", ['<'] = "less than ", ['>'] = "more than " };
-	struct expectation e = understand(expect);
-	char *pointer = strndup(expect, (size_t)e.pointer);
-	const json *at = pointer != NULL ? json_at(body, pointer) : NULL;
-	char *value = at != NULL ? json_value_text(at) : NULL;
-	bool good = value != NULL && compares(&e, at, value);
-
-	if (body == NULL)
-		find(f, STATE_CRITICAL, "%d, but the answer is not JSON", f->status);
-	else if (value == NULL)
-		find(f, STATE_CRITICAL, "%d, but without %.200s", f->status, pointer);
-	else if (!good)
-		find(f, STATE_CRITICAL, "%d, but %.150s is %.100s, wanted %s%.100s", f->status, pointer,
-		     value, wanted[(unsigned char)e.op], e.value);
-	free(value);
-	free(pointer);
+	if (!good)
+		find(f, STATE_CRITICAL, "%d, but %s", f->status, why);
 	return good;
 }
 
@@ -148,7 +91,7 @@ static bool body_is_good(const struct probe *p, const char *body, size_t len, st
 	bool good = p->pointer == NULL || is_new(j, p, f);
 
 	for (size_t i = 0; good && i < p->expect_count; i++)
-		good = as_expected(j, p->expects[i], f);
+		good = as_expected(j, &p->expects[i], f);
 	json_free(j);
 	if (good && p->match != NULL && memmem(body, len, p->match, strlen(p->match)) == NULL) {
 		find(f, STATE_CRITICAL, "%d, but the answer is without \"%.200s\"", f->status, p->match);

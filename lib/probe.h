@@ -7,6 +7,7 @@
 #define LIB_PROBE_H
 
 #include "lib/exits.h"
+#include "lib/expect.h"
 #include "lib/std.h"
 
 #define PROBE_BODY_MAX ((size_t)1 << 20)	/* bytes; a health page is small */
@@ -18,7 +19,7 @@ struct probe {
 	/* what is good */
 	const char *statuses;	/* a list that probe_listed takes */
 	int64_t warning_ms, critical_ms;	/* WARNING, CRITICAL above this; INT64_MAX for never */
-	const char **expects;	/* what probe_expect_fault takes, of a JSON answer */
+	const struct expectation *expects;	/* of a JSON answer */
 	size_t expect_count;
 	const char *pointer;	/* where the answer has a time; NULL for no such condition */
 	int64_t newer_ms;	/* it is not older than this, nor further in the future */
@@ -41,12 +42,6 @@ struct probe_finding {
  * that alone, 0 is in none.
  */
 int probe_listed(const char *list, int status);
-
-/*
- * Is it POINTER=VALUE or POINTER!=VALUE, a JSON Pointer (RFC 6901) and the text of the value there, or POINTER<NUMBER
- * or POINTER>NUMBER? NULL, or the reason.
- */
-const char *probe_expect_fault(const char *expect);
 
 /* Fills state, text and the age from an answer: status, total_us and at in f, and the body. */
 void probe_judge(const struct probe *p, const char *body, size_t len, struct probe_finding *f);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "lib/exits.h"
+#include "lib/expect.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/settings.h"
@@ -137,6 +138,27 @@ static const char *tables(const char *s)
 		s += len;
 	}
 	return NULL;
+}
+
+/* What http-probe --pages takes. */
+static const char *pages(const char *s)
+{
+	struct expect_pages list;
+	unsigned row;
+	const char *why = expect_pages_parse(s, &list, &row);
+	static char text[160];
+
+	if (why == NULL)
+		expect_pages_free(&list);
+	if (row == 0 || why == NULL)
+		return why;
+	snprintf(text, sizeof text, "number %u: %s", row, why);
+	return text;
+}
+
+static const char *yes_or_no(const char *s)
+{
+	return strcmp(s, "yes") == 0 || strcmp(s, "no") == 0 ? NULL : "neither yes nor no";
 }
 
 /* As libcurl takes it: a scheme of its own, or none. It may hold a password. */
@@ -311,28 +333,47 @@ static char *tables_as_words(const char *set)
 	return words;
 }
 
+static char *unless_no(const char *set)
+{
+	return made("%s", set != NULL && strcmp(set, "no") == 0 ? "" : "yes");
+}
+
+static char *if_yes(const char *set)
+{
+	return made("%s", set != NULL && strcmp(set, "yes") == 0 ? "yes" : "");
+}
+
+/* `list NAME`, in the place of list. */
+static char *longer(char *list, const char *name)
+{
+	char *with = made("%s%s%s", list, *list != '\0' ? " " : "", name);
+
+	free(list);
+	return with;
+}
+
 /* Of the secrets those that cannot be what they are called, by name. */
 static char *wrong_addresses(const char *set __attribute__((unused)))
 {
-	char *list = made("%s", ""), *longer;
+	char *list = made("%s", "");
 
 	for (size_t i = 0; i < SECRETS; i++) {
 		const char *value = secrets[i].wrong != NULL ? config_get(secrets[i].name) : NULL;
 
-		if (value == NULL || secrets[i].wrong(value) == NULL)
-			continue;
-		longer = made("%s%s%s", list, *list != '\0' ? " " : "", secrets[i].name);
-		free(list);
-		list = longer;
+		if (value != NULL && secrets[i].wrong(value) != NULL)
+			list = longer(list, secrets[i].name);
 	}
 	return list;
 }
+
+static char *wrong_of_proof(const char *set);
 
 /* ---- the table ------------------------------------------------------------------------------------- */
 
 /*
  * name: NULL for a field that only follows from others. A wrong one is told; one that not all need keeps no failover and no
- * night from beginning: of the status page's it is empty, of the minutes' as if it were not set.
+ * night from beginning: of the status page's it is empty, of the minutes' and the nightly
+ * proof's as if it were not set.
  */
 static struct {
 	const char *field, *name;
@@ -340,7 +381,7 @@ static struct {
 	const char *fallback;
 	char *(*make)(const char *set);
 	char *value;	/* what make made */
-	enum { ALL, PAGE, MINUTES } needed_by;
+	enum { ALL, PAGE, MINUTES, PROOF } needed_by;
 } table[] = {
 	{ "env_file", NULL, NULL, NULL, settings_file, NULL, ALL },
 	{ "node", "CTV_NODE", name, NULL, NULL, NULL, ALL },
@@ -369,10 +410,29 @@ static struct {
 	{ "warn_lag", NULL, NULL, NULL, lag_to_warn, NULL, ALL },
 	{ "confirm_every", NULL, NULL, NULL, confirmation_period, NULL, ALL },
 	{ "monthly_calls", "CTV_MONTHLY_CALLS", number, "20000", NULL, NULL, MINUTES },
+	{ "prove", "CTV_PROVE", yes_or_no, NULL, unless_no, NULL, PROOF },
+	{ "prove_expect", "CTV_PROVE_EXPECT", pages, NULL, NULL, NULL, PROOF },
+	{ "prove_write", "CTV_PROVE_WRITE", file, NULL, NULL, NULL, PROOF },
+	{ "prove_rollback", "CTV_PROVE_ROLLBACK", yes_or_no, NULL, if_yes, NULL, PROOF },
+	{ "wrong_of_proof", NULL, NULL, NULL, wrong_of_proof, NULL, ALL },
 	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, ALL },
 };
 
 #define ROWS (sizeof table / sizeof *table)
+
+/* Of the settings of the nightly proof those that are not of their kind, by name: without them it would prove less. */
+static char *wrong_of_proof(const char *set __attribute__((unused)))
+{
+	char *list = made("%s", "");
+
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *value = table[i].needed_by == PROOF ? config_get(table[i].name) : NULL;
+
+		if (value != NULL && table[i].wrong(value) != NULL)
+			list = longer(list, table[i].name);
+	}
+	return list;
+}
 
 const char *setting_field(size_t i)
 {

@@ -10,7 +10,7 @@
 
 #include "lib/std.h"
 
-#define SHELL_NAMES 48
+#define SHELL_NAMES 64
 
 struct shell {
 	const char *const *names;	/* of this tool, NULL at the end; each is [a-z][a-z0-9_]* */

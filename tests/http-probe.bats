@@ -48,7 +48,7 @@ teardown() {
 
 @test "--expect compares: other than, less, more; what is absent or no number compares with nothing" {
 	local at="$url/say/%7B%22n%22:10,%22s%22:%2220%22,%22a%5C%22%3C%22:1%7D"
-	for good in /n!=9 '/n<10.5' '/n<1e3' '/n>-1' '/n>9' /s!=21 /n!= /s=20; do
+	for good in /n=10.0 '/n = 1e1' /n!=ten /n!=9 '/n<10.5' '/n<1e3' '/n>-1' '/n>9' /s!=21 /n!= /s=20; do
 		run http-probe --expect "$good" "$at"
 		expect 0 || { echo "$good" >&2; return 1; }
 	done
@@ -58,9 +58,56 @@ teardown() {
 	done
 	run http-probe --expect '/n>10' "$at"
 	expect 2 '200, but /n is 10, wanted more than 10 '
+	run http-probe --expect '/s < 30' "$at"
+	expect 2 '200, but /s is 20, which is no number, wanted less than 30 '
 	for wrong in /n '/n<' '/n>x' '/n<=5' n=1 '/n>"1"'; do
 		run http-probe --expect "$wrong" "$at"
 		expect 3 '--expect' || { echo "$wrong" >&2; return 1; }
+	done
+}
+
+# say JSON: the path of a page that answers so
+say() { printf /say/; jq -rn --arg s "$1" '$s|@uri'; }
+
+@test "--pages: a list of pages with what each is expected to say; each is got once, and for a shell the worst is told" {
+	local list
+	list="$(say '{"spots":1200,"state":"up to date"}') /spots > 1000; /ok /status = success
+		/ok /deep/a~1b/0<2;"
+	run http-probe --pages "$list" "$url/"
+	expect 0
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} == "HTTP OK: $url/ok 200 in "* ]]
+	run http-probe --pages "$list/status/404 /x=1; /ok /status!=success; $(say '{"state":"up to date"}') /state = up to date" "$url"
+	expect 2 "^HTTP CRITICAL: $url/status/404 404, wanted 200 "
+	expect 2 "^HTTP CRITICAL: $url/ok 200, but /status is success, wanted another than success "
+	[ "${#lines[@]}" -eq 5 ]
+	run http-probe --json --pages "$list" "$url"
+	[ "$(jq -r .state <<<"$output" | paste -sd' ')" = 'ok ok' ]
+	run http-probe --shell=got_ --pages "/ok /status=success;/ok?2 /status=failure;/status/500 /x=1;/ok /status=success" "$url"
+	expect 2 "^got_text='$url/ok\?2 200, but /status is success, wanted failure'$"
+	[ "$(grep -c ^got_verdict= <<<"$output")" -eq 1 ]
+	# a flaky one is waited for
+	run http-probe --wait 20s --interval 1ms --pages "$(say '{"a":1}') /a=1; /ok /status=success" "$url"
+	expect 0
+}
+
+@test "--pages: what is no list is named by its number, and nothing is asked" {
+	while IFS='~' read -r list message; do
+		run http-probe --pages "$(printf %b "$list")" http://127.0.0.1:1/
+		expect 3 "--pages.*$message" || { echo "$list" >&2; return 1; }
+	done <<-'TABLE'
+		~holds no PATH POINTER OP VALUE
+		/a /n=1; b /n=1~number 2: not PATH POINTER OP VALUE
+		/a /n~number 1: not a JSON Pointer
+		/a /n=1\n/b /n<x~number 2: is compared with what is no number
+		http://other/ /n=1~number 1: not PATH
+		/\0033[2J /n=1~number 1: has a control character
+		/\0303\0251 /n=1~number 1: the path of its page is not ASCII
+	TABLE
+	for wrong in '--expect /a=1' --nobody '--as id' http://127.0.0.1:1/; do
+		# shellcheck disable=SC2086  # words
+		run http-probe --pages '/a /n=1' $wrong http://127.0.0.1:1/
+		expect 3 '--pages is for one URL' || { echo "$wrong" >&2; return 1; }
 	done
 }
 

@@ -5,8 +5,10 @@
  *		[--wait DURATION [--interval DURATION] [--stable N]]
  *		[--status LIST] [--expect CONDITION]... [--newer-than DURATION --pointer POINTER] [--match TEXT]
  *		[--json | --as ID | --shell] URL...
+ *	http-probe --pages LIST [options] URL
  *
- * One GET for each, in their order, or with --wait one after the other until it is up. Only 200 is good
+ * One GET for each, in their order, or with --wait one after the other until it is up; with --pages for each
+ * page below URL of which the list expects something. Only 200 is good
  * unless --status says otherwise: a 206 of a degraded application, a redirect to a login page are not.
  * Time is bounded with the name lookup included, and the body in size; nothing is followed and nothing
  * remembered: each try is a connection of its own.
@@ -28,7 +30,8 @@
 #define NOT_SAID (-1)		/* of an option for which 0 is a value */
 #define INTERVAL_MS 250
 
-static const char *expects[EXPECT_MOST];
+static struct expectation expects[EXPECT_MOST];
+static struct expect_pages pages;	/* of --pages; count 0: not said */
 static struct probe want = {
 	.try_ms = 10000, .statuses = "200", .expects = expects,
 	.warning_ms = INT64_MAX, .critical_ms = INT64_MAX, .newer_ms = NOT_SAID,
@@ -113,33 +116,76 @@ static int answer(const struct probe_finding *f, int64_t tries, int64_t waited_m
 	return check_done(&c, f->state, "%s %s%s", want.url, f->text, took);
 }
 
-static int probe(void)
-{
-	int64_t begun = clock_ms(), tries = 1;
+/* One of them looked at; tries and the time that it took are for answer. */
+struct looked {
 	struct probe_finding f;
+	int64_t tries, waited_ms;
+};
 
+static void look(struct looked *l)
+{
+	int64_t begun = clock_ms();
+
+	l->tries = 1;
 	if (want_nobody) {
-		probe_once(&want, INT64_MAX, &f);
-		f.state = f.connect_us > 0 ? STATE_CRITICAL : STATE_OK;
-		snprintf(f.text, sizeof f.text, f.connect_us > 0 ? "somebody listens there" : "nobody listens there");
+		probe_once(&want, INT64_MAX, &l->f);
+		l->f.state = l->f.connect_us > 0 ? STATE_CRITICAL : STATE_OK;
+		snprintf(l->f.text, sizeof l->f.text, l->f.connect_us > 0 ? "somebody listens there" : "nobody listens there");
 	} else if (wait_ms > 0) {
-		tries = wait_until_up(begun + wait_ms, &f);
+		l->tries = wait_until_up(begun + wait_ms, &l->f);
 	} else {
-		probe_once(&want, INT64_MAX, &f);
+		probe_once(&want, INT64_MAX, &l->f);
 	}
-	return answer(&f, tries, clock_ms() - begun);
+	l->waited_ms = clock_ms() - begun;
 }
 
 /* A line for each; returns how it is with the worst of them. */
 static int probe_all(char **urls)
 {
 	enum state worst = STATE_OK;
+	struct looked l;
 
 	for (; *urls != NULL; urls++) {
 		want.url = *urls;
-		worst = check_worse(worst, (enum state)probe());
+		look(&l);
+		worst = check_worse(worst, (enum state)answer(&l.f, l.tries, l.waited_ms));
 	}
 	return (int)worst;
+}
+
+/*
+ * The same of each page, which is got once for all that the list has of it in a row. A shell is told of one: the first of
+ * the worst.
+ */
+static int probe_pages(const char *base)
+{
+	size_t base_len = strlen(base);
+	struct looked l, told = { .tries = 0 };
+	enum state worst = STATE_OK;
+	char url[2 * EXPECT_PATH_MOST + 2], told_url[sizeof url];
+
+	if (base_len > 0 && base[base_len - 1] == '/')
+		base_len--;
+	want.url = url;
+	for (size_t i = 0; i < pages.count; i += want.expect_count) {
+		want.expects = &pages.wants[i];
+		want.expect_count = 1;
+		while (i + want.expect_count < pages.count && strcmp(pages.paths[i], pages.paths[i + want.expect_count]) == 0)
+			want.expect_count++;
+		snprintf(url, sizeof url, "%.*s%s", (int)base_len, base, pages.paths[i]);
+		look(&l);
+		if (told.tries == 0 || check_worse(worst, l.f.state) != worst) {
+			told = l;
+			snprintf(told_url, sizeof told_url, "%s", url);
+		}
+		worst = check_worse(worst, l.f.state);
+		if (!shell_asked(&form.shell))
+			answer(&l.f, l.tries, l.waited_ms);
+	}
+	if (!shell_asked(&form.shell))
+		return (int)worst;
+	want.url = told_url;
+	return answer(&told.f, told.tries, told.waited_ms);
 }
 
 /* --- the command line --- */
@@ -152,14 +198,25 @@ static const char *take_statuses(const char *text, void *to)
 
 static const char *take_expectation(const char *text, void *to)
 {
-	const char *why = probe_expect_fault(text);
+	char *own = strdup(text);
 
 	(void)to;
-	if (why == NULL && want.expect_count == EXPECT_MOST)
-		why = "too many";
-	else if (why == NULL)
-		expects[want.expect_count++] = text;
-	return why;
+	if (own == NULL)
+		return "out of memory";
+	return want.expect_count == EXPECT_MOST ? "too many" : expect_parse(own, &expects[want.expect_count++]);
+}
+
+static const char *take_pages(const char *text, void *to)
+{
+	unsigned row;
+	const char *why = pages.count > 0 ? "is one list" : expect_pages_parse(text, &pages, &row);
+	static char numbered[200];
+
+	(void)to;
+	if (why == NULL || row == 0)
+		return why;
+	snprintf(numbered, sizeof numbered, "number %u: %s", row, why);
+	return numbered;
 }
 
 static const char *take_pointer(const char *text, void *to)
@@ -181,6 +238,9 @@ static const struct option_row options[] = {
 	{ 0, "expect", "CONDITION", take_expectation, NULL,
 	  "PTR=VALUE, PTR!=VALUE, PTR<NUMBER or PTR>NUMBER: so the answer,\n"
 	  "which is JSON, compares at the JSON Pointer PTR" },
+	{ 0, "pages", "LIST", take_pages, NULL,
+	  "the same of several pages below URL: PATH PTR=VALUE and so on,\n"
+	  "between semicolons or on lines of their own" },
 	{ 0, "newer-than", "DURATION", option_duration, &want.newer_ms, "the time at --pointer is not older, nor further ahead" },
 	{ 0, "pointer", "PTR", take_pointer, &want.pointer, "where the answer, which is JSON, has that time" },
 	{ 0, "match", "TEXT", option_text, &want.match, "the answer contains TEXT" },
@@ -189,7 +249,8 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[options] URL...",
+	.usage = "[options] URL...\n"
+		 "--pages LIST [options] URL",
 	.about = "One GET: does URL answer as it should? Or wait until it does. With several,\n"
 		 "one after the other, a line for each, and the exit status of the worst.",
 	.options = options,
@@ -215,6 +276,10 @@ int main(int argc, char **argv)
 		if (why != NULL)
 			return cli_usage("URL %d: %s", i - optind + 1, why);
 	}
+	if (pages.count > 0 && (want.expect_count > 0 || want_nobody || form.id != NULL || argc - optind > 1))
+		return cli_usage("--pages is for one URL, without --expect, --nobody and --as");
+	if (pages.count > 0 && strlen(argv[optind]) > EXPECT_PATH_MOST)
+		return cli_usage("URL is too long");
 	if (want.warning_ms > want.critical_ms)
 		return cli_usage("-w is longer than -c: CRITICAL would come before WARNING");
 	if ((want.newer_ms == NOT_SAID) != (want.pointer == NULL))
@@ -230,5 +295,5 @@ int main(int argc, char **argv)
 		return STATE_UNKNOWN;
 	}
 	stop_init();
-	return probe_all(argv + optind);
+	return pages.count > 0 ? probe_pages(argv[optind]) : probe_all(argv + optind);
 }

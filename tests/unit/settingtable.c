@@ -42,6 +42,7 @@ static const struct { const char *name, *value; bool good; } kinds[] = {
 	/* what only the minutes need keeps nothing else from beginning */
 	{ "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "1min", true }, { "CTV_MAX_LAG", "off", true },
 	{ "CTV_MONTHLY_CALLS", "many", true },
+	{ "CTV_PROVE", "maybe", true }, { "CTV_PROVE_EXPECT", "/a", true }, { "CTV_PROVE_WRITE", "write", true },
 	/* of a secret nobody judges the value */
 	{ "CTV_TEAMS_URL", "x", true }, { "DROPBOX_ACCESS_TOKEN", "x y", true },
 };
@@ -79,6 +80,15 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	{ "CTV_CHANGES_EVERY", "off", "warn_lag", "1200s" }, { "CTV_MONTHLY_CALLS", "", "monthly_calls", "20000" },
 	{ "CTV_REQUIRE_TABLES", "a:1,b\nc", "tables", "a:1 b c" }, { "CTV_REQUIRE_TABLES", "", "tables", "" },
 	{ "CTV_LOG_DIR", "", "log_dir", NULL },
+	/* the nightly proof's: a wrong one is none, and is named */
+	{ "CTV_PROVE", "", "prove", "yes" }, { "CTV_PROVE", "no", "prove", "" }, { "CTV_PROVE", "off", "prove", "yes" },
+	{ "CTV_PROVE", "off", "wrong_of_proof", "CTV_PROVE" }, { "CTV_PROVE", "no", "wrong_of_proof", "" },
+	{ "CTV_PROVE_ROLLBACK", "", "prove_rollback", "" }, { "CTV_PROVE_ROLLBACK", "yes", "prove_rollback", "yes" },
+	{ "CTV_PROVE_ROLLBACK", "on", "prove_rollback", "" },
+	{ "CTV_PROVE_EXPECT", "/a /n>1;/b /s=x", "prove_expect", "/a /n>1;/b /s=x" }, { "CTV_PROVE_EXPECT", "/a", "prove_expect", NULL },
+	{ "CTV_PROVE_EXPECT", ";", "wrong_of_proof", "CTV_PROVE_EXPECT" },
+	{ "CTV_PROVE_WRITE", "/x/write", "prove_write", "/x/write" }, { "CTV_PROVE_WRITE", "x", "prove_write", NULL },
+	{ "CTV_PROVE_WRITE", "x", "wrong_of_proof", "CTV_PROVE_WRITE" },
 	{ "CTV_TEAMS_URL", "https://secret/", "teams_url_set", "yes" }, { "CTV_TEAMS_URL", "", "teams_url_set", NULL },
 	{ "CTV_NTFY_TOKEN", "tk_x", "ntfy_token_set", "yes" }, { "CTV_NTFY_TOKEN", "tk\r\nX: y", "wrong_urls", "CTV_NTFY_TOKEN" },
 	{ "CTV_NTFY_USER", "mirror", "wrong_urls", "CTV_NTFY_USER" }, { "CTV_NTFY_PASSWORD", "p:w s", "wrong_urls", "" },
