@@ -169,6 +169,7 @@ static void forget_answer(struct http_response *r)
 {
 	r->status = 0;
 	r->retry_after_ms = r->length = -1;
+	r->date = 0;
 	r->ranged = r->encoded = false;
 	r->request_id[0] = '\0';
 	buf_clear(&r->api_result);
@@ -202,6 +203,9 @@ static void take_header(struct http_response *r, char *line)
 			r->length = (int64_t)n;
 	} else if ((v = header_value(line, "Content-Range")) != NULL) {
 		r->ranged = http_parse_range(v, &r->first, &r->last, &r->total);
+	} else if ((v = header_value(line, "Date")) != NULL) {
+		r->date = curl_getdate(v, NULL);
+		r->date = r->date > 0 ? r->date : 0;
 	} else if ((v = header_value(line, "Content-Encoding")) != NULL) {
 		r->encoded = strcasecmp(v, "identity") != 0;
 	} else if ((v = header_value(line, "Dropbox-API-Result")) != NULL) {

@@ -28,6 +28,7 @@ enum http_result {
 struct http_response {
 	int status;			/* 0 before the status line */
 	int64_t retry_after_ms;		/* -1 without the header */
+	int64_t date;			/* Date, seconds since the epoch, 0 without it: what time it is there */
 	int64_t length;			/* Content-Length, -1 without it */
 	bool ranged;			/* a valid Content-Range: bytes first-last/total */
 	uint64_t first, last, total;

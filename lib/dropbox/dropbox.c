@@ -810,6 +810,7 @@ void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c
 			return;
 		result = exchange(d, h, &x, auth, &r);
 		a->retry_after_ms = r.retry_after_ms;
+		a->date = r.date;
 		if (x.refused != EX_OK && result == HTTP_REFUSED) {
 			if (a->rc == EX_OK)
 				a->rc = x.refused;	/* the caller's callback has reported */

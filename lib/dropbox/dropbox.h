@@ -101,6 +101,7 @@ struct dropbox_answer {
 	bool again;		/* time may heal it */
 	bool lost;		/* no whole reply came: the effect may have happened all the same */
 	int64_t retry_after_ms;	/* the server's hint, -1 without one */
+	int64_t date;		/* when the answer was made, by Dropbox's clock; 0 when it does not say */
 	char tag[128];		/* "path/not_found": the tags of an error joined by '/', "" for none */
 	char cause[384];	/* for msg_err */
 	const char *hint;	/* for msg_hint, or NULL */

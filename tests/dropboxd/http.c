@@ -363,6 +363,17 @@ static bool spoils_body(const struct fault *f)
 	return f != NULL && f->act != F_NONE && (f->in_body >= 0 || f->act == F_TRICKLE);
 }
 
+/* By the clock that the files' times are by. */
+static void add_date(struct MHD_Response *m)
+{
+	time_t now = (time_t)server_now();
+	struct tm tm;
+	char text[64];
+
+	strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	MHD_add_response_header(m, "Date", text);
+}
+
 static enum MHD_Result send_reply(struct call *c)
 {
 	struct reply *r = &c->reply;
@@ -389,6 +400,7 @@ static enum MHD_Result send_reply(struct call *c)
 		return MHD_NO;
 	if (r->type != NULL)
 		MHD_add_response_header(m, "Content-Type", r->type);
+	add_date(m);
 	for (unsigned i = 0; i < r->headers; i++)
 		MHD_add_response_header(m, r->header[i].name, r->header[i].value);
 	MHD_add_response_header(m, "X-Dropbox-Request-Id", c->id);
