@@ -8,11 +8,11 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-node='' primary='' standby='' app='' unit='' live='' state='' run_dir='' primary_url='' station_url='' max_age='' warn_age=''
-kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set='' primary_verdict='' primary_text='' primary_http_status=''
-seen_verdict='' seen_text='' seen_age_seconds='' dead_stands='' head_owner='' page_overall='' page_summary='' page_age=''
-page_age_text='' page_age_seconds='' page_standby='' page_sync='' page_sync_late='' page_sync_ok_at='' page_sync_message=''
-page_hindrance='' page_problem='' page_queued='' page_lag='' page_lag_text='' live_dir='' changes_every='' warn_lag='' max_lag=''
+node='' primary='' standby='' app='' unit='' live='' live_dir='' state='' run_dir='' primary_url='' station_url='' max_age='' warn_age=''
+changes_every='' warn_lag='' max_lag='' kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set='' primary_verdict='' primary_text=''
+primary_http_status='' seen_verdict='' seen_text='' seen_age_seconds='' dead_stands='' head_owner='' page_overall='' page_summary=''
+page_hindrance='' page_problem='' page_stale='' page_old='' page_age_text='' page_sync_late='' page_sync_ok_at='' page_sync_message=''
+page_sync_pulse='' page_sync_text='' page_lag='' page_lag_text='' page_clock='' page_proof='' page_proof_text='' page_queued=''
 
 usage() {
 	cat <<'END'
@@ -82,7 +82,7 @@ look() {
 	}
 }
 
-# render: the page, and what the alerts want to know of it. Old data has an alert of its own.
+# render: the page, and what is to be told of it. Old data has an alert of its own.
 render() {
 	# shellcheck disable=SC2317  # by its name
 	look | status-render --shell=page_ --node "$node" --role "$role" --records "$state" --keep "$state/status.json" \
@@ -99,17 +99,6 @@ pulse() {
 pulse_of_host() {
 	pulse kuma "$kuma_url_set" "$1" "$2"
 	pulse healthchecks "$healthchecks_url_set" "$1" "$2"
-}
-
-pulse_of_sync() {
-	case $role/$page_lag/$page_sync/$page_standby in
-	# while this host serves nothing is downloaded, and that is in order
-	active/*) is=ok ;;
-	*/critical/*) is=critical ;;
-	*/ok/ok | */ok/warning | */warning/ok | */warning/warning) is=ok ;;
-	*) is=critical ;;
-	esac
-	pulse kuma-sync "$kuma_sync_url_set" $is "${page_age_text:-the age of the data is not known}${page_lag_text:+; $page_lag_text}"
 }
 
 # ---- the alerts ----------------------------------------------------------------------------------
@@ -131,47 +120,45 @@ alert() {
 	alert-post --key "$key" --state "$is" "$@" "$text" || :
 }
 
-# if_any PROBLEM STATE: prints that state when there is one, else ok
+# if_any WHAT STATE: prints that state when there is one, else ok
 if_any() {
 	if [ -n "$1" ]; then echo "$2"; else echo ok; fi
 }
 
-# The table. What has to last for a quarter of an hour has 14 minutes: a round more or less.
 tell() {
-	alert primary-down "$down" "$primary answers again" "$primary is down
+	alert primary-down "$primary_verdict" "$primary answers again" "$primary is down
 $primary_text, twice within 30 s" --repeat 30m,2h,4h --do "$app/scripts/failover-to-pi2.sh on $node"
+	if [ "$role" = active ]; then tell_of_active; else tell_of_standby; fi
+}
 
-	if [ "$role" = active ]; then
-		# a failover that begins, a failback that ends: the operator sees it, and the end of his run makes another round
-		[ -z "$attended" ] || [ -z "$page_problem" ] || return 0
-		[ -n "$page_overall" ] || page_hindrance=$page_problem
-		# its copy is the newest there is, nothing is downloaded, and who could not be told is no matter of how it serves
-		alert standby-not-ready "$(if_any "$page_hindrance" unknown)" "$node is in order again" ''
-		alert standby-issue "$(if_any "$page_hindrance" critical)" "$node is in order again" \
-			"$node serves in place of $primary, and not as it should
-$page_hindrance" --repeat 30m,2h,4h
-		return 0
-	fi
+# The table of a standby. What has to last for a quarter of an hour has 14 minutes: a round more or less. A run that failed is
+# told by its unit; here, that none is good. Two alerts of its condition: what is worse must be told although the other stands.
+tell_of_standby() {
 	alert standby-issue "$(if_any "$page_problem" warning)" "$node is in order again" \
 		"$node has not been in order for 15 minutes
 $page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
 	# without a page nothing more is known, nor over
 	[ -n "$page_overall" ] || return 0
-	# two alerts: what is worse must be told although the other stands
 	alert standby-not-ready "$(if_any "$page_hindrance" warning)" "$node is in order again" \
 		"$node could not take over for 15 minutes
 $page_hindrance" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
-	alert db-stale "$stale" "the data of $node is younger than $max_age again" "$stale_text
+	stale="the age of the data of $node is not in order"
+	[ -z "$page_old" ] || stale="the data of $node is older than $max_age"
+	alert db-stale "$page_stale" "the data of $node is younger than $max_age again" "$stale
 $page_age_text" --repeat 09:00
 	alert data-lag "${page_lag:-ok}" "$node has the last minutes of $primary again" "$node lacks the last minutes of $primary
 $page_lag_text" --repeat 4h --inhibited-by primary-down --inhibited-by ctv-follow.service \
 		--do "journalctl -u ctv-follow.service here, -u ctv-publish.service on $primary"
-	# a run that failed is told by its unit; here, that none is good
+	alert clock-wrong "$(if_any "$page_clock" warning)" "the clocks of $primary and $node are right again" \
+		"a clock is wrong
+$page_clock, says Dropbox's" --repeat 24h --do "timedatectl there"
 	alert sync-failed "$(if_any "$page_sync_late" warning)" "the nightly download works again" \
 		"no nightly download of $node was good for 26 hours
 ${page_sync_ok_at:+the last was at $page_sync_ok_at }${page_sync_message:-no run is on record}" \
 		--repeat 24h --inhibited-by primary-down --inhibited-by ctv-pi2-download.service \
 		--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service"
+	alert proof "${page_proof:-ok}" "the application works on the data of $node again" "the application was not proved on the data of $node
+$page_proof_text" --repeat 24h --inhibited-by ctv-proof.service --do "prove-failover.sh on $node, and its log"
 	# one that failed while it served, and does not serve any more, has no start that would end its alert
 	[ -e "$state/alerts/$unit" ] || return 0
 	case $(svc-ctl -t 30s is-active "$unit") in
@@ -179,21 +166,15 @@ ${page_sync_ok_at:+the last was at $page_sync_ok_at }${page_sync_message:-no run
 	esac
 }
 
-# judge: of what was found, what the table asks for
-judge() {
-	down=$primary_verdict
-	[ "$down" != warning ] || down=ok
-	[ -n "$page_overall" ] || page_problem="the status page cannot be made"
-	if [ "$down" != ok ] && [ "$down" != critical ]; then
-		page_problem=${page_problem:-"how it is with $primary is not known"}
-	fi
-	[ "$page_lag" != unknown ] || page_problem=${page_problem:-"a clock is wrong: $page_lag_text"}
-	stale=ok stale_text="the data of $node is older than $max_age"
-	case $page_age in
-	critical) stale=warning ;;
-	unknown | '') stale=unknown page_problem=${page_problem:-"the age of the data is not known"} ;;
-	esac
-	case $page_age_seconds in '' | -*) stale_text="the age of the data of $node is not in order" ;; esac
+# The table of a host that serves: its copy is the newest there is, nothing is downloaded, and who could not be told is no matter
+# of how it serves. A failover that begins, a failback that ends: the operator sees it, and his run's end makes another round.
+tell_of_active() {
+	[ -z "$attended" ] || [ -z "$page_problem" ] || return 0
+	[ -n "$page_overall" ] || page_hindrance=$page_problem
+	alert standby-not-ready "$(if_any "$page_hindrance" unknown)" "$node is in order again" ''
+	alert standby-issue "$(if_any "$page_hindrance" critical)" "$node is in order again" \
+		"$node serves in place of $primary, and not as it should
+$page_hindrance" --repeat 30m,2h,4h
 }
 
 # ---- the head record -----------------------------------------------------------------------------
@@ -306,9 +287,9 @@ else
 	[ "$role" != active ] || ! operator_at_work || attended=yes
 	[ -z "$dry" ] || { look; exit 0; }
 	get render || ending=$?
-	pulse_of_host "${page_overall:-critical}" "${page_summary:-the status page cannot be made}"
-	pulse_of_sync
-	judge
+	[ -n "$page_overall" ] || page_problem="the status page cannot be made" page_summary="the status page cannot be made"
+	pulse_of_host "${page_overall:-critical}" "$page_summary"
+	pulse kuma-sync "$kuma_sync_url_set" "${page_sync_pulse:-critical}" "${page_sync_text:-$page_summary}"
 	tell
 fi
 [ -z "$dry" ] || exit 0

@@ -780,10 +780,54 @@ followed() {
 	followed '+1 day' 9
 	round
 	[ "$(page .lag.state)" = unknown ]
-	grep -E -- '--key standby-issue --state warning .*a clock is wrong' told
+	grep -E -- '--key standby-issue --state warning .*in the future' told
+	# but Dropbox, and then it is no matter of how far behind
+	: >told
+	jq -c --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" '. + {server_modified: $now, asked_at: $now}' head >later && mv later head
+	round
+	[ "$(page '.lag | .state, .behind' | paste -sd' ')" = 'warning ok' ]
+	grep -E -- "--key clock-wrong --state warning .*the primary's clock is 2[34]h[0-9]*m ahead, says Dropbox's" told
+	run told '--key \(data-lag\|standby-issue\) --state warning'
+	expect 1 0
+	: >told
+	followed now 9
+	round
+	grep -- '--key clock-wrong --state ok' told
 	echo active >pi2/state/role
 	round CTV_STANDBY_URL="http://127.0.0.1:$at"
 	[ "$(page .lag)" = null ]
+}
+
+# proof VERDICT LAST-GOOD: how the last proof went
+proof() {
+	printf '{"schema":1,"task":"proof","result":"x","exit":%s,"message":"it did not answer","verdict":"%s","finished_at":"%s","last_ok_at":"%s","commit":"0123456789abcdef","app_said":"No module named flask"}\n' \
+		"$([ "$1" = ok ] && echo 0 || echo 69)" "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(date -u -d "$2" +%Y-%m-%dT%H:%M:%SZ)" >pi2/state/last-proof.json
+}
+
+@test "the nightly proof: on the page, and told when it failed or is missing, and when it works again; never where there is none" {
+	round
+	[ "$(page '.proof')" = null ]
+	run told '--key proof'
+	expect 1 0
+	proof failed '-20 hours'
+	round
+	[ "$(page '.overall, .failover.ready, .proof.state, .summary' | paste -sd' ')" = 'warning true warning The standby is ready, but the application was not proved on its data' ]
+	grep -E -- '--key proof --state warning --repeat 24h --inhibited-by ctv-proof.service .*the proof failed: it did not answer, with the code 0123456789ab; it said: No module named flask' told
+	grep -q '^ctv_proof_ok 0$' pi2/run/www/ctv.prom
+	: >told
+	proof ok now
+	round
+	[ "$(page '.overall, .proof.state' | paste -sd' ')" = 'ok ok' ]
+	grep -- '--key proof --state ok .*the application works on the data of pi2 again' told
+	proof ok '-51 hours'
+	round
+	grep -E -- '--key proof --state warning .*there was no proof for two nights' told
+	# while this host serves nothing is proved, and nobody is told
+	: >told
+	echo active >pi2/state/role
+	round CTV_STANDBY_URL="http://127.0.0.1:$at"
+	run told '--key proof'
+	expect 1 0
 }
 
 @test "what is published and followed in earnest is what the page says of it" {

@@ -55,7 +55,7 @@ END
 		} | status-render -o "$to" --shell=p_ >said || [ "$to" != "$www" ]
 		eval "$(cat said)"
 		# shellcheck disable=SC2154  # by eval
-		[ "$p_overall/$p_primary/$p_age/$p_age_seconds/$p_sync/$p_sync_late/$p_ready/$p_queued" = critical/ok/ok/60/ok///yes ]
+		[ "$p_overall/$p_stale/$p_sync_late/$p_sync_pulse/$p_queued" = critical/ok//ok/yes ]
 		# shellcheck disable=SC2154
 		[ "$p_hindrance/$p_problem" = 'db_present: 4096 bytes/timer_armed: gone' ]
 	done
@@ -66,10 +66,13 @@ END
 
 @test "a condition that only warns this time, and one that only warns ever, keep nobody from a failover" {
 	{ lines ok; echo '{"id":"ready/app_serves","state":"critical","text":"it starts"}'; } >in
-	[ "$(status-render -o "$www" --shell <in | grep -e ^ready -e ^hindrance | paste -sd' ')" = "ready='' hindrance='app_serves: it starts'" ]
-	[ "$(status-render -o "$www" --shell --only-warns app_serves <in | grep -e ^ready -e ^problem | paste -sd' ')" = "ready='yes' problem='app_serves: it starts'" ]
+	[ "$(status-render -o "$www" --shell <in | grep -e ^problem -e ^hindrance | paste -sd' ')" = "hindrance='app_serves: it starts' problem=''" ]
+	[ ! -e "$www/ready" ]
+	[ "$(status-render -o "$www" --shell --only-warns app_serves <in | grep -e ^problem -e ^hindrance | paste -sd' ')" = "hindrance='' problem='app_serves: it starts'" ]
+	[ -e "$www/ready" ]
 	# and no number of them is a readiness
-	echo '{"id":"warn/timer_armed","state":"ok"}' | status-render -o "$www" --shell | grep "^ready=''$"
+	echo '{"id":"warn/timer_armed","state":"ok"}' | status-render -o "$www"
+	[ ! -e "$www/ready" ]
 }
 
 @test "the host, and the records of the runs, in words of the command line" {
@@ -90,6 +93,20 @@ END
 	run status-render -o "$www" <in
 	expect 0 'not an object with an "id": newest no object$'
 	[ "$(jq -r '.overall, .standby.age_seconds, .lag' "$www/status.json" | paste -sd' ')" = 'ok 60 null' ]
+}
+
+@test "--shell: the pulse of the nightly and the minutely copy is critical when one of the two is, and not while this host serves" {
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	pulse() { rm -f "$www/status.json"; status-render -o "$www" --warn-lag 20m --max-lag 60m --shell | sed -n "s/^sync_pulse='\(.*\)'/\1/p"; }
+	follows() { printf 'head {"head":{"n":9},"confirmed_at":"%s"}\nnewest {"n":9,"snapshot_at":"2026-01-01T00:00:00Z"}\n' "$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)"; }
+	[ "$(lines ok | pulse)" = ok ]
+	[ "$({ lines ok; follows now; } | pulse)" = ok ]
+	[ "$({ lines ok; follows '-30 minutes'; } | pulse)" = ok ]
+	[ "$({ lines ok; follows '-2 hours'; } | pulse)" = critical ]
+	[ "$({ lines ok; follows '-2 hours'; } | sed 's/"role":"standby"/"role":"active"/' | pulse)" = ok ]
+	[ "$(lines ok | grep -v '"download"' | pulse)" = critical ]
+	rm "$www/status.json"
+	{ lines ok; follows '-2 hours'; } | status-render -o "$www" --warn-lag 20m --max-lag 60m --shell | grep "^sync_text='.*; what is followed is 2h00m behind"
 }
 
 @test "--keep: the history outlives a boot, and costs a write only when it is another one" {

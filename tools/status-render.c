@@ -24,6 +24,7 @@
 #include "lib/watch/document.h"
 #include "lib/watch/html.h"
 #include "lib/watch/metrics.h"
+#include "lib/watch/told.h"
 
 #define INPUT_MAX ((size_t)1 << 20)
 
@@ -36,11 +37,7 @@ static const char *only_warns;	/* a condition that blocks nothing this time */
 static int64_t warn_lag, max_lag;	/* milliseconds; 0: nobody asks */
 static const char *apart;	/* a condition that is told by itself */
 
-static const char *const names[] = {
-	"overall", "summary", "primary", "primary_text", "age", "age_text", "age_seconds", "standby", "sync", "sync_late",
-	"sync_ok_at", "sync_message", "lag", "lag_text", "ready", "hindrance", "problem", "queued", NULL,
-};
-static struct shell answer = { .names = names };
+static struct shell answer = { .names = told_names };
 
 /* ---- what is read ---- */
 
@@ -64,7 +61,7 @@ static json *host(void)
 	return j;
 }
 
-/* How far behind is too far. */
+/* How far behind is too far; and what no setting of a clock moves. */
 static json *lag_limits(void)
 {
 	json *j = json_object();
@@ -72,6 +69,7 @@ static json *lag_limits(void)
 	json_put_str(j, "id", "lag");
 	json_put_int(j, "warn_seconds", (warn_lag > 0 ? warn_lag : max_lag) / 1000);
 	json_put_int(j, "crit_seconds", max_lag / 1000);
+	json_put_int(j, "steady_seconds", clock_ms() / 1000);
 	return j;
 }
 
@@ -157,7 +155,7 @@ static json *read_object(const char *path)
 /* How the last runs went, each as the input of its task's name. */
 static void read_records(json *inputs)
 {
-	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill" };
+	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill", "proof" };
 
 	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
 		char *path;
@@ -244,69 +242,6 @@ static int keep(const json *status, const json *known)
 	return rc;
 }
 
-/* ---- what a script hears ---- */
-
-/* `NAME: DETAIL` of the first condition of that kind that is not as it should be. */
-static bool say_condition(const char *name, const json *status, bool blocks)
-{
-	for (const json *c = json_first(json_get(json_get(status, "failover"), "checks")); c != NULL; c = json_next(c)) {
-		const char *id = json_str(c, "id"), *state = json_str(c, "state"), *detail = json_str(c, "detail");
-		char *text;
-
-		if (json_bool(c, "ok", false) == blocks || strcmp(state, "ok") == 0 || (apart != NULL && strcmp(id, apart) == 0))
-			continue;
-		if (asprintf(&text, "%s: %s", id, detail != NULL ? detail : state) < 0)
-			abort();
-		shell_set(&answer, name, text);
-		free(text);
-		return true;
-	}
-	return false;
-}
-
-/* Is it long ago that the nightly job was good? A time in the future is by a clock that was wrong. */
-static bool is_late(const char *ok_at, int64_t now)
-{
-	int64_t at;
-
-	return ok_at == NULL || clock_parse(ok_at, &at) != NULL || now - at > STATUS_WARN_S || now - at < -STATUS_AHEAD_S;
-}
-
-static void say(const json *inputs, const json *status, int64_t now)
-{
-	const json *primary = json_get(status, "primary"), *standby = json_get(status, "standby"), *sync = json_get(status, "sync");
-	const json *job = json_get(sync, strcmp(json_str(status, "role"), "primary") == 0 ? "upload" : "download");
-	int64_t seconds;
-
-	shell_set(&answer, "overall", json_str(status, "overall"));
-	shell_set(&answer, "summary", json_str(status, "summary"));
-	shell_set(&answer, "primary", json_str(primary, "state"));
-	shell_set(&answer, "primary_text", json_str(primary, "text"));
-	shell_set(&answer, "age", "unknown");	/* of its line below, for the copy's state is that of its content too */
-	shell_set(&answer, "age_text", json_str(standby, "text"));
-	if (json_int(standby, "age_seconds", INT32_MIN, INT64_C(1) << 40, &seconds))
-		shell_int(&answer, "age_seconds", seconds);
-	shell_set(&answer, "standby", json_str(standby, "state"));
-	shell_set(&answer, "sync", json_str(sync, "state"));
-	shell_bool(&answer, "sync_late", is_late(json_str(job, "last_ok_at"), now));
-	shell_set(&answer, "sync_ok_at", json_str(job, "last_ok_at"));
-	shell_set(&answer, "sync_message", json_str(job, "message"));
-	shell_set(&answer, "lag", json_str(json_get(status, "lag"), "state"));
-	shell_set(&answer, "lag_text", json_str(json_get(status, "lag"), "text"));
-	shell_bool(&answer, "ready", json_bool(json_get(status, "failover"), "ready", false));
-	if (!say_condition("hindrance", status, true) && strcmp(json_str(json_get(status, "failover"), "state"), "unknown") == 0)
-		shell_set(&answer, "hindrance", "the readiness is not known");
-	say_condition("problem", status, false);
-	for (const json *in = json_first(inputs); in != NULL; in = json_next(in)) {
-		const char *state = json_str(in, "state");
-
-		if (strcmp(json_str(in, "id"), "standby") == 0 && state != NULL)
-			shell_set(&answer, "age", state);
-		if (strcmp(json_str(in, "id"), "deliveries") == 0 && json_bool(in, "pending", false))
-			shell_bool(&answer, "queued", true);
-	}
-}
-
 /* ---- the page ---- */
 
 static int render(void)
@@ -330,7 +265,7 @@ static int render(void)
 	before = read_object(json_path);
 	known = kept != NULL ? read_object(kept) : NULL;
 	status = status_build(inputs, before != NULL ? before : known, now);
-	say(inputs, status, now);
+	told_set(&answer, inputs, status, apart, now);
 	rc = write_all(status, json_path, html_path, ready_path, prom_path);
 	saved = keep(status, known);
 	rc = rc == EX_OK ? saved : rc;

@@ -5,6 +5,7 @@
 #include "lib/num.h"
 #include "lib/watch/document.h"
 #include "lib/watch/lag.h"
+#include "lib/watch/proof.h"
 
 const json *status_input(const json *inputs, const char *id)
 {
@@ -302,7 +303,7 @@ static int newest_first(const void *a, const void *b)
 /* The last runs of everything, newest first: those of before, and the records of now. */
 static json *build_events(const json *inputs, const json *before)
 {
-	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill" };
+	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill", "proof" };
 	enum { TASKS = sizeof tasks / sizeof *tasks };
 	json *found[TASKS + STATUS_EVENTS], *events = json_array();
 	size_t n = 0;
@@ -365,40 +366,49 @@ static json *build_days(const json *inputs, const json *before, const char *role
 	return days;
 }
 
-/* The sentence at the top: the worst thing first, and what it means for a failover. */
-static void summarize(json *j, enum state primary, enum state age, enum state standby, enum state sync, enum state lag,
-		      enum state failover, bool active, bool ready)
-{
-	enum state overall = check_worse(check_worse(primary, standby), check_worse(sync, failover));
-	const char *text;
+/* How the parts stand. age is that of the data alone, standby that of the copy with its content. */
+struct parts {
+	enum state primary, age, standby, sync, lag, proof, failover;
+	bool active, ready;
+};
 
-	if (active)
-		text = ready ? "Failover is active: this host is serving" :
-		       "Failover is active, and this host does not serve as it should";
-	else if (primary == STATE_CRITICAL)
-		text = ready ? "The primary is down; the standby is ready to take over" :
-		       "The primary is down, and the standby cannot take over";
-	else if (failover == STATE_CRITICAL || (!ready && failover != STATE_UNKNOWN))
-		text = "The standby cannot take over";
-	else if (failover == STATE_UNKNOWN || primary == STATE_UNKNOWN || standby == STATE_UNKNOWN ||
-		 sync == STATE_UNKNOWN)
-		text = "Not everything is known";
-	else if (age != STATE_OK)
-		text = "The standby is ready, but its data is old";
-	else if (standby != STATE_OK)
-		text = "The standby is ready, but its copy is not as it was installed";
-	else if (sync != STATE_OK)
-		text = "The standby is ready, but the last sync failed";
-	else if (lag != STATE_OK)
-		text = "The standby is ready, but the last minutes of the primary are not here";
-	else
-		text = overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
+static const char *sentence(const struct parts *p, enum state overall)
+{
+	if (p->active)
+		return p->ready ? "Failover is active: this host is serving" :
+				  "Failover is active, and this host does not serve as it should";
+	if (p->primary == STATE_CRITICAL)
+		return p->ready ? "The primary is down; the standby is ready to take over" :
+				  "The primary is down, and the standby cannot take over";
+	if (p->failover == STATE_CRITICAL || (!p->ready && p->failover != STATE_UNKNOWN))
+		return "The standby cannot take over";
+	if (p->failover == STATE_UNKNOWN || p->primary == STATE_UNKNOWN || p->standby == STATE_UNKNOWN || p->sync == STATE_UNKNOWN)
+		return "Not everything is known";
+	if (p->age != STATE_OK)
+		return "The standby is ready, but its data is old";
+	if (p->standby != STATE_OK)
+		return "The standby is ready, but its copy is not as it was installed";
+	if (p->sync != STATE_OK)
+		return "The standby is ready, but the last sync failed";
+	if (p->lag != STATE_OK)
+		return "The standby is ready, but the last minutes of the primary are not here";
+	if (p->proof != STATE_OK)
+		return "The standby is ready, but the application was not proved on its data";
+	return overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
+}
+
+/* The sentence at the top: the worst thing first, and what it means for a failover. */
+static void summarize(json *j, const struct parts *p)
+{
+	enum state overall = check_worse(check_worse(p->primary, p->standby), check_worse(p->sync, p->failover));
+	const char *text = sentence(p, overall);
+
 	/* a failover works without them: it loses what it would have lost before there were minutes */
-	if (lag != STATE_OK)
+	if (p->lag != STATE_OK || p->proof != STATE_OK)
 		overall = check_worse(overall, STATE_WARNING);
 	/* while it serves, its copy's age and the primary's silence are no news */
-	if (active)
-		overall = ready ? STATE_WARNING : STATE_CRITICAL;
+	if (p->active)
+		overall = p->ready ? STATE_WARNING : STATE_CRITICAL;
 	json_put_str(j, "overall", status_word(overall));
 	json_put_str(j, "summary", text);
 }
@@ -419,35 +429,43 @@ bool status_same_history(const json *a, const json *b)
 	return same;
 }
 
+static void put_part(json *j, const char *name, json *part)
+{
+	if (part != NULL)
+		json_put(j, name, part);
+	else
+		json_put_null(j, name);
+}
+
 json *status_build(const json *inputs, const json *before, int64_t now)
 {
 	const json *host = status_input(inputs, "host");
 	const char *role = json_str(host, "role"), *node = json_str(host, "node");
-	enum state primary, standby, sync, lag, failover;
-	json *j = json_object(), *p, *s, *y, *l, *f;
+	struct parts parts = { .age = state_of(status_input(inputs, "standby")) };
+	json *j = json_object(), *primary, *standby, *sync, *lag, *proof, *failover;
 	char at[CLOCK_TEXT];
 
 	role = role != NULL && *role != '\0' ? role : "standby";
-	p = build_primary(inputs, before, now, &primary);
-	s = build_standby(inputs, role, &standby);
-	y = build_sync(inputs, before, role, now, &sync);
-	l = lag_build(inputs, before, now, &lag);
-	f = build_failover(inputs, role, &failover);
+	primary = build_primary(inputs, before, now, &parts.primary);
+	standby = build_standby(inputs, role, &parts.standby);
+	sync = build_sync(inputs, before, role, now, &parts.sync);
+	lag = lag_build(inputs, before, now, &parts.lag);
+	proof = proof_build(inputs, before, now, &parts.proof);
+	failover = build_failover(inputs, role, &parts.failover);
+	parts.active = json_bool(failover, "active", false);
+	parts.ready = json_bool(failover, "ready", false);
 	json_put_int(j, "schema", 1);
 	json_put_str(j, "generated_at", clock_text(at, now));
 	json_put_str(j, "node", node != NULL && *node != '\0' ? node : "unnamed");
 	json_put_str(j, "role", role);
 	put_text(j, "version", json_str(host, "version"));
-	summarize(j, primary, state_of(status_input(inputs, "standby")), standby, sync, lag, failover,
-		  json_bool(f, "active", false), json_bool(f, "ready", false));
-	json_put(j, "primary", p);
-	json_put(j, "standby", s);
-	json_put(j, "sync", y);
-	if (l != NULL)
-		json_put(j, "lag", l);
-	else
-		json_put_null(j, "lag");
-	json_put(j, "failover", f);
+	summarize(j, &parts);
+	json_put(j, "primary", primary);
+	json_put(j, "standby", standby);
+	json_put(j, "sync", sync);
+	put_part(j, "lag", lag);
+	put_part(j, "proof", proof);
+	json_put(j, "failover", failover);
 	json_put(j, "alerts", build_alerts(inputs));
 	json_put(j, "channels", build_channels(inputs));
 	json_put(j, "days", build_days(inputs, before, role, now));

@@ -15,6 +15,7 @@
  *   warn/NAME    the same of one that does not block a failover: it is never worse than a warning
  *   ready     the same as ready/NAME, where the name is the member check
  *   head, newest, lag   what is followed minute by minute: lag.h
+ *   proof     the nightly proof: proof.h
  * The line warn/timer_armed has the member next_at: when the nightly job is going to run.
  *   alert     an alert that is firing: key, severity, text, since; any number of them
  *   deliveries   of one alert to one channel: channel, delivered, failed; any number of them

@@ -260,9 +260,23 @@ static void lag_picture(struct buf *b, const json *l, int64_t now)
 	html(b, "</div><p class=\"dim\">the last 24 hours; the worst was %s</p>", words);
 }
 
+/* What is wrong by so many seconds, if anything is. */
+static void clock_line(struct buf *b, const char *whose, const json *l, const char *member)
+{
+	int64_t ahead = 0;
+	char words[NUM_TEXT];
+
+	json_int(l, member, INT32_MIN, INT32_MAX, &ahead);
+	if (ahead != 0)
+		html(b, "<p><strong>%s clock is wrong</strong>: %s %s</p>", whose, num_duration_text(words, (ahead < 0 ? -ahead : ahead) * 1000),
+		     ahead > 0 ? "ahead" : "behind");
+}
+
 static void lag_card(struct buf *b, const json *status, int64_t now)
 {
 	const json *l = json_get(status, "lag");
+	int64_t every = 0, silent = 0, seconds = 0;
+	char words[NUM_TEXT];
 
 	if (!json_is_object(l))
 		return;
@@ -270,9 +284,41 @@ static void lag_card(struct buf *b, const json *status, int64_t now)
 	html(b, "<p class=\"value\">");
 	age(b, l, "at", now);
 	html(b, " behind</p>");
+	clock_line(b, "The primary's", l, "clock_seconds");
+	clock_line(b, "This host's", l, "own_clock_seconds");
+	json_int(l, "seconds", INT32_MIN, INT64_C(1) << 40, &seconds);
+	if (json_int(l, "silent_seconds", 0, INT64_C(1) << 40, &silent) && silent > seconds + LAG_CLOCK_S)
+		html(b, "<p>nothing was put on record for %s</p>", num_duration_text(words, silent * 1000));
 	lag_picture(b, l, now);
 	html(b, "<p class=\"dim\">nothing is missing until ");
 	moment(b, l, "at", now);
+	if (json_int(l, "period_seconds", 1, INT32_MAX, &every))
+		html(b, "; the primary looks every %s", num_duration_text(words, every * 1000));
+	if (json_str(l, "period_why") != NULL)
+		html(b, ": %s", json_str(l, "period_why"));
+	html(b, "</p></section>\n");
+}
+
+static void proof_card(struct buf *b, const json *status, int64_t now)
+{
+	const json *p = json_get(status, "proof");
+	const char *verdict = json_str(p, "verdict");
+	char text[64] = "failed";
+	int64_t ms;
+
+	if (!json_is_object(p))
+		return;
+	card(b, "Nightly proof", state_of(p, "state"));
+	if (verdict != NULL && strcmp(verdict, "ok") == 0 && json_int(p, "answer_ms", 0, INT32_MAX, &ms))
+		snprintf(text, sizeof text, "answered in %d.%d s", (int)(ms / 1000), (int)(ms % 1000 / 100));
+	else if (verdict != NULL && (strcmp(verdict, "ok") == 0 || strcmp(verdict, "skipped") == 0))
+		snprintf(text, sizeof text, "%s", strcmp(verdict, "ok") == 0 ? "worked" : "left out");
+	else if (verdict != NULL && strcmp(verdict, "cannot") == 0)
+		snprintf(text, sizeof text, "cannot be proved");
+	html(b, "<p class=\"value\">%s</p><p>%s</p><p class=\"dim\">last good ", text, json_str(p, "text"));
+	moment(b, p, "last_ok_at", now);
+	html(b, ", last run ");
+	moment(b, p, "finished_at", now);
 	html(b, "</p></section>\n");
 }
 
@@ -434,6 +480,7 @@ int html_page(const json *status, struct buf *b)
 	failover_card(b, status, now);
 	html(b, "</div>\n<div class=\"cards\">\n");
 	lag_card(b, status, now);
+	proof_card(b, status, now);
 	days_card(b, status);
 	alerts_card(b, status);
 	events_card(b, status, now);

@@ -79,6 +79,14 @@ static int64_t number_of(const json *j, const char *name)
 	return json_int(j, name, 0, INT64_MAX, &n) ? n : 0;
 }
 
+/* The same, where it may be below 0. */
+static int64_t whole(const json *j, const char *name)
+{
+	int64_t n;
+
+	return json_int(j, name, INT64_MIN, INT64_MAX, &n) ? n : 0;
+}
+
 /* The document's own words for a number, if it is one (and no string with a digit in front). */
 static void number_text(char out[32], const json *j, const char *name)
 {
@@ -141,6 +149,27 @@ static void lag_metrics(struct buf *b, const json *l)
 	      epoch_of(l, "at"));
 	gauge(b, "ctv_db_states_behind", "Published states that it does not have yet.", copy,
 	      number_of(l, "newest_n") > number_of(l, "n") ? number_of(l, "newest_n") - number_of(l, "n") : 0);
+	gauge(b, "ctv_db_silent_seconds", "Since when nothing was put on record, by no clock of the two hosts.", copy, number_of(l, "silent_seconds"));
+	gauge(b, "ctv_changes_period_seconds", "How often the primary looks for changes; 0 when it does not say.", copy, number_of(l, "period_seconds"));
+	metric(b, "ctv_clock_ahead_seconds", "gauge", "How far a host's clock is known to be ahead of Dropbox's; 0: not known to be wrong.");
+	sample(b, "ctv_clock_ahead_seconds", (const char *const[]){ "host", "primary", NULL }, whole(l, "clock_seconds"));
+	sample(b, "ctv_clock_ahead_seconds", (const char *const[]){ "host", "standby", NULL }, whole(l, "own_clock_seconds"));
+}
+
+static void proof_metrics(struct buf *b, const json *p)
+{
+	static const char *const none[] = { NULL };
+	int64_t ms = number_of(p, "answer_ms");
+	char seconds[32];
+
+	if (!json_is_object(p))
+		return;
+	gauge(b, "ctv_proof_ok", "Whether the application works on the standby's data, as far as the last nights have proved it.", none, is_ok(p));
+	gauge(b, "ctv_proof_last_run_timestamp_seconds", "Unix time at which the last proof ended, whatever its verdict.", none, epoch_of(p, "finished_at"));
+	gauge(b, "ctv_proof_last_success_timestamp_seconds", "Unix time of the last proof that was good; 0 if never.", none, epoch_of(p, "last_ok_at"));
+	metric(b, "ctv_proof_answer_seconds", "gauge", "From the application's start to its answer, in the last proof.");
+	snprintf(seconds, sizeof seconds, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+	sample_text(b, "ctv_proof_answer_seconds", none, seconds);
 }
 
 static void job_metrics(struct buf *b, const json *y)
@@ -195,6 +224,7 @@ int metrics_text(const json *status, struct buf *b)
 	gauge(b, "ctv_build_info", "Version of the standby tools on this node; the value is always 1.", labels, 1);
 	copy_metrics(b, json_get(status, "standby"));
 	lag_metrics(b, json_get(status, "lag"));
+	proof_metrics(b, json_get(status, "proof"));
 	job_metrics(b, json_get(status, "sync"));
 	probe_metrics(b, json_get(status, "primary"));
 	failover_metrics(b, json_get(status, "failover"));

@@ -289,6 +289,9 @@ static void test_lag(void)
 #define LIMITS "{\"id\":\"lag\",\"warn_seconds\":1200,\"crit_seconds\":3600}"
 #define WELL HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") "," LIMITS
 #define ABREAST "[" WELL "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "," NEWEST("9", "2026-11-24T05:50:00Z") "]"
+/* abreast of a record with such members, whose owner looks so often */
+#define PACED(members, seconds, why) "{\"id\":\"head\",\"head\":{\"n\":5},\"change\":{\"n\":9}," members \
+	",\"pace\":{\"seconds\":" seconds ",\"why\":\"" why "\"}}," NEWEST("9", "2026-11-23T20:00:00Z")
 	static const struct {
 		const char *what, *lines;
 		int64_t later;		/* this is the round after ABREAST, so many seconds later; 0: there was none */
@@ -307,6 +310,23 @@ static void test_lag(void)
 		{ "nights only", "[" WELL "," RECORD_OF("9", "null") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 0, NULL, 0 },
 		{ "nights only from now on", "[" WELL "," RECORD_OF("9", "null") "," NEWEST("9", "2026-11-24T05:50:00Z") "]", 300, NULL, 0 },
 		{ "the primary's clock is a day ahead", "[" WELL "," RECORD_OF("9", "\"2026-11-25T05:59:12Z\"") "," NEWEST("9", "2026-11-25T05:50:00Z") "]", 0, "unknown", -86352 },
+		{ "three periods as they are", "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T04:50:00Z\"", "1500", "the month's calls") "]", 0, "ok", 4200 },
+		{ "more than three periods", "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T04:40:00Z\"", "1500", "the month's calls") "]", 0, "critical", 4800 },
+		{ "a base is under way", "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T01:00:00Z\"", "60", "base under way") "]", 0, "ok", 18000 },
+		{ "a base is under way for ever", "[" WELL "," PACED("\"confirmed_at\":\"2026-11-23T23:00:00Z\"", "60", "base under way") "]", 0, "critical", 25200 },
+		{ "a pace that is none", "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T04:50:00Z\"", "-5", "") "]", 0, "critical", 4200 },
+		{ "silent by Dropbox's clock, which knows better than the primary's",
+		  "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T05:59:12Z\",\"server_modified\":\"2026-11-24T03:59:20Z\",\"asked_at\":\"2026-11-24T06:00:00Z\"", "60", "") "]",
+		  0, "critical", 48 },
+		{ "the primary's clock is a day ahead, says Dropbox's",
+		  "[" WELL "," PACED("\"confirmed_at\":\"2026-11-25T05:59:12Z\",\"server_modified\":\"2026-11-24T05:59:20Z\",\"asked_at\":\"2026-11-24T06:00:00Z\"", "60", "") "]",
+		  0, "warning", -86352 },
+		{ "a long upload is no slow clock",
+		  "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T05:55:00Z\",\"server_modified\":\"2026-11-24T05:59:20Z\",\"asked_at\":\"2026-11-24T06:00:00Z\"", "60", "") "]",
+		  0, "ok", 300 },
+		{ "our own clock is an hour behind",
+		  "[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T06:59:12Z\",\"server_modified\":\"2026-11-24T06:59:20Z\",\"asked_at\":\"2026-11-24T07:00:00Z\"", "60", "") "]",
+		  0, "warning", -3552 },
 		{ "nobody asks", "[" HOST "," PRIMARY("ok") "," COPY("ok") "," RECORD_OF("9", "\"2026-11-24T05:59:12Z\"") "]", 300, NULL, 0 },
 		{ "wrong types", "[" WELL ",{\"id\":\"head\",\"head\":[],\"change\":3,\"confirmed_at\":7},{\"id\":\"newest\",\"n\":\"9\"}]", 0, NULL, 0 },
 	};
@@ -331,6 +351,99 @@ static void test_lag(void)
 	both("[" WELL "," RECORD_OF("11", "\"2026-11-24T05:59:12Z\"") "," NEWEST("8", "2026-11-24T05:30:00Z") "]",
 	     "ctv_db_states_behind{copy=\"standby\"} 3\n", "the last minutes of the primary are not here");
 	json_free(before);
+}
+
+/* The text of a part, after a round with these lines; the document becomes the one before. */
+static const char *then(json **before, const char *part, const char *lines, int64_t now)
+{
+	json *next = build(lines, *before, now);
+
+	json_free(*before);
+	*before = next;
+	return json_str(json_get(next, part), "text");
+}
+
+/* Silence, and slow clocks, by what one round leaves to the next. */
+static void test_silence(void)
+{
+#define STEADY(s) HOST ",{\"id\":\"lag\",\"warn_seconds\":1200,\"crit_seconds\":3600,\"steady_seconds\":" s "}," NEWEST("9", "2026-11-24T05:50:00Z")
+#define WRITTEN(nonce, confirmed, modified) "{\"id\":\"head\",\"nonce\":\"" nonce "\",\"head\":{\"n\":9},\"confirmed_at\":\"2026-11-24T" confirmed "Z\"," \
+	"\"server_modified\":\"2026-11-24T" modified "Z\",\"asked_at\":\"2026-11-24T06:00:10Z\"}"
+	json *doc = NULL;
+	const char *text;
+
+	then(&doc, "lag", "[" STEADY("1000") "," WRITTEN("a", "06:00:00", "06:00:02") "]", NOW);
+	/* the wall clock stands still, Dropbox is away */
+	text = then(&doc, "lag", "[" STEADY("3000") "]", NOW);
+	check(strstr(text, "nothing was put on record for 33m20s") != NULL, "silent by the steady clock: %s", text);
+	/* the boot after that */
+	text = then(&doc, "lag", "[" STEADY("1300") "]", NOW);
+	check(strstr(text, "nothing was put on record for 21m40s") != NULL, "silent since the boot: %s", text);
+	text = then(&doc, "lag", "[" STEADY("1400") "," WRITTEN("b", "06:00:00", "06:00:02") "]", NOW);
+	check(strstr(text, "nothing") == NULL, "a new record ends it: %s", text);
+	/* one that is slow for two records */
+	text = then(&doc, "lag", "[" STEADY("1500") "," WRITTEN("c", "05:50:00", "06:00:02") "]", NOW);
+	check(strstr(text, "clock") == NULL, "once is an upload: %s", text);
+	text = then(&doc, "lag", "[" STEADY("1600") "," WRITTEN("c", "05:50:00", "06:00:02") "]", NOW);
+	check(strstr(text, "clock") == NULL, "the same record is no second one: %s", text);
+	text = then(&doc, "lag", "[" STEADY("1700") "," WRITTEN("d", "05:50:05", "06:00:04") "]", NOW);
+	check(strstr(text, "; the primary's clock is 9m59s behind") != NULL, "twice is a clock: %s", text);
+	check(strcmp(json_str(json_get(doc, "lag"), "state"), "warning") == 0, "which is a warning");
+	text = then(&doc, "lag", "[" STEADY("1800") "," WRITTEN("e", "06:00:05", "06:00:06") "]", NOW);
+	check(strstr(text, "clock") == NULL, "and is over: %s", text);
+	json_free(doc);
+	both("[" WELL "," PACED("\"confirmed_at\":\"2026-11-25T05:59:12Z\",\"server_modified\":\"2026-11-24T05:59:12Z\"", "300", "the month's calls") "]",
+	     "ctv_clock_ahead_seconds{host=\"primary\"} 86400\n", "The primary's clock is wrong</strong>: 24h00m ahead");
+	both("[" WELL "," PACED("\"confirmed_at\":\"2026-11-24T05:59:12Z\"", "300", "the month's calls") "]",
+	     "ctv_changes_period_seconds{copy=\"standby\"} 300\n", "the primary looks every 5m00s: the month's calls");
+}
+
+/* The proof: its verdict, and since when there was none. */
+static void test_proof(void)
+{
+#define PROVED(verdict, ok, more) "[" HOST "," PRIMARY("ok") "," COPY("ok") "," GOOD_DOWNLOAD "," READY("ok") ",{\"id\":\"proof\",\"result\":\"x\",\"message\":\"m\"," \
+	"\"verdict\":\"" verdict "\",\"finished_at\":\"2026-11-24T03:00:00Z\",\"last_ok_at\":" ok more "}]"
+	static const struct {
+		const char *what, *lines, *state, *text;
+	} rows[] = {
+		{ "it worked", PROVED("ok", "\"2026-11-24T03:00:00Z\"", ",\"answer_ms\":4120"), "ok",
+		  "the application was proved on last night's data at 2026-11-24T03:00:00Z: it answered 4.1 s after its start" },
+		{ "on the newest", PROVED("ok", "\"2026-11-24T03:00:00Z\"", ",\"newest\":true"), "ok",
+		  "the application was proved on the newest data at 2026-11-24T03:00:00Z" },
+		{ "it failed", PROVED("failed", "\"2026-11-23T03:00:00Z\"", ",\"commit\":\"0123456789abcdef\",\"app_said\":\"No module\",\"rolled_back\":\"fedc\""), "warning",
+		  "the proof failed: m, with the code 0123456789ab; put back: fedc; it said: No module; the last that was good: 2026-11-23T03:00:00Z" },
+		{ "it cannot be done", PROVED("cannot", "null", ""), "warning", "the application cannot be proved: m; none was ever good" },
+		{ "left out tonight", PROVED("skipped", "\"2026-11-22T04:01:00Z\"", ""), "ok",
+		  "the last proof was left out: m; the last that was good: 2026-11-22T04:01:00Z" },
+		{ "left out for two nights", PROVED("skipped", "\"2026-11-22T03:59:00Z\"", ""), "warning",
+		  "the last proof was left out: m; the last that was good: 2026-11-22T03:59:00Z" },
+		{ "none for two nights", PROVED("ok", "\"2026-11-22T03:59:00Z\"", ""), "warning",
+		  "there was no proof for two nights: m; the last that was good: 2026-11-22T03:59:00Z" },
+		{ "by a clock that was wrong", PROVED("ok", "\"2026-11-25T03:00:00Z\"", ""), "warning",
+		  "there was no proof for two nights: m; the last that was good: 2026-11-25T03:00:00Z" },
+		{ "it was killed before it had a verdict", PROVED("", "\"2026-11-23T03:00:00Z\"", ""), "warning",
+		  "the proof failed: m; the last that was good: 2026-11-23T03:00:00Z" },
+	};
+	static const char runs[] = "[" HOST ",{\"id\":\"proof\",\"result\":\"running\",\"last_ok_at\":\"2026-11-24T03:00:00Z\"}]";
+	json *before = NULL, *first = build(runs, NULL, NOW);
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json *j = build(rows[i].lines, NULL, NOW);
+		const json *p = json_get(j, "proof");
+
+		check(strcmp(json_str(p, "state"), rows[i].state) == 0, "%s: %s", rows[i].what, json_str(p, "state"));
+		check(strcmp(json_str(p, "text"), rows[i].text) == 0, "%s: %s", rows[i].what, json_str(p, "text"));
+		check(strcmp(overall(j), rows[i].state) == 0, "%s: overall %s", rows[i].what, overall(j));
+		check(json_bool(json_get(j, "failover"), "ready", false), "%s: ready", rows[i].what);
+		json_free(j);
+	}
+	check(!json_is_object(json_get(first, "proof")), "a first one that runs is nothing yet");
+	then(&before, "proof", PROVED("failed", "\"2026-11-24T03:00:00Z\"", ""), NOW);
+	check(strncmp(then(&before, "proof", runs, NOW), "the proof failed: m", 19) == 0, "one that runs is as the one before");
+	both(PROVED("ok", "\"2026-11-24T03:00:00Z\"", ",\"answer_ms\":4120"), "ctv_proof_ok 1\n", "answered in 4.1 s");
+	both(PROVED("failed", "\"2026-11-24T03:00:00Z\"", ",\"answer_ms\":4120"), "ctv_proof_answer_seconds 4.120\n", "the application was not proved on its data");
+	json_free(before);
+	json_free(first);
 }
 
 /* A day of rounds every five minutes is 96 quarters, each with its worst; a gap stays one. */
@@ -396,6 +509,8 @@ int main(void)
 	test_figures();
 	test_lag();
 	test_lag_day();
+	test_silence();
+	test_proof();
 	test_hostile_metrics();
 	test_page();
 	return check_done();
