@@ -17,6 +17,7 @@
 #include "lib/stop.h"
 
 #define CHUNK ((size_t)256 << 10)
+#define STEP ((uint64_t)4 << 20)	/* between two looks whether we are to stop */
 
 static int copy_bytes(int from, const char *from_name, int to, const char *to_name, uint64_t size,
 		      char *chunk, struct content_hash *h)
@@ -89,7 +90,7 @@ int copy_shared(int from, const char *from_name, int to, const char *to_name, ui
 	if (ioctl(to, FICLONE, from) == 0)
 		return EX_OK;
 	while (at < size && n > 0 && !stop_asked()) {
-		n = copy_file_range(from, NULL, to, NULL, (size_t)(size - at), 0);
+		n = copy_file_range(from, NULL, to, NULL, (size_t)(size - at < STEP ? size - at : STEP), 0);
 		at += n > 0 ? (uint64_t)n : 0;
 	}
 	if (at == size)

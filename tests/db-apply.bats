@@ -299,6 +299,33 @@ parents() {
 	expect 0
 	head -c 100 5 >5.short
 	run db-apply --to "$(hash_of 5.short)" 5.short newest
-	expect 65 '5.short: '
+	expect 66 '5.short: '
 	cmp base start
+}
+
+@test "--to: a directory is all in it, though a command line could not hold their names; memory stays small" {
+	parents
+	mkdir in
+	cp 2 3 4 4x 5 6 in
+	echo unfinished >in/.6.part
+	cp base newest
+	db-apply --to "$hash" in newest
+	run -0 db-apply --json --to "$hash" in newest
+	jq -e '.n == 6' <<<"$output"
+	rm in/6
+	cp base newest
+	run db-apply --to "$hash" in newest
+	expect 66 'no object of this content_hash'
+	run db-apply --to "$hash" nowhere newest
+	expect 66
+	# a week of minutes, of which none is of this chain
+	cp 6 in
+	python3 - <<-'PY'
+		import os
+		d = open("3", "rb").read()
+		for i in range(11000):
+		    open("in/%s-%09d" % ("x" * 180, i), "wb").write(d + b"%d" % i)
+	PY
+	run -0 /usr/bin/time -f '%M KiB' db-apply --to "$hash" in newest
+	[ "$(sed -n 's/ KiB$//p' <<<"$output")" -lt 16384 ]
 }

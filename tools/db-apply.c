@@ -32,6 +32,7 @@
 #include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/sqlite/advance.h"
+#include "lib/sqlite/alone.h"
 #include "lib/sqlite/chain.h"
 #include "lib/sqlite/change.h"
 #include "lib/sqlite/place.h"
@@ -245,13 +246,18 @@ static int write_batch(struct apply *a)
 static int apply_all(struct apply *a, char **changes, int count)
 {
 	struct chain_from from = { a->file, a->note.is.n, a->note.is.digest, a->note.is.page_size, a->note.is.page_count };
-	int rc = opt.to != NULL ? chain_order(&from, opt.to, changes, &count) : EX_OK;
+	int rc = EX_OK;
 
+	if (opt.to != NULL)
+		rc = chain_names(changes, count, &changes, &count);
+	if (opt.to != NULL && rc == EX_OK)
+		rc = chain_order(&from, opt.to, changes, &count);
 	for (int i = 0; rc == EX_OK && i < count;) {
 		rc = collect(a, changes, count, &i);
 		if (rc == EX_OK)
 			rc = write_batch(a);
 	}
+	/* the names of --to are ours until the end of the program */
 	return rc;
 }
 
@@ -331,6 +337,8 @@ static int copy_base(struct apply *a, const char *base)
 		msg_errno(base, "cannot open");
 		rc = EX_NOINPUT;
 	}
+	if (rc == EX_OK)
+		rc = alone_lend(from, base);
 	if (rc == EX_OK)
 		rc = file_claim(a->path, &to);
 	if (rc == EX_OK)
@@ -426,7 +434,7 @@ static int apply(char **changes, int count, const char *file)
 static const struct option_row options[] = {
 	{ 'o', "output", "NEW", option_text, &opt.out, "leave BASE as it is, and make NEW" },
 	{ 0, "to", "HASH", option_text, &opt.to, "apply what leads to the object of this content_hash, as far as\n"
-	  "the first whole state on the way" },
+	  "the first whole state on the way; a directory is all in it" },
 	{ 0, "finish", NULL, option_flag, &opt.finish, "end or drop what a killed run left" },
 	{ 0, "show", NULL, option_flag, &opt.show, "which state FILE is, by the note beside it" },
 	{ 0, "digest", NULL, option_flag, &opt.digest, "compute the digest of FILE" },

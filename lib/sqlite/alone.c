@@ -59,6 +59,18 @@ int alone_lease(struct alone *a, const struct stat *st)
 	return EX_OK;
 }
 
+int alone_lend(int fd, const char *object)
+{
+	if (fcntl(fd, F_SETSIG, SIGTERM) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+		return EX_OK;
+	if (errno == EAGAIN) {
+		msg_err(object, "is open for writing");
+		return EX_TEMPFAIL;
+	}
+	msg_info("%s: no lease on it (%s): who wants it waits for its copy", object, strerror(errno));
+	return EX_OK;
+}
+
 bool alone_is_wanted(const struct alone *a)
 {
 	return a->lease >= 0 && fcntl(a->lease, F_GETLEASE) != F_WRLCK;

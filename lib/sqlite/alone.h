@@ -26,6 +26,13 @@ int alone_look(struct alone *a);
 struct stat;
 /* Takes the lease, when it can be had, on the file that st is of. EX_OK or EX_CANTCREAT (in use, replaced); reported. */
 int alone_lease(struct alone *a, const struct stat *st);
+/*
+ * The other side: a database that is only copied, which takes minutes, is lent. Who wants to be alone with it (holders.h) opens it
+ * for writing; the kernel tells us by SIGTERM (stop.h), and he waits for us to close it. EX_OK, also where no lease can be had;
+ * EX_TEMPFAIL: somebody has it open for writing, so that a copy would be of no moment; reported.
+ */
+int alone_lend(int fd, const char *object);
+
 /* Is somebody waiting to open what is leased? */
 bool alone_is_wanted(const struct alone *a);
 /* No harm without a lease. */

@@ -1,5 +1,6 @@
 #include "lib/std.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,16 +10,21 @@
 #include "lib/msg.h"
 #include "lib/sqlite/chain.h"
 
+/* What the walk needs of a change, and no more: there may be ten thousand. */
 struct link {
 	char *path;
-	char object[HASH_TEXT];		/* its content_hash */
-	struct change c;
-	bool bad;			/* c could not be read, which was reported; it matters only on the way */
+	char object[HASH_TEXT], parent[HASH_TEXT];	/* content_hash of it, and of the one before */
+	struct pagehash before, after;
+	int64_t n;
+	uint32_t page_size, page_count;
+	bool base, whole;		/* whole: it says the content_hash of its state */
+	bool bad;			/* could not be read, which was reported; it matters only on the way */
 };
 
 static int read_link(char *path, struct link *l)
 {
 	struct change_in *in;
+	struct change c;
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), rc = EX_OK;
 
@@ -31,18 +37,34 @@ static int read_link(char *path, struct link *l)
 		close(fd);
 	if (rc != EX_OK)
 		return rc;
-	in = change_open(path, &l->c, &rc);
+	in = change_open(path, &c, &rc);
 	change_in_free(in);
 	l->bad = rc == EX_DATAERR;
+	if (rc == EX_OK) {
+		l->n = c.n;
+		l->before = c.before;
+		l->after = c.after;
+		l->page_size = c.page_size;
+		l->page_count = c.page_count;
+		l->base = c.base;
+		l->whole = c.content_hash[0] != '\0';
+		memcpy(l->parent, c.parent, sizeof l->parent);
+	}
 	return l->bad ? EX_OK : rc;
 }
 
+static int by_object(const void *a, const void *b)
+{
+	return strcmp(((const struct link *)a)->object, ((const struct link *)b)->object);
+}
+
+/* Of links in order. */
 static const struct link *find(const struct link *links, int count, const char *object)
 {
-	for (int i = 0; i < count; i++)
-		if (strcmp(links[i].object, object) == 0)
-			return &links[i];
-	return NULL;
+	struct link key = { .path = NULL };
+
+	snprintf(key.object, sizeof key.object, "%s", object);
+	return bsearch(&key, links, (size_t)count, sizeof *links, by_object);
 }
 
 static bool same(struct pagehash a, struct pagehash b)
@@ -51,16 +73,16 @@ static bool same(struct pagehash a, struct pagehash b)
 }
 
 /* The file is what this object leads to. */
-static bool is_there(const struct chain_from *from, const struct change *c)
+static bool is_there(const struct chain_from *from, const struct link *l)
 {
-	return (from->n == 0 || from->n == c->n) && same(from->digest, c->after) && from->page_size == c->page_size &&
-	       from->page_count == c->page_count;
+	return (from->n == 0 || from->n == l->n) && same(from->digest, l->after) && from->page_size == l->page_size &&
+	       from->page_count == l->page_count;
 }
 
 /* The file is what this object begins with. */
-static bool begins_there(const struct chain_from *from, const struct change *c)
+static bool begins_there(const struct chain_from *from, const struct link *l)
 {
-	return !c->base && (from->n == 0 || from->n + 1 == c->n) && same(from->digest, c->before);
+	return !l->base && (from->n == 0 || from->n + 1 == l->n) && same(from->digest, l->before);
 }
 
 /* The way, newest first, into way. */
@@ -68,23 +90,23 @@ static int walk(const struct chain_from *from, const char *to, const struct link
 {
 	const struct link *l = find(links, count, to), *newer = NULL;
 
-	for (*steps = 0; l != NULL; newer = l, l = find(links, count, l->c.parent)) {
+	for (*steps = 0; l != NULL; newer = l, l = find(links, count, l->parent)) {
 		if (l->bad)
-			return EX_DATAERR;
-		if (newer != NULL && l->c.n >= newer->c.n) {
+			return EX_NOINPUT;
+		if (newer != NULL && l->n >= newer->n) {
 			msg_err(newer->path, "names %s as the object before it, which is not an earlier state", l->path);
 			return EX_DATAERR;
 		}
-		if (is_there(from, &l->c)) {
+		if (is_there(from, l)) {
 			if (from->n == 0)
 				way[(*steps)++] = l;
 			return EX_OK;
 		}
 		way[(*steps)++] = l;
-		if (begins_there(from, &l->c))
+		if (begins_there(from, l))
 			return EX_OK;
-		if (l->c.base || l->c.parent[0] == '\0' || l->c.n <= from->n + 1) {
-			msg_err(l->path, "%s", l->c.base ? "is a base: the way begins there, with the whole file" :
+		if (l->base || l->parent[0] == '\0' || l->n <= from->n + 1) {
+			msg_err(l->path, "%s", l->base ? "is a base: the way begins there, with the whole file" :
 							   "the way to it does not begin here");
 			return EX_DATAERR;
 		}
@@ -92,7 +114,7 @@ static int walk(const struct chain_from *from, const char *to, const struct link
 	if (newer == NULL)
 		msg_err(to, "no object of this content_hash is among them");
 	else
-		msg_err(newer->path, "the object before it, %s, is not among them", newer->c.parent);
+		msg_err(newer->path, "the object before it, %s, is not among them", newer->parent);
 	return EX_NOINPUT;
 }
 
@@ -109,16 +131,57 @@ int chain_order(const struct chain_from *from, const char *to, char **paths, int
 	for (int i = 0; rc == EX_OK && i < *count; i++)
 		rc = read_link(paths[i], &links[i]);
 	if (rc == EX_OK)
+		qsort(links, (size_t)*count, sizeof *links, by_object);
+	if (rc == EX_OK)
 		rc = walk(from, to, links, *count, way, &steps);
 	while (rc == EX_OK && used < steps) {
 		const struct link *l = way[steps - 1 - used];
 
 		paths[used++] = l->path;
-		if (l->c.content_hash[0] != '\0' && !is_there(from, &l->c))
+		if (l->whole && !is_there(from, l))
 			break;
 	}
 	*count = used;
 	free(way);
 	free(links);
+	return rc;
+}
+
+/* Its files into names, but not what is hidden: unfinished downloads are. */
+static int add_files(const char *dir, char **names, int *count)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (d == NULL) {
+		msg_errno(dir, "cannot open");
+		return errno == ENOENT ? EX_NOINPUT : EX_IOERR;
+	}
+	while (*count < CHAIN_MOST && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && asprintf(&names[(*count)++], "%s/%s", dir, e->d_name) < 0)
+			abort();
+	closedir(d);
+	if (*count >= CHAIN_MOST) {
+		msg_err(dir, "more than %d changes", CHAIN_MOST);
+		return EX_DATAERR;
+	}
+	return EX_OK;
+}
+
+int chain_names(char **operands, int n, char ***names, int *count)
+{
+	int rc = EX_OK;
+	struct stat st;
+
+	*count = 0;
+	*names = calloc((size_t)CHAIN_MOST + (size_t)n, sizeof **names);
+	if (*names == NULL)
+		abort();
+	for (int i = 0; rc == EX_OK && i < n; i++) {
+		if (stat(operands[i], &st) == 0 && S_ISDIR(st.st_mode))
+			rc = add_files(operands[i], *names, count);
+		else if (((*names)[(*count)++] = strdup(operands[i])) == NULL)
+			abort();
+	}
 	return rc;
 }

@@ -15,11 +15,19 @@ struct chain_from {
 	uint32_t page_size, page_count;
 };
 
+#define CHAIN_MOST 200000	/* changes that are looked at together: more than a week of the shortest period */
+
+/*
+ * Of operands the changes, in new memory: a directory stands for all files in it. EX_OK, EX_NOINPUT, EX_IOERR, EX_DATAERR (too
+ * many); reported.
+ */
+int chain_names(char **operands, int n, char ***names, int *count);
+
 /*
  * Puts those of paths that lead from the file to the object of content_hash `to` in front, in their order, and returns how many
  * these are in *count; they end at the first whole state that the file is not yet (a night, a base). An object that leads to
  * where the file is is among them only while its n is not known, for it says the number.
- * EX_NOINPUT: an object of the way is not among them. EX_DATAERR: no way begins at the file. All reported.
+ * EX_NOINPUT: an object of the way is not among them, or cannot be read by us. EX_DATAERR: no way begins at the file. All reported.
  */
 int chain_order(const struct chain_from *from, const char *to, char **paths, int *count);
 

@@ -8,11 +8,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/sqlite/holders.h"
 #include "lib/msg.h"
 
 #define FILES 4
+#define GOES_MS 2000	/* who is asked to let go of it does so between two steps of a copy */
 
 /* Where SQLite's unix VFS locks: https://www.sqlite.org/src/file/src/os.h and os_unix.c */
 static const struct { const char *suffix; off_t lock_at, lock_len; } files[FILES] = {
@@ -171,12 +173,31 @@ static void find_processes(const struct target t[FILES], struct holders *h)
 		closedir(d);
 }
 
+/*
+ * Whoever only copies it has lent it (alone.h), and lets go when somebody opens it for writing; without a lease that changes
+ * nothing.
+ */
+static void ask_borrower(const char *db)
+{
+	int64_t end = clock_ms() + GOES_MS;
+	int fd;
+
+	while ((fd = open(db, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0 && errno == EWOULDBLOCK && clock_ms() < end)
+		clock_sleep(5);
+	if (fd >= 0)
+		close(fd);
+}
+
 int holders_find(const char *db, struct holders *out)
 {
 	struct target t[FILES] = { 0 };
 	char path[PATH_MAX];
+	struct stat db_is;
 
 	*out = (struct holders){ .count = 0 };
+	/* a FIFO would be opened, too */
+	if (lstat(db, &db_is) == 0 && S_ISREG(db_is.st_mode))
+		ask_borrower(db);
 	for (size_t i = 0; i < FILES; i++) {
 		struct stat st;
 		int rc = EX_OK;
