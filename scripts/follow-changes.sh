@@ -1,5 +1,5 @@
 #!/bin/sh
-# follow-changes.sh [--once | --check] - the primary's state of the last minute, in a file of its own on this standby
+# follow-changes.sh [--once | --check | --forget] - the primary's state of the last minute, in a file of its own on this standby
 #
 # What always holds: production.db is read, never touched; everything is in .follow beside it, which may go at any time and is
 # made again; newest.db there is a state of the chain that the head record names, or is not taken for one; a round that was
@@ -8,19 +8,20 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-live='' live_dir='' state='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
+live='' live_dir='' state='' node='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
 record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why=''
-installed_content_hash='' installed_n='' n='' digest='' snapshot_at='' content_hash='' room_text='' file_content_hash=''
+installed_content_hash='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
 
 usage() {
 	cat <<'END'
-usage: follow-changes.sh [--once | --check]
+usage: follow-changes.sh [--once | --check | --forget]
 
 Keeps .follow/newest.db beside this standby's database at the newest state that
 the primary has published, minute by minute, until it is stopped.
 
       --once       one round, and what newest.db is then
       --check      a quick verification of newest.db, as a job of its own
+      --forget     remove .follow, where it is this user's
   -h, --help       this text
   -V, --version    the version
 
@@ -31,7 +32,7 @@ END
 task=follow spare=268435456
 for option; do
 	case $option in
-	--once | --check | --locked) task=${option#--} ;;
+	--once | --check | --forget | --locked | --forgetting) task=${option#--} ;;
 	*) common_option "$option" ;;
 	esac
 done
@@ -54,29 +55,41 @@ enter() {
 	[ "$(stat -c %g:%a .)" = "$(id -g):770" ] || { chgrp "$(id -g)" . && chmod 00770 .; } || fail 77
 }
 
+# clean: what ended runs have left on the way; what is in is whole
+clean() {
+	rm -rf in night.tmp .newest.db.* || fail 74
+}
+
 # forget: newest.db goes, its note and its log first: a log that was left beside another file would be taken for that one's
 forget() {
-	{ rm -f newest.db.note newest.db-next newest.db-wal newest.db-shm newest.db-journal && sync . &&
-		rm -f newest.db night.db night.tmp && sync .; } || fail 74
+	{ rm -rf newest.db.note newest.db-next newest.db-wal newest.db-shm newest.db-journal && sync . &&
+		rm -rf newest.db night.db && sync .; } || fail 74
+}
+
+# leave: nothing of it stays on a host where nothing is followed any more
+leave() {
+	[ -d "$live_dir/.follow" ] || return 0
+	enter
+	forget
+	clean
+	{ rm -f newest.db.lock && cd .. && rmdir .follow; } || fail 74
 }
 
 # room BYTES: so many are to stay free; else what is here goes first, for it can be made again
 room() {
-	get room-check --shell=room_ -c "$1" . || {
+	room-check -c "$1" . >/dev/null || {
 		forget
-		# and what a killed run left of a base that it fetched or copied
-		rm -rf in .newest.db.*
-		fail 74 "$follow: $room_text: what was followed has gone, so that the night finds room"
+		clean
+		fail 74 "$follow: less than $1 bytes were free: what was followed has gone, so that the night finds room"
 	}
 }
 
-# dress FILE: what is to take the live name one day has its group and mode already
+# dress FILE: what is to take the live name one day has its group and mode already. Where we may not give them, who takes it has to
 dress() {
-	if [ -e "$live" ]; then
-		chgrp --reference="$live" "$1" && chmod --reference="$live" "$1"
-	else
-		chgrp --reference="$live_dir" "$1" && chmod 0660 "$1"
-	fi || fail 77
+	as=$live
+	[ -e "$live" ] || as=$live_dir
+	{ chgrp --reference="$as" "$1" && if [ "$as" = "$live" ]; then chmod --reference="$live" "$1"; else chmod 0660 "$1"; fi; } ||
+		warn "$1: is not of the group of $as: a failover to it may need root; usermod -aG $(stat -c %G "$as") ctvsync"
 }
 
 look_at_installed() {
@@ -85,21 +98,35 @@ look_at_installed() {
 
 # ---- steps -------------------------------------------------------------------------------------
 
-# fetch N: what lies beyond state N, up to the newest, into in/; a name is never used twice, so what is there stays
+# fetch N: what lies beyond state N, up to the newest, into in/; a name is never used twice, so what is there stays. Asked as
+# a condition; 66: there is a hole
 fetch() {
-	paths=$record_newest_path
-	[ "$1" -eq $((record_newest_n - 1)) ] || paths=$(dbx-ls -R /changes) || exit
-	paths=$(printf '%s\n' "$paths" | change-names --after "$1" --to "$record_newest_n" | cut -d ' ' -f 3)
-	[ -n "$paths" ] || fail 66 "$record_newest_path: is on record, and is not there"
-	mkdir -p in || fail 74
+	if [ "$1" -eq $((record_newest_n - 1)) ]; then
+		names="$record_newest_n - $record_newest_path"
+	else
+		names=$(dbx-ls -R /changes) || return
+		names=$(printf '%s\n' "$names" | change-names --after "$1" --to "$record_newest_n") || return
+	fi
+	case $names in
+	"$(($1 + 1)) "*) ;;
+	*) warn "/changes: state $(($1 + 1)) has no object there"; return 66 ;;
+	esac
+	mkdir -p in || return 74
+	fetched=0
+	# 255 ends xargs at once, with 124 and words of its own
 	# shellcheck disable=SC2016  # for that shell
-	printf '%s\n' "$paths" | xargs -n 1 -P 4 sh -c \
-		'[ -e "in/${1##*/}" ] || exec dbx-fetch --no-progress -o "in/${1##*/}" "$1"' fetch || fail 75
+	printf '%s\n' "$names" | cut -d ' ' -f 3 | xargs -n 1 -P 4 sh -c '
+		[ -e "in/${1##*/}" ] || dbx-fetch --no-progress --timeout 2h -o "in/${1##*/}" "$1" 2>&3 || { [ $? -eq 66 ] && exit 255; exit 1; }' \
+		fetch 3>&2 2>/dev/null || fetched=$?
+	case $fetched in 0) ;; 124) return 66 ;; *) return 75 ;; esac
 }
 
 # lead OBJECT [-o NEW] FILE: towards its state, as far as the first whole one on the way. Sets n, digest and the like
 lead() {
-	get db-apply --shell --to "$@"
+	to=$1
+	shift
+	if [ "$1" = -o ]; then set -- -o "$2" in "$3"; else set -- in "$1"; fi
+	get db-apply --shell --to "$to" "$@"
 }
 
 # night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, for daily-download.sh to install
@@ -108,7 +135,7 @@ night() {
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || return 0
 	# where the next round would find too little room, all of it would go, to be made again and again
-	if ! get room-check --shell=room_ -c $((2 * record_size + spare)) . || ! cp -pP --remove-destination newest.db night.tmp ||
+	if ! room-check -c $((2 * record_size + spare)) . >/dev/null || ! cp -pP --remove-destination newest.db night.tmp ||
 		! sync night.tmp; then
 		rm -f night.tmp
 		warn "night.db: was not made, so the night will be downloaded"
@@ -120,8 +147,8 @@ night() {
 	0) ;;
 	2)
 		forget
-		fail 65 "newest.db: state $n was not to the last byte what its owner made; following stops" \
-			"systemctl start ctv-follow.service begins again with last night's copy"
+		clean
+		fail 65 "newest.db: state $n was not to the last byte what its owner made"
 		;;
 	*) fail 74 "night.tmp: cannot be proved" ;;
 	esac
@@ -135,9 +162,9 @@ advance() {
 	[ "$n" != "$record_n" ] || [ -e night.db ] || night "$record_content_hash"
 	[ "$n $digest" != "$record_newest_n $record_newest_digest" ] || return 0
 	[ "$n" -lt "$record_newest_n" ] || { warn "newest.db: state $n is not the one on record"; return 65; }
-	fetch "$n"
+	fetch "$n" || return
 	while was=$n; [ "$n" -lt "$record_newest_n" ]; do
-		lead "$record_newest_object" in/* newest.db || { advanced=$? n=$was; return "$advanced"; }
+		lead "$record_newest_object" newest.db || { advanced=$? n=$was; return "$advanced"; }
 		[ -z "$content_hash" ] || night "$content_hash"
 	done
 }
@@ -145,22 +172,32 @@ advance() {
 # begin: newest.db anew, from what lies here if that is on the chain, else from the base
 begin() {
 	look_at_installed
-	first=$record_n
-	[ -z "$installed_n" ] || [ "$installed_n" -ge "$first" ] || first=$installed_n
 	rm -rf in
-	fetch $((first - 1))
+	first=$record_n
+	for known in $installed_n $installed_prev_n; do
+		[ "$known" -ge "$first" ] || first=$known
+	done
+	fetch $((first - 1)) || case $?/$first in
+	# from the newest base at least
+	66/"$record_n") exit 66 ;;
+	66/*) fetch $((record_n - 1)) || exit ;;
+	*) exit $? ;;
+	esac
 	# a run that was killed behind its download
-	[ ! -e newest.db ] || [ -e newest.db.note ] || [ -e newest.db-wal ] || ! lead "$record_object" in/* newest.db 2>/dev/null || return 0
+	[ ! -e newest.db ] || [ -e newest.db.note ] || [ -e newest.db-wal ] || ! lead "$record_object" newest.db 2>/dev/null || return 0
 	forget
 	room $((2 * record_size + spare))
 	for base in "$live" "$live.prev"; do
 		# a run that has begun to fetch one has seen that these are not on the chain
-		[ -e .newest.db.part ] || [ ! -f "$base" ] || ! lead "$record_object" -o newest.db in/* "$base" 2>/dev/null || return 0
+		if [ -e .newest.db.part ] || [ ! -f "$base" ]; then continue; fi
+		! lead "$record_object" -o newest.db "$base" 2>/dev/null || return 0
+		# somebody wants that database for himself
+		[ "$get_status" -ne 75 ] || fail 75 "$base: is wanted by somebody else; its copy waits"
 	done
 	warn "newest.db: begins with the base in Dropbox, state $record_n"
 	get dbx-fetch --shell=file_ --no-progress -o newest.db "rev:$record_rev" || exit
 	[ "$file_content_hash" = "$record_content_hash" ] || fail 65 "rev $record_rev is not what the record says"
-	lead "$record_object" in/* newest.db || exit
+	lead "$record_object" newest.db || exit
 }
 
 # ---- a round, and all of them ------------------------------------------------------------------
@@ -169,21 +206,24 @@ round() {
 	role=$(mirror-role show)
 	case $role in
 	standby | '') ;;
+	primary) leave; warn "$state/role: primary: nothing is followed"; return ;;
 	*) warn "$state/role: $role: nothing is followed"; return ;;
 	esac
-	[ -n "$changes_every" ] || { warn "CTV_CHANGES_EVERY=off: nothing is followed"; return; }
+	[ -n "$changes_every" ] || { leave; warn "CTV_CHANGES_EVERY=off: nothing is followed"; return; }
 	# one that is not believed is a person's to mend, and told by mirror-head
-	get mirror-head show --shell=record_ --timeout 1m || case $? in 65) exit 75 ;; *) exit ;; esac
+	get mirror-head show --shell=record_ --timeout 1m || case $? in
+	65) exit 75 ;;
+	66) record_newest_n= ;;
+	*) exit ;;
+	esac
 	[ -n "$record_newest_n" ] || { warn "the head record names no state: nights only"; return; }
 
 	enter
 	room $((record_size + spare))
-	get db-apply --shell --finish newest.db 2>/dev/null || case $? in
+	[ ! -e newest.db ] || get db-apply --shell --finish newest.db || case $? in
 	65 | 66) n= ;;
 	*) fail $? "newest.db: cannot be used now" ;;
 	esac
-	# whoever removed it left its note
-	[ -e newest.db ] || n=
 	[ -z "$n" ] || advance || case $? in
 	65) n= ;;
 	# a hole: from the next base on
@@ -196,40 +236,66 @@ round() {
 		[ -z "$content_hash" ] || night "$content_hash"
 		advance || exit
 	fi
-	rm -rf in
+	clean
 	[ -z "$record_suspect_n" ] || warn "state $record_suspect_n and those after it are suspect: $record_suspect_why"
 	say "newest.db: state $n of $snapshot_at"
 }
 
-# Until it is stopped; what is as in the round before is not said again. A record or an object that is missing, and Dropbox
-# away, are waited out: how old newest.db is, the page tells.
+# well: it is not well because it was started
+well() {
+	[ -n "$told" ] || alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :
+	told=yes
+}
+
+# Until it is stopped. Whatever a round ends with is told and waited out, for nobody has to start it again; the same thing is said
+# once. With Dropbox away, how old newest.db is the page tells.
 follow() {
+	told=''
 	[ -n "$changes_every" ] || {
-		alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :
+		well
+		flock -w 10 "$state/follow.lock" "$here/follow-changes.sh" --forgetting || :
 		say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
 		return
 	}
-	rev='' last='' told=
+	rev='' last='' pause=10m wrong=''
 	while :; do
-		code=0
-		rev=$(dbx-wait -t 10m ${rev:+--not "$rev"} /mirror-head.json 2>/dev/null) || { [ $? -eq 75 ] || sleep 60; rev=; }
+		waited=0
+		now=$(dbx-wait -t "$pause" ${rev:+--not "$rev"} /mirror-head.json 2>/dev/null) || waited=$?
+		case $waited in 0) rev=$now ;; 75) ;; *) sleep 60; rev= ;; esac
+		# what came out wrong twice is not made again before another night's state is there
+		base=
+		[ -z "$wrong" ] || base=$(mirror-head show --field rev --timeout 1m 2>/dev/null) || :
+		[ -z "$base" ] || [ "$wrong" != "$base $base" ] || continue
+		code=0 pause=1m
 		said=$("$here/follow-changes.sh" --once 2>&1 >/dev/null) || code=$?
 		[ -z "$said" ] || [ "$said" = "$last" ] || printf '%s\n' "$said" >&2
 		last=$said
-		# it is not well because it was started
-		[ "$code" -ne 0 ] || [ -n "$told" ] || { alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :; told=yes; }
-		case $code in 0 | 66 | 69 | 75) ;; *) exit "$code" ;; esac
+		case $code in
+		0) well; pause=10m; continue ;;
+		69 | 75) continue ;;
+		65)
+			[ -n "$base" ] || base=$(mirror-head show --field rev --timeout 1m 2>/dev/null) || :
+			# once more, now
+			if [ "$wrong" = "$base" ]; then wrong="$base $base"; else wrong=$base rev=; fi
+			;;
+		esac
+		told=
+		alert-post --key ctv-follow.service --state warning --repeat 4h --do "journalctl -u ctv-follow.service" \
+			"${node:-$(uname -n)}: nothing is followed: $said" >/dev/null 2>&1 || :
 	done
 }
 
+# What is not as it was followed is this disk's fault, and is made again; what is, the primary's own
 check() {
 	[ -d "$live_dir/.follow" ] || finish unchanged "nothing is followed here"
 	enter
 	[ -e newest.db ] || finish unchanged "nothing is followed here"
 	step verify
 	get db-apply --shell --finish newest.db || exit
-	verify quick newest.db
 	fact n:int "$n"
+	get db-apply --shell=disk_ --digest newest.db || exit
+	[ "$disk_digest" = "$digest" ] || { forget; fail 65 "newest.db: was not on this disk as it was followed; it is made again"; }
+	verify quick newest.db
 	finish ok "newest.db is sound: state $n of $snapshot_at"
 }
 
@@ -239,13 +305,15 @@ if [ "$task" = check ]; then
 fi
 get ctv-conf --shell
 case $task in
-once)
-	code=0
-	flock -w 600 -E 99 "$state/follow.lock" "$here/follow-changes.sh" --locked || code=$?
-	[ "$code" -ne 99 ] || fail 75 "$state/follow.lock: another round has held it for ten minutes"
+once | forget)
+	inner=--locked wait=600 code=0
+	[ "$task" = once ] || inner=--forgetting wait=10
+	flock -w "$wait" -E 99 "$state/follow.lock" "$here/follow-changes.sh" "$inner" || code=$?
+	[ "$code" -ne 99 ] || fail 75 "$state/follow.lock: another round has held it for $wait s"
 	exit "$code"
 	;;
 locked) round ;;
+forgetting) leave ;;
 check) check ;;
 follow) follow ;;
 esac

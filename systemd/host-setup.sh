@@ -148,6 +148,12 @@ remove_links() {
 	in_clone sh -c "$unlink_there" links "$DESTDIR$app" "$lib" $(links) || :
 }
 
+# forget_followed: what was followed is the jobs' own, and can be made again; where the next primary would keep it, it goes
+forget_followed() {
+	[ -z "$(getent passwd ctvsync)" ] || as ctvsync timeout 30 "$lib/follow-changes.sh" --forget ||
+		say "a directory .follow that is left beside the database is no longer needed"
+}
+
 # shellcheck disable=SC2016  # for the owner's shell
 # Whoever may write the directory may put another thing under a name between a look and a change. So the thing is opened, and
 # changed if it was that and no link: held NAME, then it is $thing.
@@ -412,6 +418,7 @@ install)
 	make_links
 	find_live
 	share_data
+	[ "$role" = standby ] || forget_followed
 	write_places
 	[ -z "$running" ] || systemctl daemon-reload
 	for unit in $armed; do
@@ -434,6 +441,8 @@ remove)
 		ctv-db-sync.timer ctv-publish.service ctv-status.timer ctv-status.path control-station.service; do
 		disarm "$unit"
 	done
+	[ -z "$running" ] || systemctl stop ctv-follow.service ctv-follow-check.service 2>/dev/null || :
+	[ "$role" = primary ] || forget_followed
 	remove_links
 	rm -f $units/*.service.d/place.conf
 	rmdir $units/ctv-*.d $units/flaskapp.service.d 2>/dev/null || :

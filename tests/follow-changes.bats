@@ -12,6 +12,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${service-}" ] || kill "$service" 2>/dev/null || true
 	dropbox_stop
 }
 
@@ -46,6 +47,17 @@ publish_night() {
 	cp seen night
 	put_night
 	[ "$(jq .base seen)" = false ] || db-changes --confirm st
+}
+
+# publish_base N: by an owner who knows nothing of what was before
+publish_base() {
+	rm -f st whole
+	db-changes --json --base -n "$1" --since st --file "$PWD/whole" --epoch 1 --node pi-ctv "$live" out >seen
+	path=$(jq -r .path seen)
+	dbx-put out "$path"
+	cp seen night
+	put_night
+	db-changes --confirm st
 }
 
 put_night() {
@@ -178,9 +190,33 @@ base_rev() {
 	db-changes --show --json st | jq -c --arg h "$(dbx-ls --json "$path" | jq -r .content_hash)" '.object = $h' |
 		on pi-ctv mirror-head publish --change --owner pi-ctv
 	run follow
-	expect 65 'newest.db: state 2 was not to the last byte what its owner made; following stops'
+	expect 65 'newest.db: state 2 was not to the last byte what its owner made'
 	[ -z "$(cd "$follow" && ls -A | grep -v -e lock -e in)" ]
 	[ "$(production)" = "$before" ]
+	# the service tells it, tries it once more, and then waits for another night's state
+	stub alert-post <<-'SH'
+		echo "$@" >>"$BATS_TEST_TMPDIR/told"
+	SH
+	stub cp <<-'SH'
+		case "$*" in *night.tmp) echo >>"$BATS_TEST_TMPDIR/nights" ;; esac
+		exec "$real" "$@"
+	SH
+	start_service
+	eventually eval '[ -e nights ] && [ "$(wc -l <nights)" -eq 2 ]'
+	for word in '--suspect 9 x' --clear; do
+		calls=$(dropbox_calls files/list_folder/get_latest_cursor)
+		# shellcheck disable=SC2086  # words
+		on pi-ctv mirror-head publish --owner pi-ctv $word
+		eventually more_calls 2
+	done
+	[ "$(wc -l <nights)" -eq 2 ]
+	[ "$(grep -c -- '--state warning.*nothing is followed: .*state 2 was not to the last byte' told)" -eq 2 ]
+	[ "$(wc -l <said)" -eq 1 ]
+	publish_base 3
+	at_rest
+	eventually cmp -s rest "$follow/newest.db"
+	eventually eval '[ "$(tail -n 1 told)" = "--key ctv-follow.service --state ok" ]'
+	end_service
 }
 
 @test "a hole is named and ends nothing that is there; from the next base on it goes on" {
@@ -375,7 +411,7 @@ base_rev() {
 	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
 	follow
 	stub room-check <<-'SH'
-		[ ! -e short ] || [ "$3" -le "$(cat short)" ] || set -- "$1" -c 900T .
+		[ ! -e short ] || [ "$2" -le "$(cat short)" ] || set -- -c 900T .
 		exec $real "$@"
 	SH
 	export SHORT=$PWD/short
@@ -439,15 +475,252 @@ base_rev() {
 	followed 2
 }
 
-# the service has looked again, and is beyond that look
+@test "an object that is gone is named, with 66, and a hole at the beginning costs no download" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	dbx-rm "$path"
+	run follow
+	expect 66 'dbx-fetch: /changes/.*/000000002-.*: not found'
+	[ "$(production)" = "$before" ]
+	for i in 3 4 5; do
+		publish_minute "UPDATE spots SET note = 'three' WHERE id = $i"
+	done
+	dropbox_control reset
+	run follow
+	expect 66 '/changes: state 2 has no object there'
+	[ "$(downloads '/changes/')" -eq 0 ]
+	# so it is when the owner has pruned what a standby that was off for long would need
+	publish_night "UPDATE spots SET note = 'night' WHERE id = 6"
+	publish_minute "UPDATE spots SET note = 'after' WHERE id = 7"
+	run -0 follow
+	expect 0 'begins with the base in Dropbox, state 6'
+	followed 7 night.db
+	[ "$(downloads '/changes/')" -eq 0 ]
+}
+
+@test "a change of a newer program is no reason to begin anew: it waits for the next base" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	sql "$live" "UPDATE spots SET note = 'three' WHERE id = 3"
+	look
+	python3 - <<-'PY'
+		d = open("out", "rb").read()
+		assert d.count(b'"schema":1') == 1
+		open("out", "wb").write(d.replace(b'"schema":1', b'"schema":7'))
+	PY
+	dbx-put -f out "$path"
+	db-changes --show --json st | jq -c --arg h "$(dbx-ls --json "$path" | jq -r .content_hash)" '.object = $h' |
+		on pi-ctv mirror-head publish --change --owner pi-ctv
+	cp "$follow/newest.db" state.2
+	dropbox_control reset
+	run follow
+	expect 66 'newer version'
+	cmp state.2 "$follow/newest.db"
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+}
+
+@test "what killed and failed runs have left on the way is gone after a good one" {
+	installed
+	mkdir -m 770 "$follow"
+	mkdir "$follow/in"
+	touch "$follow"/night.tmp "$follow"/.newest.db.applied "$follow"/.newest.db.part.x "$follow/in/000000001-20200101T000000Z.wal.zst"
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	run -0 follow
+	followed 2
+	touch "$follow"/night.tmp "$follow"/.newest.db.part
+	run -0 follow
+	followed 2
+}
+
+@test "a nightly job that comes while newest.db is copied from its database does not wait for the copy, nor fail" {
+	command -v strace >/dev/null || skip "needs strace"
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	# a copy of minutes: its first step lasts until somebody has come
+	stub db-apply <<-'SH'
+		case "$*" in
+		*' -o '*) exec strace -f -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=copy_file_range -e inject=copy_file_range:delay_enter=100ms:retval=1 "$real" "$@" ;;
+		esac
+		exec "$real" "$@"
+	SH
+	follow >said 2>&1 3>&- &
+	eventually eval 'grep -qs copy_file_range calls'
+	run -0 on pi2 holders-check pi2/data/production.db
+	run wait $!
+	expect 75
+	grep 'production.db: is wanted by somebody else' said
+	[ "$(production)" = "$before" ]
+	[ ! -e "$follow/newest.db" ]
+	rm stubs/db-apply
+	run -0 follow
+	followed 2
+}
+
+@test "--forget removes what was followed, through no link and of nobody else; so do a primary and minutes that are off" {
+	run -0 on pi2 follow-changes.sh --forget
+	[ ! -e "$follow" ]
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	follow
+	# who serves keeps it
+	echo active >pi2/state/role
+	run -0 follow
+	followed 2
+	rm pi2/state/role
+	for how in --forget off primary service; do
+		run -0 follow
+		followed 2
+		touch "$follow/night.db" "$follow/night.tmp" "$follow/.newest.db.part"
+		case $how in
+		--forget) run -0 on pi2 follow-changes.sh --forget ;;
+		off) CTV_CHANGES_EVERY=off run -0 follow ;;
+		primary) echo primary >pi2/state/role; CTV_PRIMARY_NODE=pi2 run -0 follow; rm pi2/state/role ;;
+		service) CTV_CHANGES_EVERY=off run -0 on pi2 timeout 20 follow-changes.sh ;;
+		esac
+		[ ! -e "$follow" ]
+	done
+	mkdir elsewhere
+	touch elsewhere/newest.db
+	ln -s "$PWD/elsewhere" "$follow"
+	run on pi2 follow-changes.sh --forget
+	expect 77 'a symbolic link'
+	[ -e elsewhere/newest.db ]
+	rm "$follow"
+	[ "$(production)" = "$before" ]
+	mkdir -m 770 "$follow"
+	coproc ROUND { exec flock pi2/state/follow.lock cat; }
+	eventually eval '! flock -n pi2/state/follow.lock true'
+	stub flock <<-'SH'
+		[ "$1 $2" != "-w 10" ] || { shift 2; set -- -w 0 "$@"; }
+		exec "$real" "$@"
+	SH
+	run on pi2 follow-changes.sh --forget
+	expect 75 'follow.lock: another round'
+	[ -d "$follow" ]
+	kill "$ROUND_PID"
+	wait "$ROUND_PID" || true
+}
+
+@test "a database of a group that is not ours is followed, and what a failover may need is said" {
+	group_of pi2
+	installed
+	chgrp -R irc pi2
+	chmod -R g+rwX pi2
+	chgrp 0 pi2/data/production.db
+	before=$(production)
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	member irc
+	chown -R irc pi2
+	before=$(production)
+	run -0 follow
+	expect 0 'newest.db: is not of the group of .*production.db: a failover to it may need root'
+	followed 2
+	publish_minute "UPDATE spots SET note = 'y' WHERE id = 2"
+	run -0 follow
+	followed 3
+	[[ $output != *'may need root'* ]]
+}
+
+@test "after a failover and a failback it goes on from last night's copy, and fetches no base" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	# what a failover to state 2 leaves, and what was entered here
+	mv pi2/data/production.db pi2/data/production.db.prev
+	mv "$follow/newest.db" pi2/data/production.db
+	rm "$follow/newest.db.note"
+	jq -c '.n = 2 | .content_hash = "0"' pi2/state/installed.json >next && mv next pi2/state/installed.json
+	sql pi2/data/production.db 'PRAGMA journal_mode = WAL' "UPDATE spots SET note = 'here' WHERE id = 9"
+	before=$(production)
+	publish_minute "UPDATE spots SET note = 'three' WHERE id = 3"
+	publish_night "UPDATE spots SET note = 'night' WHERE id = 4"
+	publish_minute "UPDATE spots SET note = 'five' WHERE id = 5"
+	jq -c '.prev_n = 1' pi2/state/installed.json >next && mv next pi2/state/installed.json
+	dropbox_control reset
+	run -0 follow
+	followed 5 night.db
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+}
+
+@test "two standbys follow one primary, each at its own pace" {
+	installed
+	cp -a pi2 pi3
+	third() { on pi3 follow-changes.sh --once; }
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	run -0 follow
+	publish_night "UPDATE spots SET note = 'three' WHERE id = 3"
+	publish_minute "UPDATE spots SET note = 'four' WHERE id = 4"
+	third >log 2>&1 3>&- &
+	run -0 follow
+	wait $!
+	followed 4 night.db
+	cmp "$follow/newest.db" pi3/data/.follow/newest.db
+	cmp whole pi3/data/.follow/night.db
+}
+
+@test "a record of a program that knows no states: nights only, no alarm; and minutes again from the next base on" {
+	installed
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	follow
+	cp "$follow/newest.db" state.2
+	upload >/dev/null
+	run -0 follow
+	expect 0 'names no state: nights only'
+	cmp state.2 "$follow/newest.db"
+	publish_base 7
+	publish_minute "UPDATE spots SET note = 'eight' WHERE id = 8"
+	run -0 follow
+	followed 8 night.db
+}
+
+# the service has looked again N times
 more_calls() {
-	[ "$(dropbox_calls files/list_folder/get_latest_cursor)" -ge $((calls + 2)) ]
+	[ "$(dropbox_calls files/list_folder/get_latest_cursor)" -ge $((calls + $1)) ]
+}
+
+start_service() {
+	on pi2 setpriv --pdeathsig TERM follow-changes.sh >said 2>&1 3>&- &
+	service=$!
+}
+
+end_service() {
+	kill "$service"
+	wait "$service" || true
+}
+
+@test "the service waits for what a person has to mend, tells it, and goes on by itself" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	stub alert-post <<-'SH'
+		echo "$@" >>"$BATS_TEST_TMPDIR/told"
+	SH
+	export SHORT=$PWD/short
+	stub room-check <<-'SH'
+		[ ! -e "$SHORT" ] || set -- -c 900T .
+		exec $real "$@"
+	SH
+	touch short
+	start_service
+	eventually eval 'grep -qs "state warning.*nothing is followed:.*bytes were free" told'
+	for i in 1 2; do
+		calls=$(dropbox_calls files/list_folder/get_latest_cursor)
+		publish_minute "UPDATE spots SET note = 'y' WHERE id = $i"
+		eventually more_calls 1
+	done
+	kill -0 "$service"
+	[ "$(grep -vc '^ROOM' said)" -eq 1 ]
+	rm short
+	publish_minute "UPDATE spots SET note = 'z' WHERE id = 2"
+	at_rest
+	eventually cmp -s rest "$follow/newest.db"
+	eventually eval '[ "$(tail -n 1 told)" = "--key ctv-follow.service --state ok" ]'
+	end_service
 }
 
 @test "the service follows as states come, and says the same thing once" {
 	installed
-	on pi2 setpriv --pdeathsig TERM follow-changes.sh >said 2>&1 3>&- &
-	service=$!
+	start_service
 	for i in 2 3 4; do
 		publish_minute "UPDATE spots SET note = 'x' WHERE id = $i"
 		at_rest
@@ -460,10 +733,9 @@ more_calls() {
 	calls=$(dropbox_calls files/list_folder/get_latest_cursor)
 	publish_minute "UPDATE spots SET note = 'y' WHERE id = 6"
 	publish_minute "UPDATE spots SET note = 'y' WHERE id = 7"
-	eventually more_calls
+	eventually more_calls 2
 	[ "$(wc -l <said)" -eq 1 ]
-	kill "$service"
-	wait "$service" || true
+	end_service
 }
 
 @test "--check: a quick verification of newest.db is a job of its own, whose record is the verdict" {
@@ -479,7 +751,15 @@ more_calls() {
 	run on pi2 follow-changes.sh --check
 	expect 65 'newest.db'
 	[ "$(last pi2 follow-check .exit)" = 65 ]
-	# following goes on: the bytes may be the primary's own
+	[[ $output == *'was not on this disk as it was followed'* ]]
+	run -0 follow
+	followed 2
+	# the primary's own bytes stay, whatever they are
+	dd if=/dev/urandom of="$follow/newest.db" bs=1024 seek=9 count=20 conv=notrunc status=none
+	jq -c --arg d "$(db-apply --digest --json "$follow/newest.db" | jq -r .digest)" '.is.digest = $d' "$follow/newest.db.note" >note
+	cat note >"$follow/newest.db.note"
+	run on pi2 follow-changes.sh --check
+	expect 65 'db-verify: newest.db'
 	[ -e "$follow/newest.db" ]
 	# and by no link into another place
 	mv "$follow" pi2/elsewhere

@@ -122,7 +122,16 @@ on_host() {
 		install standby
 		grep -q "of the operator" /etc/ctv-db-sync.env
 
+		# what was followed is the jobs own, and goes; through a link nothing does
+		followed=$app/data/database/.follow
+		setpriv --reuid ctvsync --regid ctvsync --init-groups sh -c "umask 007; mkdir $followed && touch $followed/newest.db"
 		dpkg -r ctv-mirror-standby ctv-mirror
+		[ ! -e $followed ]
+		mkdir /srv/elsewhere && touch /srv/elsewhere/newest.db && chown -R ctvsync:ctvsync /srv/elsewhere
+		install standby
+		ln -s /srv/elsewhere $followed
+		dpkg -r ctv-mirror-standby ctv-mirror
+		[ -e /srv/elsewhere/newest.db ] && rm $followed
 		[ ! -h $app/scripts/failover-to-pi2.sh ]
 		[ ! -h /etc/systemd/system/timers.target.wants/ctv-status.timer ]
 		grep -q "of the operator" /etc/ctv-db-sync.env
