@@ -56,6 +56,45 @@ is_newest() {
 	eventually is_newest 4
 	[ "$(pi2 systemctl show -P NRestarts ctv-follow.service)" = 0 ]
 	[ "$(pi2 systemctl show -P ActiveState ctv-follow.service)" = active ]
+	# and nothing of it stays on a host that is none of ours any more
+	database=$(pi2 sha256sum $LIVE)
+	pi2 make -s -C /usr/src/ctv-mirror uninstall
+	pi2 test ! -e $FOLLOW
+	[ "$(pi2 sha256sum $LIVE)" = "$database" ]
+}
+
+# slow TOOL: it lasts, and nothing but a kill ends it
+slow() {
+	pi2 sh -c "mv /usr/local/bin/$1 /usr/local/bin/$1.real; printf '%s\n' '#!/bin/sh' 'echo >/tmp/$1.began' \"trap '' TERM\" 'while :; do sleep 1; done' >/usr/local/bin/$1; chmod 755 /usr/local/bin/$1"
+}
+
+began() { pi2 sh -c "test -e /tmp/$1.began || test -e /tmp/systemd-private-*-ctv-follow*/tmp/$1.began"; }
+
+lock_is_free() { lab run -u daseme pi2 flock -w 2 $STATE/follow.lock true; }
+
+@test "whatever a round or the verification is at, one stop of the operator's frees the lock, and is nobody's alarm" {
+	publish ''
+	publish 'CREATE TABLE followed (x)'
+	eventually is_newest 2
+	slow dbx-fetch
+	publish 'INSERT INTO followed VALUES (1)'
+	eventually began dbx-fetch
+	! lab run pi2 flock -n $STATE/follow.lock true
+	lab run -u daseme pi2 svc-ctl -t 3s stop ctv-follow.service
+	lock_is_free
+	[ "$(pi2 systemctl show -P Result ctv-follow.service)" = success ]
+	pi2 mv /usr/local/bin/dbx-fetch.real /usr/local/bin/dbx-fetch
+	lab run -u daseme pi2 svc-ctl start ctv-follow.service
+	eventually is_newest 3
+	pi2 sh -c "mv /usr/local/bin/db-verify /usr/local/bin/db-verify.real; printf '%s\n' '#!/bin/sh' 'echo >/tmp/db-verify.began' 'exec sleep 600' >/usr/local/bin/db-verify; chmod 755 /usr/local/bin/db-verify"
+	pi2 systemctl start --no-block ctv-follow-check.service
+	eventually began db-verify
+	! lab run pi2 flock -n $STATE/follow.lock true
+	lab run -u daseme pi2 svc-ctl -t 3s stop ctv-follow.service
+	lock_is_free
+	# ended, not failed
+	eventually eval '[ "$(pi2 systemctl show -P ActiveState ctv-follow-check.service)" = inactive ]'
+	pi2 mv /usr/local/bin/db-verify.real /usr/local/bin/db-verify
 }
 
 @test "the plug is pulled again and again while it follows: it goes on, and the database is untouched" {
