@@ -282,6 +282,8 @@ follow() {
 		told=
 		alert-post --key ctv-follow.service --state warning --repeat 4h --do "journalctl -u ctv-follow.service" \
 			"${node:-$(uname -n)}: nothing is followed: $said" >/dev/null 2>&1 || :
+		# a sandbox from before this directory was there: a new one may write
+		[ -w "$live_dir" ] || exit "$code"
 	done
 }
 

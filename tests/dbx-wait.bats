@@ -107,6 +107,16 @@ waits() {
 	wait $!
 }
 
+@test "neither a pause that Dropbox asks for nor a folder that is not there makes the wait longer than -t" {
+	put /f one
+	dropbox_fault '{"route":"files/list_folder/longpoll","kind":"reply","status":200,"type":"application/json",
+		"text":"{\"changes\":true,\"backoff\":3600}"}'
+	run timeout 20 dbx-wait -t 1s --not "$(rev /f)" /f
+	expect 75
+	run timeout 20 dbx-wait -t 1s /nowhere/f
+	expect 75
+}
+
 @test "no token goes to the notify host, and what cannot be right is refused" {
 	put /f one
 	waits --not "$(rev /f)" /f

@@ -738,6 +738,12 @@ end_service() {
 	end_service
 }
 
+@test "without a directory that it may write in the service ends, for its next sandbox may have one" {
+	rmdir pi2/data
+	run on pi2 timeout 20 follow-changes.sh
+	expect 73
+}
+
 @test "--check: a quick verification of newest.db is a job of its own, whose record is the verdict" {
 	run -0 on pi2 follow-changes.sh --check
 	expect 0 'nothing is followed here'

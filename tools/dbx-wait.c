@@ -50,7 +50,16 @@ struct watch {
 	struct http *http;
 	json *cursor;		/* {"cursor":...} of the folder before the last look; NULL without one */
 	struct retry pace;
+	int64_t end;		/* on clock_ms, when to give up */
 };
+
+/* A pause, but never beyond the end. */
+static void rest(const struct watch *w, int64_t ms)
+{
+	int64_t left = w->end - clock_ms();
+
+	clock_sleep(ms < left ? ms : left > 0 ? left : 0);
+}
 
 /* Takes the cursor of REMOTE's folder, not recursive; none while there is no such folder. */
 static int take_cursor(struct watch *w)
@@ -126,7 +135,7 @@ static int wait_for_change(struct watch *w)
 	int rc = EX_OK;
 
 	if (w->cursor == NULL) {
-		clock_sleep(POLL_S * 1000);
+		rest(w, POLL_S * 1000);
 		return EX_OK;
 	}
 	json_remove(w->cursor, "timeout");
@@ -144,14 +153,13 @@ static int wait_for_change(struct watch *w)
 		rc = dropbox_report(remote, &a);
 	dropbox_answer_free(&a);
 	/* Dropbox wants no longpoll for so long; a look is none */
-	clock_sleep(backoff * 1000);
+	rest(w, backoff * 1000);
 	return rc;
 }
 
 static int wait_for_file(void)
 {
-	int64_t end = timeout_ms > 0 ? clock_ms() + timeout_ms : INT64_MAX;
-	struct watch w = { .cursor = NULL };
+	struct watch w = { .end = timeout_ms > 0 ? clock_ms() + timeout_ms : INT64_MAX };
 	int rc = dropbox_begin(&w.dropbox, &w.http, timeout_ms);
 	char text[NUM_TEXT];
 
@@ -159,7 +167,7 @@ static int wait_for_file(void)
 		w.pace = dropbox_pace(w.dropbox);
 	while (rc == EX_OK && (rc = take_cursor(&w)) == EX_OK && (rc = look(&w)) == EX_NOINPUT) {
 		rc = wait_for_change(&w);
-		if (rc == EX_OK && clock_ms() >= end) {
+		if (rc == EX_OK && clock_ms() >= w.end) {
 			msg_err(remote, "no other revision within %s", num_duration_text(text, timeout_ms));
 			rc = EX_TEMPFAIL;
 		} else if (rc == EX_OK && stop_asked()) {
