@@ -30,7 +30,7 @@ standby/install | standby/remove)
 	node=pi2
 	armed='ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path
 		ctv-status.timer ctv-status.path control-station.service'
-	with_data='ctv-pi2-download ctv-follow ctv-follow-check ctv-status flaskapp'
+	with_data='ctv-pi2-download ctv-follow ctv-follow-check ctv-proof ctv-status flaskapp'
 	;;
 primary/install | primary/remove)
 	# its application is there already, with a unit of its own

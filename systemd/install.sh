@@ -4,14 +4,14 @@
 # Brings the files to their places, and then host-setup.sh, which is one of them, does what is to be done on the host;
 # with DESTDIR nothing but files is made. Never touched: the configuration once it is there, the database, the state, the logs.
 #
-# Environment: ROLE, DESTDIR, APP, B (where the binaries are), and the places: PREFIX, UNITDIR, SYSUSERS, TMPFILES, POLKIT.
+# Environment: ROLE, DESTDIR, APP, B (where the binaries are), and the places: PREFIX, UNITDIR, SYSUSERS, TMPFILES, POLKIT, GENERATORS.
 set -eu
 cd "$(dirname "$0")/.."
 
 ROLE=${ROLE:-standby} PREFIX=${PREFIX:-/usr/local} DESTDIR=${DESTDIR:-} B=${B:-build}
 APP=${APP:-/opt/apps/ctv-bookedbiz-db}
 units=${UNITDIR:-/etc/systemd/system} sysusers=${SYSUSERS:-/etc/sysusers.d} tmpfiles=${TMPFILES:-/etc/tmpfiles.d}
-polkit=${POLKIT:-/etc/polkit-1/rules.d}
+polkit=${POLKIT:-/etc/polkit-1/rules.d} generators=${GENERATORS:-/etc/systemd/system-generators}
 bin=$PREFIX/bin lib=$PREFIX/lib/ctv-mirror man=$PREFIX/share/man
 completions=$PREFIX/share/bash-completion/completions
 
@@ -23,7 +23,7 @@ die() {
 case $ROLE in
 standby)
 	own='ctv-code.service ctv-follow.service ctv-follow-check.service ctv-follow-check.timer
-		ctv-pi2-download.service ctv-pi2-download.timer ctv-resume.service ctv-settle.path ctv-settle.service
+		ctv-pi2-download.service ctv-pi2-download.timer ctv-proof.service ctv-resume.service ctv-settle.path ctv-settle.service
 		ctv-status.service ctv-status.timer ctv-status.path control-station.service
 		flaskapp.service' node=pi2
 	;;
@@ -70,6 +70,9 @@ config_files() {
 		echo "scripts/kuma-import.js $lib/kuma-import.js"
 		echo "systemd/home.conf $units/ctv-code.service.d/home.conf"
 		echo "systemd/share.conf $units/ctv-follow.service.d/share.conf"
+		echo "systemd/share.conf $units/ctv-proof.service.d/share.conf"
+		echo "systemd/ctv-proof-generator $generators/ctv-proof-generator"
+		echo "systemd/ctv-proof-generator $lib/ctv-proof-generator"
 		echo "systemd/owner.conf $units/ctv-pi2-download.service.d/owner.conf"
 		echo "systemd/setuid.conf $units/flaskapp.service.d/setuid.conf"
 		echo "systemd/polkit.rules $polkit/60-ctv-mirror.rules"
@@ -113,7 +116,7 @@ install_files() {
 			echo "install.sh: $to: kept as it is"
 			continue
 		fi
-		case $from in *.sh) put 755 "$from" "$to" ;; *) put 644 "$from" "$to" ;; esac
+		case $from in *.sh | *-generator) put 755 "$from" "$to" ;; *) put 644 "$from" "$to" ;; esac
 	done
 }
 

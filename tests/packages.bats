@@ -63,7 +63,7 @@ on_host() {
 		files_of ctv-mirror-$role >"$BATS_TEST_TMPDIR/files"
 		grep -E '/systemd/system/ctv-status\.timer$' "$BATS_TEST_TMPDIR/files"
 		grep -x /usr/lib/sysusers.d/ctv-mirror.conf "$BATS_TEST_TMPDIR/files"
-		run grep -vE '^(/usr)?/lib/systemd/system/|^/usr/lib/(sysusers|tmpfiles)\.d/|^/usr/share/(doc|polkit-1)/|^/etc/logrotate.d/' \
+		run grep -vE '^(/usr)?/lib/systemd/system(-generators)?/|^/usr/lib/(sysusers|tmpfiles)\.d/|^/usr/share/(doc|polkit-1)/|^/etc/logrotate.d/' \
 			"$BATS_TEST_TMPDIR/files"
 		expect 1
 	done

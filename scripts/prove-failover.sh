@@ -1,0 +1,285 @@
+#!/bin/sh
+# prove-failover.sh [-n] [--now] - does the application start on last night's database, and answer? Tried on a copy of it
+#
+# What always holds: the application that is tried is ctv-proof-app.service, its own unit with a network of its own, where what
+# it writes goes into the copy or is thrown away; the live database is read, never touched; nothing of a proof is left, wherever
+# it was killed; no lock of the night or of a failover is held, and both end a proof by stopping ctv-proof.service.
+set -eu
+here=$(readlink -f "$0") here=${here%/*}
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+live='' live_dir='' state='' unit='' standby_url='' start_timeout='' prove='' prove_expect='' prove_write=''
+installed_n='' installed_rev='' installed_snapshot_at='' copy_size_bytes='' room_text='' n='' snapshot_at=''
+answer_waited_ms='' page_text='' health_text='' last_message='' last_hint='' last_exit=''
+last_ended_tonight='' last_n='' last_rev='' last_commit='' last_verdict='' code_commit=''
+wrong_of_proof='' app_active='' app_sub='' app_result='' verify_text=''
+
+usage() {
+	cat <<'END'
+usage: prove-failover.sh [-n] [--now]
+
+Starts the application on a copy of last night's database, in a network of its
+own, asks it, and stops it again. The night does it after the code has come.
+
+      --now        on a copy of the newest state that was followed
+  -n, --dry-run    could it be proved now? nothing is started
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+act=ask newest='' dry=''
+for option; do
+	case $option in
+	-n | --dry-run) dry=yes ;;
+	--now) newest=yes ;;
+	--here | --clean) act=${option#--} ;;
+	*) common_option "$option" ;;
+	esac
+done
+
+app_unit=ctv-proof-app.service me=ctv-proof.service spare=268435456
+
+# ---- the copy ----------------------------------------------------------------------------------
+
+# enter: the database's directory, where the application may write, so from here on no name of it is trusted
+enter() {
+	cd -P "$live_dir" || fail 73
+	copy=.proof/${live##*/}
+}
+
+# remove: what a proof leaves, also one that was killed
+remove() {
+	{ rm -rf .proof && [ ! -e .proof ]; } || fail 74 "$live_dir/.proof: cannot be removed" "sudo rm -r $live_dir/.proof"
+}
+
+# copied FROM TO [OPTION]: without a byte moved where the file system can
+copied() {
+	cp -pP --remove-destination --reflink=always "$1" "$2" 2>/dev/null || {
+		# what is followed goes when room is short, and the next night needs as much
+		get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . ||
+			skipped "$room_text: too little for a copy and for the next night" "make room in $live_dir"
+		cp -pP --remove-destination --reflink=auto "$1" "$2" || fail 74 "$1: cannot be copied"
+	}
+}
+
+# size_of FILE: sets $copy_size_bytes
+size_of() {
+	get age-check --shell=copy_ --any-age "$1" || :
+	[ -n "$copy_size_bytes" ] || skipped "$live_dir/$1: is not there"
+}
+
+copy_night() {
+	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+	n=$installed_n snapshot_at=$installed_snapshot_at
+	size_of "${live##*/}"
+	was=$(stat -c '%d %i %s %Y' "${live##*/}")
+	copied "${live##*/}" "$copy"
+	# what an application that was ended has left is of its database
+	[ ! -s "${live##*/}-wal" ] || copied "${live##*/}-wal" "$copy-wal"
+	[ "$was" = "$(stat -c '%d %i %s %Y' "${live##*/}")" ] || skipped "$live: has changed meanwhile" "run it again"
+}
+
+# the follower writes newest.db under its lock, which this run holds until it has the copy
+copy_newest() {
+	{ [ -O .follow ] && [ ! -h .follow ]; } || skipped "$live_dir/.follow: nothing is followed here"
+	size_of .follow/newest.db
+	get db-apply --shell --finish .follow/newest.db || skipped "$live_dir/.follow/newest.db: cannot be used now"
+	copied .follow/newest.db "$copy"
+	unlock follow.lock
+}
+
+# ---- verdicts ----------------------------------------------------------------------------------
+
+# skipped TEXT [HINT]: nothing is known of the application
+skipped() { fact verdict:text skipped; fail 75 "$1" "${2-}"; }
+
+# last_words: what the application said of its end, in a line: without where in the code, and what is said twice
+last_words() {
+	journalctl -q -o cat -n 200 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID $app_unit)" 2>/dev/null | LC_ALL=C tr -c '\n -~' '?' |
+		grep -vE '^( |$|Traceback |During handling|The above exception)|\[(INFO|DEBUG)\]' | awk '!seen[$0]++' | cut -c 1-250 | tail -n 7 |
+		sed ':a;N;$!ba;s,\n, / ,g' || :
+}
+
+# failed STEP TEXT: it does not come up. What it needs and cannot have here proves nothing against it.
+failed() {
+	said=$(last_words)
+	fact app_said:text "$said"
+	case $1/$said/$(asked_outside) in
+	start/*'Network is unreachable'* | start/*'name resolution'* | start/*'Name or service not known'* | start/*'Cannot assign requested address'* | start/*/yes)
+		fact verdict:text cannot
+		fail 75 "$1: $2: it asks for a network outside, so it cannot be proved this way" \
+			"let it start without that, as a failover without network must; or CTV_PROVE=no"
+		;;
+	esac
+	fact verdict:text failed
+	fail 69 "$1: $2" "journalctl -u $app_unit -n 50"
+}
+
+# asked_outside: has anybody in this network asked for an address that is not in it?
+asked_outside() {
+	awk '$1 == "Ip:" && !at { for (i = 2; i <= NF; i++) if ($i == "OutNoRoutes") at = i; next }
+		$1 == "Ip:" && $at != 0 || $1 == "Ip6OutNoRoutes" && $2 != 0 { found = 1 } END { if (found) print "yes" }' \
+		/proc/net/snmp /proc/net/snmp6
+}
+
+# ---- the application -----------------------------------------------------------------------------
+
+stop() { svc-ctl -t 10s stop $app_unit 2>/dev/null || [ $? -eq 66 ]; }
+
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+give_up() { stop; remove; }
+
+# answers: from the start of the unit to its first answer; one that goes down for good is waited for no longer
+answers() {
+	http-probe --shell=answer_ -t 5s --wait "$start_timeout" --interval 50ms "$url/api/system-stats" >"$scratch/answer" & prober=$!
+	svc-ctl -t "$start_timeout" start $app_unit || { kill $prober; return 69; }
+	svc-ctl -t "$start_timeout" watch $app_unit -- tail -s 0.05 --pid=$prober -f /dev/null || kill $prober 2>/dev/null || :
+	wait $prober || return
+	get cat "$scratch/answer"
+}
+
+prove() {
+	enter
+	undo=give_up
+	remove
+	{ mkdir .proof && chgrp --reference=. .proof && chmod 00770 .proof; } || fail 73
+	fact newest:bool "$newest"
+	fact commit:text "$code_commit"
+
+	step copy
+	current
+	if [ -n "$newest" ]; then copy_newest; else copy_night; fi
+	fact n:int "$n"
+	fact snapshot_at:text "$snapshot_at"
+	fact rev:text "$installed_rev"
+	{ chgrp --reference="$live" "$copy" && chmod --reference="$live" "$copy"; } || fail 77
+	data="${newest:+the newest state, }${n:+state $n, }data of ${snapshot_at:-an unknown time}"
+	note "$data"
+
+	step start
+	if ! answers; then
+		get svc-ctl --shell=app_ status $app_unit || :
+		why="no answer within $start_timeout"
+		[ "$app_active" = active ] || why="the unit is $app_active, ${app_result:-$app_sub}"
+		failed start "$why"
+	fi
+	fact answer_ms:int "$answer_waited_ms"
+	note "answered after $answer_waited_ms ms"
+
+	step database
+	get http-probe --shell=health_ -t 10s --status 200,404 "$url/health/database" || failed database "$health_text"
+	if [ -z "$prove_expect" ]; then
+		skip pages "CTV_PROVE_EXPECT names none"
+	else
+		step pages
+		get http-probe --shell=page_ -t 10s --pages "$prove_expect" "$url" || failed pages "$page_text"
+		note "$page_text"
+	fi
+	if [ -z "$prove_write" ]; then
+		skip write "CTV_PROVE_WRITE names no program"
+	else
+		step write
+		timeout -k 5s 2m "$prove_write" "$url" || failed write "$prove_write: ended with $?"
+	fi
+
+	step stop
+	svc-ctl -t 30s stop $app_unit || failed stop "the application does not stop"
+	if [ -s "$copy-wal" ]; then
+		skip verify "the application left its log open"
+	else
+		step verify
+		get db-verify --shell=verify_ -l quick --timeout 2h "$copy" || [ $? -eq 1 ] || failed verify "$verify_text"
+		note "${verify_text#"$copy: "}"
+	fi
+	undo=
+	remove
+	fact verdict:text ok
+	finish ok "the application answers $answer_waited_ms ms after its start, on $data"
+}
+
+# ---- main ----------------------------------------------------------------------------------------
+
+# nothing_to_prove: says what is no business of a proof
+nothing_to_prove() {
+	case $(mirror-role show) in
+	standby | '') ;;
+	*) echo "$state/role: this host serves, or is the primary: nothing is proved"; return ;;
+	esac
+	case $(unit_state "$unit") in
+	active | activating | deactivating | reloading) echo "$unit runs: nothing is proved"; return ;;
+	esac
+	[ "$(systemctl show -P LoadState "$unit")" != not-found ] || { echo "$unit: is not there: nothing to prove"; return; }
+	return 1
+}
+
+# current: the unit that is tried is the application's own as it is now
+current() {
+	[ "$(systemctl show -P LoadState $app_unit)" != not-found ] || skipped "$app_unit: is not there" "sudo systemctl daemon-reload"
+	made=$("$here/ctv-proof-generator")
+	# what only root may read, it cannot be compared with
+	[ -z "$made" ] || printf '%s\n' "$made" | cmp -s - "$(systemctl show -P FragmentPath $app_unit)" ||
+		skipped "$app_unit: is older than $unit or its drop-ins" "sudo systemctl daemon-reload"
+}
+
+# try: what would keep a proof from beginning
+try() {
+	current
+	enter
+	size_of "${live##*/}"
+	get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . || skipped "$room_text: too little for a copy and for the next night"
+	say "ready: $app_unit is $unit as it is now, $room_text"
+}
+
+# is_known: was this tonight's verdict on the same data and code? Each hour of the night asks for one
+is_known() {
+	get job-run --last=last_ proof
+	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+	[ -n "$last_ended_tonight" ] && [ -n "$last_verdict" ] && [ "$last_verdict" != skipped ] &&
+		[ "$last_commit $last_rev $last_n" = "$code_commit $installed_rev $installed_n" ]
+}
+
+# by_hand: the unit has the network in which the application stands
+by_hand() {
+	asked=$state/ask/proof${newest:+-newest}
+	mkdir -p "$asked" || fail 77 "$asked: cannot be made" "it is for members of the group ctvsync"
+	say "$me proves it: journalctl -fu $me"
+	trap 'svc-ctl -t 10s stop $me; rmdir "$asked" 2>/dev/null; exit 75' INT TERM HUP
+	svc-ctl -t 3h start $me || { rmdir "$asked" 2>/dev/null; fail 69 "$me: did not run" "journalctl -u $me"; }
+	get job-run --last=last_ proof
+	[ "$last_exit" = 0 ] || fail "${last_exit:-69}" "$last_message" "$last_hint"
+	say "$last_message"
+}
+
+get ctv-conf --shell
+port=${standby_url##*:} port=${port%%/*}
+case $port in '' | *[!0-9]*) port=80 ;; esac
+url=http://127.0.0.1:$port
+[ -z "$wrong_of_proof" ] || fail 78 "$wrong_of_proof: not of its kind" "ctv-doctor.sh settings"
+if [ "$act" = clean ]; then
+	stop
+	enter
+	remove
+	exit
+fi
+[ -d /run/systemd/system ] || fail 69 "no systemd runs here"
+if [ -z "$job" ] && nothing_to_prove; then exit 0; fi
+get "$here/code-check.sh" --shell=code_ || :
+if [ "$act" = ask ]; then
+	if [ -n "$dry" ]; then try; else by_hand; fi
+	exit
+elif [ -z "$job" ]; then
+	if rmdir "$state/ask/proof-newest" 2>/dev/null; then
+		newest=yes
+		set -- --here --now
+	elif ! rmdir "$state/ask/proof" 2>/dev/null && { [ -z "$prove" ] || is_known; }; then
+		echo "not asked for, or known already: $last_message"
+		exit 0
+	fi
+fi
+steps=7 log=/var/log/ctv-pi2-download/proof.log
+run_as_job proof "proof.lock ${newest:+follow.lock:10s}" "$@"
+scratch=$(mktemp -d)
+prove

@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# The unit that a proof starts: the application's own, with nothing that reaches beyond the proof. What it does on a host is
+# in tests/lab/proof.bats.
+
+load helper
+
+setup() {
+	D=$BATS_TEST_TMPDIR/root
+	make -s -C "$ROOT" install DESTDIR="$D" ROLE=standby
+	generator=$D/etc/systemd/system-generators/ctv-proof-generator
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	# what the application's unit and its drop-ins say
+	printf '#!/bin/sh\n[ -s "%s/unit" ] && cat "%s/unit"\n' "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/bin/systemd-analyze"
+	chmod +x "$BATS_TEST_TMPDIR/bin/systemd-analyze"
+}
+
+# made_of LINE...: the unit that is made when the application's has these
+made_of() {
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/unit"
+	made=$(CTV_ENV_FILE=/nonexistent PATH=$BATS_TEST_TMPDIR/bin:$PATH "$generator")
+}
+
+has() { grep -qxF -e "$1" <<<"$made" || { echo "not there: $1"; echo "$made"; return 1; } >&2; }
+lacks() { ! grep -E -e "$1" <<<"$made" >&2; }
+
+# exposure UNIT: systemd's own opinion of its sandbox, 0.0 is best
+exposure() {
+	systemd-analyze security --offline=yes --no-pager --root="$D" "$1" | sed -n 's/^.*Overall exposure level for .*: \([0-9.]*\) .*$/\1/p'
+}
+
+@test "of the application's unit that we ship all of its sandbox is there, and systemd finds no fault" {
+	units=$D/etc/systemd/system
+	made_of "$(cat "$units/flaskapp.service" "$units"/flaskapp.service.d/*.conf)"
+	# each line but those that a proof must not have
+	sed -n '/^\[Service]/,/^\[Install]/p' "$units/flaskapp.service" "$units"/flaskapp.service.d/*.conf |
+		grep -vE '^(\[|#|$|Restart|TimeoutStop|ReadWritePaths|OnFailure|Wants)' | while read -r line; do has "$line"; done
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH "$generator" "$units" "$units" "$units"
+	rm -rf "$units"/flaskapp.service*
+	level=$(exposure ctv-proof-app.service)
+	awk -v level="${level:-9}" 'BEGIN { exit !(level <= 1.5) }'
+	for unit in ctv-proof-app.service run-ctvproof.mount run-ctvproof-1.mount; do
+		run systemd-analyze verify --man=no --recursive-errors=no "$units/$unit"
+		run grep -v -e 'is not executable: No such file' -e '^$' <<<"$output"
+		expect 1
+	done
+}
+
+@test "what would move another unit, start it again, or act when it fails is not in it" {
+	made_of '[Unit]' Description=x Requires=redis.service Conflicts=x.service OnFailure=a.service PartOf=b.service FailureAction=reboot \
+		JoinsNamespaceOf=c.service ConditionPathExists=/srv 'AssertPathExists=|/x' '[Service]' ExecStart=/a Restart=always RestartSec=1 \
+		RestartForceExitStatus=3 StartLimitAction=reboot-force Sockets=a.socket '[Install]' WantedBy=multi-user.target Alias=web.service
+	has ConditionPathExists=/srv
+	has 'AssertPathExists=|/x'
+	has Restart=no
+	has ExecStart=/a
+	lacks 'redis|^Conflicts|OnFailure|b\.service|Action|c\.service|^RestartS|^RestartF|Sockets|Install|WantedBy|Alias'
+}
+
+@test "no command of it runs outside of its sandbox, or when it stops" {
+	made_of '[Service]' User=u PermissionsStartOnly=yes ExecStartPre=/pre ExecStartPre=+/root-pre 'ExecStartPre=-!/pre2' 'ExecStart=-+/a b' \
+		ExecStartPost=+/root-post ExecStop=/stop ExecStopPost=/post ExecReload=/reload ExecCondition=/may
+	has ExecStartPre=/pre
+	has 'ExecStart=-/a b'
+	has ExecCondition=/may
+	lacks 'root-|pre2|/stop|/post|/reload|PermissionsStartOnly'
+}
+
+@test "what it may write is a layer, or the copy, and nothing else" {
+	made_of '[Service]' ExecStart=/a ReadWritePaths=/forgotten ReadWritePaths= \
+		'ReadWritePaths=/opt/apps/ctv-bookedbiz-db/data -/srv/up' 'ReadWritePaths=-"/with space" /with,comma' BindPaths=/srv/x:/y \
+		'StateDirectory=one two/three' LogsDirectory=logs RuntimeDirectory=web StandardOutput=truncate:/var/log/a StandardError=file:/b \
+		ProtectSystem=no ProtectHome=no PrivateTmp=no PrivateNetwork=no NetworkNamespacePath=/run/netns/x LogNamespace=l
+	[ "$(grep -c '^BindPaths=-/run/ctvproof/' <<<"$made")" -eq 5 ]
+	has BindPaths=-/run/ctvproof/1:/opt/apps/ctv-bookedbiz-db/data
+	has BindPaths=-/run/ctvproof/2:/srv/up
+	has BindPaths=-/run/ctvproof/4:/var/lib/two/three
+	has BindPaths=-/run/ctvproof/5:/var/log/logs
+	has BindPaths=/opt/apps/ctv-bookedbiz-db/data/database/.proof:/opt/apps/ctv-bookedbiz-db/data/database
+	has BindReadOnlyPaths=/srv/x:/y
+	has Environment=STATE_DIRECTORY=/var/lib/one:/var/lib/two/three
+	has RuntimeDirectory=ctv-proof-app/web
+	has BindPaths=/run/ctv-proof-app/web:/run/web
+	lacks '^(ReadWrite|StateDir|LogsDir|NetworkN|LogN)|truncate|file:/b|ProtectHome=no|^RuntimeDirectory=web|forgotten'
+	# the last one counts
+	for line in ProtectSystem=strict PrivateTmp=yes PrivateNetwork=yes StandardOutput=journal; do
+		[ "$(grep "^${line%=*}=" <<<"$made" | tail -n 1)" = $line ]
+	done
+}
+
+@test "a setting on several lines is one, a comment in it none, and a name of the unit means the real one" {
+	made_of '[Service]' 'ExecStart=/a \' '# why' '  b \' '  c' 'ExecStop=/x \' '  Environment=LOST' 'SyslogIdentifier=%p-%%n' 'Environment=UNIT=%n'
+	grep -qE '^ExecStart=/a +b +c$' <<<"$made"
+	has 'SyslogIdentifier=flaskapp-%%n'
+	has Environment=UNIT=flaskapp.service
+	lacks LOST
+}
+
+@test "without such a unit nothing is made" {
+	made_of
+	: >"$BATS_TEST_TMPDIR/unit"
+	mkdir "$BATS_TEST_TMPDIR/out"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run "$generator" "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/out"
+	expect 0
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/out")" ]
+}
+
+@test "where no systemd runs it says so" {
+	[ ! -d /run/systemd/system ] || skip "systemd runs here"
+	CTV_ENV_FILE=/nonexistent CTV_STATE_DIR=$BATS_TEST_TMPDIR run prove-failover.sh
+	expect 69 'no systemd runs here'
+}
