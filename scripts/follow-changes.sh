@@ -45,8 +45,10 @@ look_at_installed() {
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
 }
 
-# night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, for daily-download.sh to install
+# night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, for daily-download.sh to install. Of an
+# older night nobody wants it
 night() {
+	[ "$n" -ge "$record_n" ] || return 0
 	look_at_installed
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || return 0

@@ -643,6 +643,29 @@ base_rev() {
 	[ "$(downloads "$(base_rev)")" -eq 0 ]
 }
 
+@test "a standby that was off, or whose following was, for days: changes alone bring it up, and one night's copy is made" {
+	installed
+	publish_minute "UPDATE spots SET note = 'monday' WHERE id = 2"
+	follow
+	stub cp <<-'SH'
+		case "$*" in *night.tmp) echo >>"$BATS_TEST_TMPDIR/nights" ;; esac
+		exec "$real" "$@"
+	SH
+	for day in 3 4 5; do
+		publish_minute "UPDATE spots SET note = 'x' WHERE id = $day"
+		publish_night "UPDATE spots SET note = 'night' WHERE id = $day"
+		# its nights came all the same
+		[ "$day" -eq 5 ] || download >/dev/null
+	done
+	before=$(production)
+	dropbox_control reset
+	run -0 follow
+	followed 8 night.db
+	cmp whole "$follow/night.db"
+	[ "$(wc -l <nights)" -eq 1 ]
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+}
+
 @test "two standbys follow one primary, each at its own pace" {
 	installed
 	cp -a pi2 pi3
