@@ -37,9 +37,25 @@ static bool is_active(const char *role)
 	return active;
 }
 
-int installed_begin(struct installed *i)
+json *installed_read(const char *state)
 {
 	struct buf text = BUF_INIT(RECORD_MAX);
+	char path[PATH_MAX];
+	json *j = NULL;
+
+	if (snprintf(path, sizeof path, "%s/installed.json", state) < (int)sizeof path && access(path, F_OK) == 0 &&
+	    file_slurp(path, &text) == EX_OK)
+		j = json_parse(buf_text(&text), text.len);
+	buf_free(&text);
+	if (!json_is_object(j)) {
+		json_free(j);
+		j = NULL;
+	}
+	return j;
+}
+
+int installed_begin(struct installed *i)
+{
 	char path[PATH_MAX];
 	int rc;
 
@@ -52,13 +68,8 @@ int installed_begin(struct installed *i)
 		rc = EX_CANTCREAT;
 	}
 	/* a record that is damaged is none */
-	if (rc == EX_OK && in_state(i, "installed.json", path) && access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK)
-		i->before = json_parse(buf_text(&text), text.len);
-	if (!json_is_object(i->before)) {
-		json_free(i->before);
-		i->before = NULL;
-	}
-	buf_free(&text);
+	if (rc == EX_OK)
+		i->before = installed_read(i->state);
 	return rc;
 }
 
@@ -70,12 +81,45 @@ static char *stamp(char text[STAMP_TEXT], const struct stat *st)
 	return text;
 }
 
-bool installed_stamp_is(const struct installed *i, const struct stat *st)
+/* How much of a stamp is inode, size and time of the content. */
+static size_t content_part(const char *text)
 {
-	const char *was = json_str(i->before, "stamp");
-	char is[STAMP_TEXT];
+	size_t len = 0;
 
-	return was != NULL && strcmp(stamp(is, st), was) == 0;
+	for (int dots = 0; text[len] != '\0'; len++)
+		if (text[len] == '.' && ++dots == 4)
+			break;
+	return len;
+}
+
+static bool has_stamp(const json *entry, const struct stat *st, bool exactly)
+{
+	const char *was = json_str(entry, "stamp");
+	char is[STAMP_TEXT];
+	size_t len;
+
+	if (was == NULL)
+		return false;
+	stamp(is, st);
+	len = content_part(is);
+	return exactly ? strcmp(is, was) == 0 : content_part(was) == len && strncmp(is, was, len) == 0;
+}
+
+static const json *find_entry(const json *record, const struct stat *st, bool exactly)
+{
+	static const char *const others[] = { "next", "previous" };
+
+	if (has_stamp(record, st, exactly))
+		return record;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (has_stamp(json_get(record, others[i]), st, false))
+			return json_get(record, others[i]);
+	return NULL;
+}
+
+const json *installed_entry(const json *record, const struct stat *st)
+{
+	return find_entry(record, st, st->st_nlink == 1);
 }
 
 bool installed_hash_is(const struct installed *i, const char *content_hash)
@@ -109,18 +153,30 @@ static int write_record(const struct installed *i, json *j)
 	return rc;
 }
 
-int installed_next(struct installed *i)
+static int64_t number_of(const json *entry, const char *name)
 {
-	json *j;
+	int64_t number;
 
-	if (i->state == NULL)
-		return EX_OK;
-	j = i->before != NULL ? json_copy(i->before) : json_object();
-	if (i->before == NULL)
-		json_put_int(j, "schema", 1);
-	json_remove(j, "next_content_hash");
-	json_put_str(j, "next_content_hash", i->content_hash);
-	return write_record(i, j);
+	return json_int(entry, name, 0, INT64_C(1) << 53, &number) ? number : -1;
+}
+
+int installed_recall(struct installed *i, const char *path, const struct stat *st)
+{
+	const json *entry = installed_entry(i->before, st);
+	const char *at = json_str(entry, "snapshot_at");
+
+	i->rev = json_str(entry, "rev");
+	i->content_hash = json_str(entry, "content_hash");
+	i->digest = json_str(entry, "digest");
+	i->verified = json_str(entry, "verified_by");
+	if ((i->content_hash == NULL && i->digest == NULL) || at == NULL || clock_parse(at, &i->data_at) != NULL) {
+		msg_err(path, "is not on record as it is");
+		return EX_DATAERR;
+	}
+	i->epoch = number_of(entry, "epoch");
+	i->seq = number_of(entry, "seq");
+	i->n = number_of(entry, "n");
+	return EX_OK;
 }
 
 static void put_number(json *j, const char *name, int64_t number)
@@ -131,10 +187,75 @@ static void put_number(json *j, const char *name, int64_t number)
 		json_put_null(j, name);
 }
 
-int installed_done(struct installed *i, const char *live, const char *real, int64_t data_at)
+static void put_text(json *j, const char *name, const char *text)
+{
+	if (text != NULL)
+		json_put_str(j, name, text);
+	else
+		json_put_null(j, name);
+}
+
+/* What is installed, or will be: the file that st is of. */
+static void put_entry(json *j, const struct installed *i, const struct stat *st)
 {
 	const char *hash = json_str(i->before, "content_hash"), *verified = i->verified;
-	char data[CLOCK_TEXT], now[CLOCK_TEXT], path[PATH_MAX], text[STAMP_TEXT];
+	char data[CLOCK_TEXT], text[STAMP_TEXT];
+
+	if (verified == NULL && hash != NULL && i->content_hash != NULL && strcmp(hash, i->content_hash) == 0)
+		verified = json_str(i->before, "verified_by");
+	put_number(j, "epoch", i->epoch);
+	put_number(j, "seq", i->seq);
+	put_number(j, "n", i->n);
+	put_text(j, "rev", i->rev);
+	json_put_int(j, "size", (int64_t)st->st_size);
+	put_text(j, "content_hash", i->content_hash);
+	put_text(j, "digest", i->digest);
+	json_put_str(j, "snapshot_at", clock_text(data, i->data_at));
+	json_put_str(j, "verified_by", verified != NULL ? verified : "unknown");
+	json_put_str(j, "stamp", stamp(text, st));
+}
+
+int installed_next(struct installed *i, const struct stat *st)
+{
+	json *j, *next;
+
+	if (i->state == NULL)
+		return EX_OK;
+	j = i->before != NULL ? json_copy(i->before) : json_object();
+	if (i->before == NULL)
+		json_put_int(j, "schema", 1);
+	json_remove(j, "next_content_hash");
+	json_remove(j, "next");
+	put_text(j, "next_content_hash", i->content_hash);
+	next = json_object();
+	put_entry(next, i, st);
+	json_put(j, "next", next);
+	return write_record(i, j);
+}
+
+/* What was known of the file at prev, which was the live one until its name was taken. */
+static void put_previous(json *j, const struct installed *i, const char *prev)
+{
+	json *previous = NULL;
+	char text[STAMP_TEXT];
+	struct stat st;
+
+	if (lstat(prev, &st) == 0 && find_entry(i->before, &st, false) != NULL) {
+		previous = json_copy(find_entry(i->before, &st, false));
+		for (const char *const *name = (const char *const[]){ "schema", "path", "stamp", "next_content_hash", "next", "previous",
+								      NULL }; *name != NULL; name++)
+			json_remove(previous, *name);
+		json_put_str(previous, "stamp", stamp(text, &st));
+	}
+	if (previous != NULL)
+		json_put(j, "previous", previous);
+	else
+		json_put_null(j, "previous");
+}
+
+int installed_done(struct installed *i, const char *live, const char *real, const char *prev)
+{
+	char now[CLOCK_TEXT], path[PATH_MAX];
 	struct stat st;
 	json *j;
 	int rc;
@@ -145,21 +266,12 @@ int installed_done(struct installed *i, const char *live, const char *real, int6
 		msg_errno(live, "cannot look at what was installed");
 		return EX_IOERR;
 	}
-	if (verified == NULL && hash != NULL && strcmp(hash, i->content_hash) == 0)
-		verified = json_str(i->before, "verified_by");
 	j = json_object();
 	json_put_int(j, "schema", 1);
-	put_number(j, "epoch", i->epoch);
-	put_number(j, "seq", i->seq);
-	put_number(j, "n", i->n);
-	json_put_str(j, "rev", i->rev);
-	json_put_int(j, "size", (int64_t)st.st_size);
-	json_put_str(j, "content_hash", i->content_hash);
-	json_put_str(j, "snapshot_at", clock_text(data, data_at));
+	put_entry(j, i, &st);
 	json_put_str(j, "installed_at", clock_text(now, clock_wall()));
-	json_put_str(j, "verified_by", verified != NULL ? verified : "unknown");
 	json_put_str(j, "path", live);
-	json_put_str(j, "stamp", stamp(text, &st));
+	put_previous(j, i, prev);
 	rc = write_record(i, j);
 	if (rc == EX_OK && (!in_state(i, "data-of", path) || (unlink(path) != 0 && errno != ENOENT))) {
 		msg_errno(path, "cannot remove");

@@ -119,6 +119,16 @@ static int give(int fd, const char *path, const struct rights *r, gid_t now, mod
 	return 0;
 }
 
+/* Another's file, which is so already: a member of its group may set nothing of it, and need not. */
+static bool is_so(int fd, const struct rights *r, const struct stat *st)
+{
+	char names[1];
+
+	return geteuid() != 0 && st->st_uid != geteuid() && (r->uid == RIGHTS_UID_KEEP || r->uid == st->st_uid) &&
+	       (r->gid == RIGHTS_GID_KEEP || r->gid == st->st_gid) && r->mode == (st->st_mode & 07777) &&
+	       flistxattr(fd, names, 0) <= 0 && (r->like == NULL || llistxattr(r->like, names, 0) <= 0);
+}
+
 int rights_apply(int fd, const char *path, const struct rights *r)
 {
 	mode_t m = r->mode;
@@ -126,6 +136,8 @@ int rights_apply(int fd, const char *path, const struct rights *r)
 
 	if (fstat(fd, &st) != 0)
 		goto fail;
+	if (is_so(fd, r, &st))
+		return EX_OK;
 	if (((r->uid != RIGHTS_UID_KEEP && r->uid != st.st_uid) || (r->gid != RIGHTS_GID_KEEP && r->gid != st.st_gid)) &&
 	    give(fd, path, r, st.st_gid, &m) != 0)
 		goto fail;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# failover-to-pi2.sh [-n] [--drill] [--force] [-y] [--no] - this standby takes over from the primary, now
+# failover-to-pi2.sh [-n] [--drill] [--newest | --last-night] [--force] [-y] [--no] - this standby takes over from the primary, now
 #
 # What always holds: no network is needed, and what needs one is bounded in time and never fatal; the role is on
 # disk before the application starts, so no download replaces what serves; a start that fails is undone; a
@@ -10,12 +10,14 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/lib.sh"
 # shellcheck source=scripts/takeover.sh
 . "$here/takeover.sh"
+# shellcheck source=scripts/newest.sh
+. "$here/newest.sh"
 app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
-state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on=''
+state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every=''
 
 usage() {
 	cat <<'END'
-usage: failover-to-pi2.sh [-n | --drill] [--force] [-y | --no] [--no-code]
+usage: failover-to-pi2.sh [-n | --drill] [--newest | --last-night] [--force] [-y | --no] [--no-code]
 
 Takes over from the primary: code update, database check, service start,
 health validation, confirmation. Run it on the standby.
@@ -23,6 +25,8 @@ health validation, confirmation. Run it on the standby.
   -n, --dry-run    run every check, change nothing; exit 0 means ready
       --drill      the monthly test: start here while the primary serves, then
                    stop again and put everything back
+      --newest     the newest state that was followed, or nothing
+      --last-night last night's copy, though a newer state is here
       --force      take over although the primary answers
   -y, --yes        answer the questions about the database with yes
       --no         answer every question with no
@@ -34,11 +38,13 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-dry='' drill='' force='' yes='' no='' no_code=''
+dry='' drill='' newest='' last_night='' force='' yes='' no='' no_code=''
 for option; do
 	case $option in
 	-n | --dry-run) dry=yes ;;
 	--drill) drill=yes ;;
+	--newest) newest=yes ;;
+	--last-night) last_night=yes ;;
 	--force) force=yes ;;
 	-y | --yes) yes=yes ;;
 	--no) no=yes ;;
@@ -47,6 +53,8 @@ for option; do
 	esac
 done
 [ -z "$dry" ] || [ -z "$drill" ] || usage_error "--dry-run and --drill exclude each other"
+[ -z "$newest" ] || [ -z "$last_night$drill" ] || usage_error "--newest, --last-night and --drill exclude each other"
+[ -z "$last_night" ] || [ -z "$drill" ] || usage_error "--last-night and --drill exclude each other"
 [ -z "$yes" ] || [ -z "$no" ] || usage_error "--yes and --no exclude each other"
 
 steps=5 log=/var/log/ctv-pi2-download/failover.log
@@ -94,39 +102,23 @@ check_database() {
 		newer db_content || problem "$code"
 	fi
 	found=${text#"$live: "} how=note
-	met db_fresh || newer db_fresh || how=warn
+	if [ -n "$would_take" ]; then
+		data_on=$newest_as_of_on age_seconds=$newest_age_seconds code=65 text="newest.db is too old: of $data_on" hint=
+		[ -z "$newest_old" ] || how=warn
+	else
+		met db_fresh || newer db_fresh || how=warn
+		[ "$newest_serves" != newest ] || data_on=$newest_live_on age_seconds=$newest_live_seconds
+	fi
 	[ -n "$age_seconds" ] || fail 74 "$text"
 	if [ "$how$dry" = warnyes ]; then problem "$code"; else "$how" "$found; data of $data_on"; fi
-	if [ "$age_seconds" -lt 0 ]; then
-		more "data from the future ($data_on): a clock is wrong, and what will be lost cannot be told"
-	elif [ -z "$drill" ]; then
-		more "you $would lose what was entered since $data_on: $((age_seconds / 3600)) h $((age_seconds / 60 % 60)) min"
-		[ ! -s "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
-	fi
-}
-
-# the last steps of a dry run: what else a failover would meet
-look_ahead() {
-	trust=$("$here/trust-check.sh" | sed 1d)
-	[ -z "$trust" ] || more "$trust"
-	step health
-	if [ "$role_was" = active ]; then must app_serves; else must port_free; fi
-	note "$text"
-	step confirm
-	if owner=$(mirror-head show --dry-run --field owner --timeout 5s) || [ $? -eq 66 ]; then
-		note "Dropbox answers: the head record's owner is $owner"
-	else
-		warn "Dropbox gives no answer: the head record would be claimed later"
-	fi
-	step_done
-	[ -z "$not_ready" ] || fail "$not_ready" "not ready: $because"
-	finish ok "ready: a failover would work now"
+	tell_loss
 }
 
 # ---- main --------------------------------------------------------------------------------------
 
 met role_clear || fail "$code" "$text" "$hint"
 role_was=$(mirror-role show)
+[ "$role_was$newest$last_night" = "$role_was" ] || [ "$role_was" != active ] || step_down
 # of a host that serves the code stays; what a power cut has torn is mended
 [ "$role_was" != active ] || merge=--mend
 [ -z "$drill" ] || [ "$role_was" != active ] ||
@@ -152,7 +144,13 @@ else
 fi
 
 step database
-if [ "$role_was" = active ]; then note "this host is active: its database is its own"; else check_database; fi
+if [ "$role_was" = active ]; then
+	note "this host is active: its database is its own"
+else
+	[ -n "$dry" ] || undo=follow_again
+	choose
+	check_database
+fi
 
 step service
 must unit_startable
@@ -167,7 +165,11 @@ else
 	[ "$role_was" = active ] || undo=roll_back
 	mirror-role set active
 fi
-serve || fail $? "$text" "$hint"
+serve || {
+	failed=$?
+	[ "$newest_serves" != newest ] || hint="with --last-night it starts on last night's copy; $hint"
+	fail "$failed" "$text" "$hint"
+}
 
 step confirm
 if [ -n "$drill" ]; then
@@ -176,6 +178,7 @@ if [ -n "$drill" ]; then
 	finish ok "the drill has passed: $node would have served %{serving} s after Enter"
 fi
 undo=
+follow_again
 if ! settle_record; then
 	warn "the head record will be claimed when Dropbox answers"
 elif [ -n "$owner" ]; then

@@ -109,6 +109,25 @@ roll_back() {
 	elif mirror-role set "${role_was:-standby}"; then
 		say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
 	fi
+	follow_again
+}
+
+# the last steps of a dry run: what else a failover would meet
+look_ahead() {
+	trust=$("$here/trust-check.sh" | sed 1d)
+	[ -z "$trust" ] || more "$trust"
+	step health
+	if [ "$role_was" = active ]; then must app_serves; else must port_free; fi
+	note "$text"
+	step confirm
+	if owner=$(mirror-head show --dry-run --field owner --timeout 5s) || [ $? -eq 66 ]; then
+		note "Dropbox answers: the head record's owner is $owner"
+	else
+		warn "Dropbox gives no answer: the head record would be claimed later"
+	fi
+	step_done
+	[ -z "$not_ready" ] || fail "$not_ready" "not ready: $because"
+	finish ok "ready: a failover would work now"
 }
 
 # ---- a drill -------------------------------------------------------------------------------------
@@ -121,9 +140,17 @@ put_aside() {
 	before_drill=$live_dir/.${live##*/}.drill marked=
 	[ -e "$state/data-of" ] || marked=yes
 	mirror-role mark
+	get installed-check --shell=drilled_ --record "$state/installed.json" "$live" || :
 	rm -f "$before_drill"
 	[ -e "$live-wal" ] || [ -e "$live-shm" ] || [ -e "$live-journal" ] || db-install -k "$live" "$before_drill"
 	undo=end_drill
+}
+
+# is_last_nights: what was on record before the drill is so again, as another file: a failover may put what was followed in its place
+is_last_nights() {
+	[ "$newest_serves" != night ] ||
+		db-install --quick --state "$state" --rev "$drilled_rev" --content-hash "$drilled_content_hash" --number "$newest_live_n" \
+			${drilled_seq:+--epoch "$drilled_epoch" --seq "$drilled_seq"} --as-of "$drilled_snapshot_at" "$live" "$live" >/dev/null
 }
 
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
@@ -133,9 +160,10 @@ end_drill() {
 	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
 	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] &&
 		timeout -k 5s 10m cmp -s -i 100 "$live" "$before_drill"; then
-		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; }
+		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; } && is_last_nights
 	else
 		say "   somebody has written to it: the next download keeps that copy before it replaces it"
 	fi
 	rm -f "$before_drill"
+	follow_again
 }

@@ -953,8 +953,12 @@ TABLE
 	# the same content, known as it was verified
 	db-install "$@" live.db live.db
 	[ "$(jq -r .verified_by state/installed.json)" = quick ]
-	run db-install --state state new.db live.db
-	expect 64 '--rev and --content-hash'
+	# nothing says what this is
+	run db-install --state state again.db live.db
+	expect 65 'again.db: is not on record as it is'
+	[ "$(sqlite3 live.db 'SELECT x FROM t')" = 2 ]
+	run db-install --state state --rev 017 again.db live.db
+	expect 64 '--rev and --content-hash go together'
 }
 
 # as_installed N: live.db holds N, as the record of ./state says, and the one before is N-1
@@ -1082,4 +1086,86 @@ $PWD/live.db.kept-20261124_102030" ]
 	sqlite3 new.db 'CREATE TABLE yet_more (x)'
 	db-install --keep new.db shared/live.db
 	[ "$(stat -c %a shared/live.db)" = 604 ]
+}
+
+# follows N: new.db, by its digest, as a failover installs it
+follows() {
+	db-install --quick --state state --digest "d$1" --number "$1" --epoch 1 --as-of 2026-11-23T03:00:0"$1"Z new.db live.db
+}
+
+on_record() { jq -r "[$1] | map(. // \"-\") | join(\" \")" state/installed.json; }
+
+@test "what was followed takes the name by its digest, and what the record knows of the one before brings that back" {
+	as_installed 2
+	was=$(on_record .content_hash,.rev,.snapshot_at)
+	next 3
+	follows 3
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 3/2 ]
+	[ "$(on_record .n,.digest,.content_hash,.rev,.snapshot_at,.previous.n)" = '3 d3 - - 2026-11-23T03:00:03Z 2' ]
+	[[ $(installed-check --shell --record state/installed.json live.db.prev) == *"unchanged='yes'"*"n='2'"* ]]
+	get=$(installed-check --shell --record state/installed.json live.db)
+	[[ $get == *"n='3'"* && $get == *"digest='d3'"* && $get == *"prev_n='2'"* ]]
+	for again in once twice; do
+		if [ $again = once ]; then run -0 db-install --quick --state state live.db.prev live.db; else run -0 db-install --quick --state state live.db live.db; fi
+		[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 2/3 ]
+		[ "$(on_record .content_hash,.rev,.snapshot_at)" = "$was" ]
+		[ "$(on_record .n,.previous.n,.previous.digest)" = '2 3 d3' ]
+		[ -z "$(compgen -G 'live.db.kept-*')" ]
+	done
+}
+
+@test "what was followed and then written to is kept when the one before comes back" {
+	as_installed 2
+	next 3
+	follows 3
+	sqlite3 live.db 'INSERT INTO t VALUES (100)'
+	run -0 db-install --quick --state state live.db.prev live.db
+	[ "$(holds_x live.db)" = 2 ]
+	[ "$(holds_x live.db.kept-*)" = 3,100 ]
+	[ ! -e live.db.prev ]
+	[ "$(on_record .n,.previous)" = '2 -' ]
+}
+
+@test "one followed state after the other: last night's stays the one before" {
+	as_installed 2
+	next 3
+	follows 3
+	next 4
+	follows 4
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 4/2 ]
+	[ "$(holds_x live.db.kept-*)" = 3 ]
+	[ "$(on_record .n,.previous.n)" = '4 2' ]
+	# the next night's takes its place, and the followed one is the one before
+	next 5
+	installs 5
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 5/4 ]
+	[ "$(on_record .n,.previous.n,.previous.digest)" = '5 4 d4' ]
+}
+
+@test "a member of the group installs another's file, of which it may set nothing: the time of the data is on record" {
+	needs_root 'to be two users'
+	chmod 0711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_FILE_TMPDIR" "${BATS_TEST_TMPDIR%/*}" 2>/dev/null || true
+	cp "$(command -v db-install)" tool
+	as_installed 2
+	next 3
+	chown -R irc:irc .
+	chmod 2770 . state
+	chmod 0660 live.db live.db.prev new.db state/*
+	member=(setpriv --reuid 65533 --regid irc --clear-groups)
+	# as it was left
+	"${member[@]}" ./tool --quick --state state live.db live.db || true
+	jq --arg s "$(stat -c '%i.%s.%Y' live.db).$(date -r live.db +%N).$(stat -c '%.9Z' live.db)" '.stamp = $s' state/installed.json >x
+	cat x >state/installed.json
+	run -0 "${member[@]}" ./tool --quick --state state --digest d3 --number 3 --epoch 1 --as-of 2026-11-23T03:00:03Z new.db live.db
+	[ "$(stat -c %U:%a live.db)" = irc:660 ]
+	[ "$(holds_x live.db)/$(holds_x live.db.prev)" = 3/2 ]
+	[ "$(stat -c %Y live.db)" != "$(date -d 2026-11-23T03:00:03Z +%s)" ]
+	run -0 installed-check --record state/installed.json live.db
+	# who would have to set something is refused, and nothing has changed
+	sqlite3 new.db 'CREATE TABLE t (x)'
+	chown irc:irc new.db
+	chmod 0600 new.db
+	chmod 0666 new.db
+	run -77 "${member[@]}" ./tool --quick --state state --digest d4 --number 4 --as-of 2026-11-23T03:00:04Z new.db live.db
+	[ "$(holds_x live.db)" = 3 ]
 }

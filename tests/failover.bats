@@ -5,7 +5,8 @@ load helper
 load hosts
 
 setup() {
-	hosts_night
+	# what was followed has tests of its own, below
+	case $BATS_TEST_DESCRIPTION in *followed*) hosts_minutes ;; *) hosts_night ;; esac
 	export CTV_MIN_SIZE=20K CTV_START_TIMEOUT=30s
 	# nobody answers at port 9: the primary is down; the application is at app_up's port
 	export CTV_PRIMARY_URL=http://127.0.0.1:9 CTV_STANDBY_URL=http://127.0.0.1:9
@@ -15,6 +16,7 @@ setup() {
 		*' watch '*) while [ "$1" != watch ]; do shift; done ;;
 		*) while [ $# -gt 2 ]; do shift; done ;;
 		esac
+		case $1/${2-} in *ctv-*) echo "$1 $2" >>"$BATS_TEST_TMPDIR/others" && exit ;; esac
 		case $1 in
 		start) echo active >"$BATS_TEST_TMPDIR/unit" ;;
 		stop) echo inactive >"$BATS_TEST_TMPDIR/unit" ;;
@@ -215,4 +217,372 @@ app_up() {
 	[ "$status" -ne 0 ]
 	[ ! -e pi2/data/.production.db.drill ]
 	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+}
+
+# ---- what was followed: which state serves -------------------------------------------------------
+
+# as_followed: pi2 as hosts_minutes left it, whatever a row has done to it
+as_followed() {
+	chattr -i pi2/state 2>/dev/null || true
+	rm -rf pi2
+	cp -a "$BATS_FILE_TMPDIR/minutes/pi2" pi2
+	minutes_restamp
+	echo inactive >unit
+	rm -f others
+}
+
+# serves STATE: night, newest, or is (what stood there before); byte for byte, with the role and without a file beside it
+serves() {
+	local wanted
+	case $1 in night) wanted=$night ;; newest) wanted=$newest ;; is) wanted=$stood ;; esac
+	[ "$(sha256sum <"$copy")" = "$wanted" ] || { echo "serves another state than $1" >&2; return 1; }
+	[ "$(cat pi2/state/role)/$(cat unit)" = active/active ]
+	[ "$1" = is ] || [ "$(sql "$copy" 'PRAGMA integrity_check')" = ok ]
+}
+
+# row STATE LINE COMMAND: after that command a failover serves that state, and says so in that line
+row() {
+	as_followed
+	eval "$3"
+	stood=$(sha256sum <"$copy" || true)
+	run failover
+	expect 0 'FAILOVER COMPLETE' && expect 0 "$2" && serves "$1" || {
+		printf 'row: %s\n%s\n' "$3" "$output" >&2
+		return 1
+	}
+	case $1 in
+	# last night's is the one before, and what was followed is not made twice
+	newest) [ "$(sha256sum <"$copy.prev")" = "$night" ] && [ "$(jq '[.n, .previous.n] == [3, 2]' pi2/state/installed.json)" = true ] ;;
+	*) [ ! -e "$copy.prev" ] || [ "$(sha256sum <"$copy.prev")" = "$(sha256sum <"$BATS_FILE_TMPDIR/minutes/pi2/data/production.db.prev")" ] ;;
+	esac
+	[ -z "$(find pi2/data -name '*.kept-*')" ]
+	# what reads here was stopped, and follows again
+	grep -qx 'stop ctv-follow.service' others
+	[ "$(tail -n 1 others)" = 'start ctv-follow.service' ]
+}
+
+# fake NAME: the same as stub, in place of the one before
+fake() {
+	rm -f "stubs/$1"
+	hash -r
+	stub "$1"
+}
+
+# table: the rows of a test, with an application that answers, and Dropbox away
+table() {
+	app_up
+	stub mirror-head <<<'exit 69'
+}
+
+seen() { jq "$1" pi2/state/.head-seen.json >x && cat x >pi2/state/.head-seen.json; }
+on_record() { jq "$1" pi2/state/installed.json >x && cat x >pi2/state/installed.json; }
+noted() { jq "$1" "$follow/newest.db.note" >x && cat x >"$follow/newest.db.note"; }
+
+@test "followed: newest.db takes the place of last night's copy, which becomes the one before" {
+	table
+	row newest 'the newest state that was followed, 3' true
+	expect 0 'you will lose what was entered since [0-9:]{8}: 0 min [0-9]+ s'
+	[ "$(jq -r '[.serves, .n] | join(" ")' pi2/state/last-failover.json)" = 'newest 3' ]
+	# a suspicion that begins later is of other states
+	row newest 'the newest state' 'seen ".record.suspect = {n: 4, why: \"x\"}"'
+	row newest 'the newest state' 'seen ".record.epoch = 2 | .record.owner = \"pi-ctv\""'
+	# the owner has published another state, which is not here yet
+	row newest 'the newest state' 'seen ".record.change.n = 5 | .record.change.digest = \"00000000000000000000000000000000\""'
+	# a run was killed while it applied; its work is ended
+	row newest 'the newest state' 'half_applied'
+	row newest 'the newest state' 'half_applied; rm "$follow/newest.db-wal"; cp "$BATS_FILE_TMPDIR/minutes/pi2/data/.follow/newest.db" "$follow"'
+}
+
+# half_applied: newest.db is state 2, and the log that makes it state 3 has its name
+half_applied() {
+	cp night.db "$follow/newest.db"
+	dbx-fetch -o x.zst "$(jq -r .record.change.path pi2/state/.head-seen.json)" >/dev/null
+	zstd -qdcf x.zst >"$follow/newest.db-wal"
+	noted ".target = .is | .is.n = 2 | .is.digest = \"$(jq -r .record.head.digest pi2/state/.head-seen.json)\""
+}
+
+@test "followed: whatever is wrong with newest.db, last night's copy serves, and one line says why" {
+	table
+	row night 'newest.db is not taken: newest.db is not there' 'rm -r "$follow"'
+	row night 'newest.db is not there' 'rm "$follow/newest.db"'
+	row night 'has no note' 'rm "$follow/newest.db.note"'
+	row night 'has no note' 'echo garbage >"$follow/newest.db.note"'
+	row night 'has no note' 'noted ".schema = 2"'
+	row night 'is the same state' 'on_record ".n = 3"'
+	row night 'is older' 'on_record ".n = 4"'
+	row night 'is older' 'on_record ".epoch = 2"'
+	row night 'has another size than state 3' 'truncate -s -4096 "$follow/newest.db"'
+	row night 'has another size than state 3' 'printf x >>"$follow/newest.db"'
+	row night 'is no whole database' 'dd if=/dev/zero of="$follow/newest.db" bs=100 count=1 conv=notrunc status=none'
+	row night 'is not a plain file' 'mv "$follow/newest.db" x.db; ln -s "$PWD/x.db" "$follow/newest.db"'
+	row night 'is not a plain file' 'ln "$follow/newest.db" "$follow/other"'
+	row night 'is not a plain file' 'rm "$follow/newest.db"; mkfifo "$follow/newest.db"'
+	row night 'is not a plain file' 'rm "$follow/newest.db"; mkdir "$follow/newest.db"'
+	row night 'files of an application' ': >"$follow/newest.db-shm"'
+	row night 'what was being applied is not at its end|is half applied' 'echo hot >"$follow/newest.db-journal"'
+	row night 'what was being applied is not at its end|is half applied' 'noted ".target = .is | .target.page_count = 9"'
+	row night 'lies in no directory of ours' 'mv "$follow" away; ln -s "$PWD/away" "$follow"'
+	row night 'lies where others than us write' 'chmod o+w "$follow"'
+	row night 'found damaged by its last verification' 'echo "{\"exit\": 65}" >pi2/state/last-follow-check.json'
+	row night 'state 3, is suspect: a page is odd' 'seen ".record.suspect = {n: 3, why: \"a page is odd\"}"'
+	row night 'held against no head record' 'rm pi2/state/.head-seen.json'
+	row night 'held against no head record' 'echo garbage >pi2/state/.head-seen.json'
+	row night 'is not the state that the head record names' 'seen ".record.change = null"'
+	row night 'is not the state that the head record names' 'seen ".record.change.digest = \"00000000000000000000000000000000\""'
+	row night 'is not the state that the head record names' 'noted ".is.epoch = 2"'
+	[ "$(jq -r '[.serves, .n] | join(" ")' pi2/state/last-failover.json)" = 'night 2' ]
+	[ "$(id -u)" -ne 0 ] || row night "another user's" 'chown 65534 "$follow/newest.db"'
+	[ "$(id -u)" -ne 0 ] || row night 'lies where others than us write' 'chown 65534 "$follow"'
+}
+
+@test "followed: whatever else stands under the live name serves as it is" {
+	table
+	row is 'was written to, or put there' "sql \"\$copy\" \"UPDATE spots SET note = 'here' WHERE id = 1\""
+	row is 'was written to, or put there' 'cp "$copy.prev" x.db; mv x.db "$copy"'
+	row is 'was written to, or put there' 'cat "$copy.prev" >"$copy"; touch -r "$copy.prev" "$copy"'
+	row is 'was written to, or put there' 'touch "$copy"'
+	row is 'files of an application beside it' ': >"$copy-wal"'
+	row is 'is of no known number' 'on_record ".n = null"'
+	row is 'no record of its installation' 'rm pi2/state/installed.json'
+	row is 'no record of its installation' 'echo garbage >pi2/state/installed.json'
+	row is 'was put there by an earlier failover|put there by an earlier run' 'on_record ".content_hash = null | .digest = \"00\""'
+	# of the old uploader nothing is followed, and nothing is said
+	unset CTV_CHANGES_EVERY
+	row is 'FAILOVER COMPLETE' 'rm -r "$follow"'
+	[[ $output != *newest.db* ]]
+}
+
+@test "followed: who holds it, what hangs and what dies costs seconds, and one of the two states serves" {
+	table
+	SECONDS=0
+	row night 'another process holds it' 'coproc H { exec flock pi2/state/follow.lock sleep 100; }; eventually eval "! flock -n pi2/state/follow.lock true"'
+	kill "$H_PID"
+	row night 'it could not be installed' 'coproc H { exec sleep 100 <"$follow/newest.db"; }; eventually eval "! holders-check $follow/newest.db >/dev/null"'
+	[[ $output == *'newest.db: in use by sleep'* ]]
+	kill "$H_PID"
+	row night 'it could not be installed' 'coproc H { exec sleep 100 <"$copy"; }; eventually eval "! holders-check $copy >/dev/null"'
+	kill "$H_PID"
+	[ "$SECONDS" -lt 120 ]
+	row night 'it could not be installed' 'mkdir pi2/state/role.lock.d; rm -f pi2/state/role.lock; ln -s role.lock.d pi2/state/role.lock; fake mirror-role <<<"case \$1 in set) echo \$2 >$PWD/pi2/state/role ;; leave|mark) ;; *) exec \$real \"\$@\" ;; esac"'
+	rm stubs/mirror-role
+	hash -r
+	row night 'newest-check gives no answer' 'fake newest-check <<<"exit 70"'
+	row night 'newest-check gives no answer' 'fake newest-check <<<"kill -KILL \$\$"'
+	rm stubs/newest-check
+	hash -r
+	row night 'it could not be installed' 'fake db-install <<<"kill -KILL \$\$"'
+	row newest 'the newest state' 'fake db-install <<<"\$real \"\$@\"; exit 73"'
+	row newest 'the newest state' 'fake db-install <<<"\$real \"\$@\"; kill -KILL \$\$"'
+	rm stubs/db-install
+	hash -r
+	row night 'is half applied|not at its end' 'half_applied; fake db-apply <<<"kill -KILL \$\$"'
+	rm stubs/db-apply
+	hash -r
+	# it cannot be stopped, but nothing of it runs now
+	row newest 'the newest state' 'fake timeout <<<"case \$* in *ctv-*) exit 124 ;; esac; exec \$real \"\$@\""; printf "stop ctv-follow.service\nstart ctv-follow.service\n" >others'
+}
+
+# standing_by: a failover is over, by hand
+standing_by() {
+	echo standby >pi2/state/role
+	echo inactive >unit
+}
+
+is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
+
+@test "followed: after a start that failed --last-night serves last night's copy, also twice, and what was written is kept" {
+	table
+	touch fails
+	run failover
+	expect 69 'hint: with --last-night it starts on last night'
+	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+	[ "$(tail -n 1 others)" = 'start ctv-follow.service' ]
+	is_hash "$copy" "$newest"
+	# the time of its data is not that of the file
+	[ "$(date -u -r pi2/state/data-of +%FT%TZ)" = "$(jq -r .snapshot_at pi2/state/installed.json)" ]
+	for n in 1 2; do
+		run failover --last-night
+		expect 69 'rolling back'
+		[[ $output != *'with --last-night'* ]]
+		is_hash "$copy" "$night"
+		is_hash "$copy.prev" "$newest"
+	done
+	rm fails
+	run failover --last-night
+	expect 0 'FAILOVER COMPLETE'
+	serves night
+	[[ $output == *'lose what was entered since'*' 0 h 0 min'* ]]
+	[ -z "$(find pi2/data -name '*.kept-*')" ]
+
+	# it was written to: nothing of that goes
+	as_followed
+	touch fails
+	run failover
+	expect 69
+	sql "$copy" "UPDATE spots SET note = 'entered here' WHERE id = 1"
+	rm fails
+	run failover --last-night
+	expect 0 'FAILOVER COMPLETE'
+	serves night
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 1')" = 'entered here' ]
+	# without anything to come back to it says so, and what is there stays
+	standing_by
+	sql "$copy" 'UPDATE spots SET note = 2 WHERE id = 1'
+	run failover --last-night
+	expect 66 "not last night's copy, as far as is on record"
+	run failover --last-night --dry-run
+	expect 66 'not ready'
+}
+
+@test "followed: who chooses a state on a host that is active, but down, gets it; on one that serves he is told what to stop" {
+	table
+	failover
+	for choice in --last-night --newest; do
+		run failover $choice
+		expect 73 'serves here, and its database stays'
+		[[ $output == *'svc-ctl stop '* ]]
+		serves newest
+	done
+	sql "$copy" "UPDATE spots SET note = 'entered here' WHERE id = 1"
+	echo inactive >unit
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --last-night --dry-run
+	expect 0 'would come back'
+	[ "$(cat pi2/state/role)" = active ]
+	run failover --last-night
+	expect 0 'FAILOVER COMPLETE'
+	serves night
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 1')" = 'entered here' ]
+}
+
+@test "followed: --newest takes it also in place of what a person put there, which is kept; what is no state it never takes" {
+	table
+	sql "$copy" "UPDATE spots SET note = 'by hand' WHERE id = 1"
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --newest --dry-run
+	expect 0 'would take'
+	run failover --newest
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 1')" = 'by hand' ]
+	# once more, as after a power cut
+	standing_by
+	run failover --newest
+	expect 0 'was put there by an earlier run'
+	serves newest
+
+	as_followed
+	truncate -s -4096 "$follow/newest.db"
+	for dry in '' --dry-run; do
+		run failover --newest $dry
+		expect 65 'the newest state is not to be had: newest.db has another size'
+	done
+	is_hash "$copy" "$night"
+	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+	run failover --newest --drill
+	expect 64
+	# where nothing stands it takes the name as well
+	as_followed
+	rm "$copy"
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+}
+
+@test "followed: what is suspect is a person's to take" {
+	table
+	seen '.record.suspect = {n: 3, why: "a page is odd"}'
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 0 'newest.db would not be taken: newest.db, state 3, is suspect: a page is odd'
+	run failover --newest --yes
+	expect 0 'is suspect: a page is odd. Take it all the same\? \[y/N\] yes'
+	serves newest
+	# --yes alone is about a database that is small or old
+	as_followed
+	seen '.record.suspect = {n: 3, why: "a page is odd"}'
+	run failover --yes
+	expect 0 'Take it all the same\? \[y/N\] no'
+	serves night
+}
+
+@test "followed: a dry run says what would be taken and lost, and changes nothing; the 36 hours are those of what would serve" {
+	table
+	was=$(tree pi2/data; cat pi2/state/installed.json)
+	coproc H { exec sleep 100 <"$copy"; }
+	eventually eval "! holders-check $copy >/dev/null"
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 0 'would take newest.db, state 3, with all that was entered until'
+	[[ $output == *"you would lose what was entered since "*": 0 min "*' s'* ]]
+	[[ $output == *"but $copy is in use by sleep"* ]]
+	kill "$H_PID"
+	[ ! -e others ]
+	[ "$(tree pi2/data; cat pi2/state/installed.json)" = "$was" ]
+	half_applied
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 0 'just being applied to'
+	# last night's is three days old, the newest is not; and then it is
+	as_followed
+	touch -d '3 days ago' "$copy"
+	on_record ".stamp = \"$(stamp_of "$copy")\" | .snapshot_at = \"$(date -u -d '3 days ago' +%FT%TZ)\""
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 0 'ready'
+	seen '.record.confirmed_at = "2026-01-01T00:00:00Z"'
+	noted '.is.snapshot_at = "2026-01-01T00:00:00Z"'
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 65 'newest.db is too old: of Thu 01 Jan, 00:00:00'
+	rm -r "$follow"
+	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
+	expect 65 'not ready'
+}
+
+@test "followed: a drill leaves both as they were, and a failover after it takes the newest" {
+	table
+	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
+	run failover --drill
+	expect 0 'the drill has passed'
+	is_hash "$copy" "$night"
+	is_hash "$follow/newest.db" "$newest"
+	[ "$(tail -n 1 others)" = 'start ctv-follow.service' ]
+	export CTV_PRIMARY_URL=http://127.0.0.1:9
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+	is_hash "$copy.prev" "$night"
+}
+
+@test "followed: killed behind each program that it starts, the next run ends with the newest, and last night's before it" {
+	table
+	local tool n=0
+	for tool in newest-check db-install mirror-role standby-check.sh svc-ctl flock; do
+		mkdir -p killers
+		cat >"killers/$tool" <<-END
+			#!/bin/sh
+			PATH=\${PATH#$PWD/killers:} i=1
+			until mkdir $PWD/started/\$i 2>/dev/null; do i=\$((i + 1)); done
+			$tool "\$@"
+			code=\$?
+			[ \$i -ne "\$(cat $PWD/kill_at)" ] || { touch $PWD/killed; pkill -KILL -s 0; }
+			exit \$code
+		END
+		chmod +x "killers/$tool"
+	done
+	while n=$((n + 1)); do
+		as_followed
+		rm -rf killed started
+		mkdir started
+		echo $n >kill_at
+		wrap=(setsid -w env PATH="$PWD/killers:$PATH")
+		run failover
+		wrap=()
+		[ -e killed ] || break
+		# what stands there is one of the two
+		is_hash "$copy" "$night" || is_hash "$copy" "$newest"
+		flock -w 20 pi2/state/operator.lock true
+		run failover
+		expect 0 'FAILOVER COMPLETE'
+		serves newest
+		is_hash "$copy.prev" "$night"
+		[ -z "$(find pi2/data -name '*.kept-*')" ]
+	done
+	expect 0 'FAILOVER COMPLETE'
+	echo "# $n points" >&3
+	[ "$n" -gt 15 ]
 }

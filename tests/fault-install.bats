@@ -185,6 +185,53 @@ mended() {
 	crash_matrix kill
 }
 
+@test "what was followed: killed at any call, and any call fails; the record knows which one has the name" {
+	command=(db-install --quick --state "$ARENA/state" --digest d3 --number 3 --as-of 2026-11-24T10:20:30Z "$ARENA/new" "$ARENA/live")
+	broken() {
+		case $(whole live) in
+		'ok new 300')
+			[ "$(whole "$(before)")" = 'ok old 300' ]
+			is_number 3
+			;;
+		'ok old 300')
+			[ "$status" -ne 0 ]
+			cmp "$ARENA/new" saved/new
+			is_number 2
+			;;
+		*) false ;;
+		esac
+		only live "$(before)" .live.prev .live.install new state
+	}
+	# where the record could not be read the old one counts as written to
+	before() { (cd "$ARENA" && find . -name 'live.prev' -o -name 'live.kept-*') | sed 's,^./,,' | sort -r | head -n 1; }
+	# a second run finds by the record that nothing is left to be done
+	again() {
+		[ ! -e "$ARENA/new" ] || "${command[@]}"
+	}
+	mended() {
+		[ "$(whole live "$(before)")" = $'ok new 300\nok old 300' ]
+		is_number 3
+	}
+	make_db "$ARENA/live"
+	mkdir "$ARENA/state"
+	touch "$ARENA/state/role.lock"
+	# each point begins with copies, which are other files
+	begin() {
+		db-install --state "$ARENA/state" --rev 01 --content-hash aa --number 2 "$ARENA/live" "$ARENA/live"
+	}
+	crash_saved
+	most=1
+	crash_matrix kill
+	crash_matrix error
+}
+
+# is_number N: so says the record, of the file that is live
+is_number() {
+	local answer
+	answer=$(installed-check --shell --record "$ARENA/state/installed.json" "$ARENA/live")
+	[[ $answer == *"unchanged='yes'"* && $answer == *"n='$1'"* ]]
+}
+
 @test "a matrix that misses its point fails" {
 	crash_saved
 	crash_points kill

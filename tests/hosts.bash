@@ -186,3 +186,66 @@ stub() {
 	chmod +x "$BATS_TEST_TMPDIR/stubs/$1"
 	PATH=$BATS_TEST_TMPDIR/stubs:$PATH
 }
+
+# hosts_minutes: two nights behind them and a minute after that, which pi2 has followed; made once for the file. $night is the state
+# that is installed, 2; $before it the one before, 1; $newest is state 3.
+hosts_minutes() {
+	local minutes=$BATS_FILE_TMPDIR/minutes
+	if [ ! -e "$minutes" ]; then
+		hosts_start
+		minutes_night
+		sql "$live" "UPDATE spots SET note = 'the second night' WHERE id = 1"
+		minutes_night
+		minutes_minute "UPDATE spots SET note = 'newest' WHERE id = 1"
+		CTV_CHANGES_EVERY=1m on pi2 follow-changes.sh --once >log
+		dropbox_stop
+		mkdir "$minutes"
+		cp -a . "$minutes"
+	fi
+	export CTV_BACKOFF=5ms CTV_CHANGES_EVERY=1m
+	cd "$BATS_TEST_TMPDIR"
+	cp -a "$minutes/." .
+	dropbox_start
+	live=$PWD/pi-ctv/data/production.db
+	copy=$PWD/pi2/data/production.db
+	follow=$PWD/pi2/data/.follow
+	night=$(sha256sum <night.db) newest=$(sha256sum <"$follow/newest.db")
+	minutes_restamp
+}
+
+# minutes_restamp: what was installed is so again, under the inodes that a copy of all has
+minutes_restamp() {
+	local previous
+	previous=$(stat -c '%i.%s.%Y.' "$copy.prev")$(date -r "$copy.prev" +%N).0.0
+	jq --arg s "$(stamp_of "$copy")" --arg p "$previous" '.stamp = $s | .previous.stamp = $p' pi2/state/installed.json >restamped
+	cat restamped >pi2/state/installed.json
+}
+
+stamp_of() {
+	echo "$(stat -c '%i.%s.%Y' "$1").$(date -r "$1" +%N).$(stat -c '%.9Z' "$1")"
+}
+
+# minutes_look [OPTION...]: at the primary's database since what was published last; the object goes to Dropbox
+minutes_look() {
+	db-changes --json --since st --epoch 1 --node pi-ctv "$@" "$live" out >seen
+	dbx-put out "$(jq -r .path seen)"
+}
+
+# minutes_minute SQL: one change, on record
+minutes_minute() {
+	sql "$live" "$1"
+	minutes_look
+	db-changes --show --json st | on pi-ctv mirror-head publish --change --owner pi-ctv
+	db-changes --confirm st
+}
+
+# minutes_night: a whole state, installed on pi2
+minutes_night() {
+	rm -f whole
+	minutes_look --file "$PWD/whole"
+	[ "$(jq .base seen)" = true ] || db-changes --show --json st | on pi-ctv mirror-head publish --change --owner pi-ctv
+	{ cat seen; dbx-put -f --json whole /database.db; } | on pi-ctv mirror-head publish --owner pi-ctv >/dev/null
+	db-changes --confirm st
+	cp whole night.db
+	on pi2 daily-download.sh >log
+}

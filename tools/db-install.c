@@ -2,7 +2,7 @@
  * db-install - make a database the live one
  *
  *	db-install [--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n] [--quarantine] [--json] CANDIDATE LIVE
- *	db-install --state DIR --rev REV --content-hash HASH [--epoch N --seq N] [--verified LEVEL] ... CANDIDATE LIVE
+ *	db-install --state DIR [--rev REV --content-hash HASH | --digest HEX] [--epoch N --seq N] ... CANDIDATE LIVE
  *
  * LIVE is at every instant a complete database, the old one or the new one, and never beside another's -wal
  * or -journal. Nobody has it open while it changes. What a crashed application had committed is recovered
@@ -75,6 +75,11 @@ struct install {
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static int64_t data_at(const struct install *in)
+{
+	return opt.as_of != INT64_MIN ? opt.as_of : (int64_t)in->st.st_mtim.tv_sec;
 }
 
 /* ---- what is there ---- */
@@ -167,13 +172,18 @@ static bool is_alike(const struct install *in)
  */
 static int look_for_writes(struct install *in)
 {
+	const json *known;
 	char hash[HASH_TEXT];
 	int fd, rc = EX_OK;
 
 	if (!in->have_old || in->old.st_size == 0 || keep_found(&in->names, &in->old) || opt.record.state == NULL)
 		return EX_OK;
 	if (!retire_is_pending(in->names.live)) {
-		if (installed_stamp_is(&opt.record, &in->old))
+		known = installed_entry(opt.record.before, &in->old);
+		/* a followed state does not put another one in the place of last night's */
+		if (known != NULL && opt.record.digest != NULL && json_str(known, "digest") != NULL && !in->from_prev)
+			return keep_choose(&in->names, &in->old);
+		if (known != NULL)
 			return EX_OK;
 		fd = opt.quick ? -1 : open(in->names.live, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0)
@@ -218,9 +228,14 @@ static int dress(const struct install *in, int fd)
 		return rc;
 	if (opt.as_of != INT64_MIN)
 		times[1] = (struct timespec){ .tv_sec = (time_t)opt.as_of };
-	if (futimens(fd, times) != 0 || fsync(fd) != 0) {
-		msg_errno(in->live, "cannot set its time and write it to disk");
+	/* of another's file the record alone has the time */
+	if (futimens(fd, times) != 0 && (errno != EPERM || opt.record.state == NULL)) {
+		msg_errno(in->live, "cannot set its time");
 		return errno == EPERM ? EX_NOPERM : EX_IOERR;
+	}
+	if (fsync(fd) != 0) {
+		msg_errno(in->live, "cannot write it to disk");
+		return EX_IOERR;
 	}
 	return EX_OK;
 }
@@ -339,11 +354,6 @@ static int exchange(struct install *in)
 	return rc;
 }
 
-static int64_t data_at(const struct install *in)
-{
-	return opt.as_of != INT64_MIN ? opt.as_of : (int64_t)in->st.st_mtim.tv_sec;
-}
-
 /* It is there already: only owner, rights and time are set, and the candidate goes as it would have. */
 static int already_there(struct install *in, bool copy)
 {
@@ -408,6 +418,7 @@ static void answer(const struct install *in)
 
 static int install(struct install *in)
 {
+	struct stat dressed;
 	bool copy;
 	int rc = keep_names(&in->names, in->live);
 
@@ -431,6 +442,11 @@ static int install(struct install *in)
 	in->same = in->alike && (geteuid() == 0 || in->old.st_uid == geteuid() || same_file(&in->st, &in->old));
 	if (!opt.dry) {
 		rc = installed_begin(&opt.record);
+		if (rc == EX_OK && opt.record.state != NULL && opt.record.content_hash == NULL && opt.record.digest == NULL) {
+			rc = installed_recall(&opt.record, in->candidate, &in->st);
+			opt.as_of = opt.record.data_at;
+		}
+		opt.record.data_at = data_at(in);
 		if (rc != EX_OK)
 			return rc;
 	}
@@ -452,8 +468,12 @@ static int install(struct install *in)
 	}
 	if (rc == EX_OK)
 		rc = dress(in, in->fd);
+	if (rc == EX_OK && fstat(in->fd, &dressed) != 0) {
+		msg_errno(in->live, "cannot look at what is to be installed");
+		rc = EX_IOERR;
+	}
 	if (rc == EX_OK)
-		rc = installed_next(&opt.record);
+		rc = installed_next(&opt.record, &dressed);
 	if (rc == EX_OK)
 		rc = put_old_away(in);
 	return rc == EX_OK ? exchange(in) : rc;
@@ -469,7 +489,7 @@ static int install_on_record(struct install *in)
 	r->n = opt.n != UINT64_MAX ? (int64_t)opt.n : -1;
 	rc = install(in);
 	if (rc == EX_OK && !opt.dry)
-		rc = installed_done(r, in->live, in->names.live, data_at(in));
+		rc = installed_done(r, in->live, in->names.live, in->names.prev);
 	installed_end(r);
 	if (rc == EX_OK)
 		answer(in);
@@ -514,6 +534,8 @@ static const struct option_row options[] = {
 	  "the role there is active; what was written to the old one\nsince then is kept as LIVE.kept-TIME" },
 	{ 0, "rev", "REV", option_text, &opt.record.rev, "of what is installed, for that record," },
 	{ 0, "content-hash", "HASH", option_text, &opt.record.content_hash, "this," },
+	{ 0, "digest", "HEX", option_text, &opt.record.digest, "or, of a state that was followed, this (default: what the record\n"
+	  "knows of CANDIDATE)," },
 	{ 0, "epoch", "N", option_number, &(struct option_range){ &opt.epoch, 0, NUMBER_MOST }, "its number, if it has one," },
 	{ 0, "seq", "N", option_number, &(struct option_range){ &opt.seq, 0, NUMBER_MOST }, "in two parts," },
 	{ 0, "number", "N", option_number, &(struct option_range){ &opt.n, 0, NUMBER_MOST }, "its number in the chain of states," },
@@ -524,7 +546,7 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--group-writes] [--as-of TIME] [-k]\n [-n] [--quarantine] [--quick] [--state DIR --rev REV --content-hash HASH ...] [--json]\n CANDIDATE LIVE",
+	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--group-writes] [--as-of TIME] [-k]\n [-n] [--quarantine] [--quick] [--json]\n [--state DIR [--rev REV --content-hash HASH | --digest HEX] ...] CANDIDATE LIVE",
 	.about = "Makes the database CANDIDATE the live one; the old one is kept as LIVE.prev.",
 	.options = options,
 };
@@ -539,8 +561,10 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	if (opt.record.state != NULL && (opt.record.rev == NULL || opt.record.content_hash == NULL))
-		return cli_usage("--state: --rev and --content-hash say what is installed");
+	if ((opt.record.rev == NULL) != (opt.record.content_hash == NULL))
+		return cli_usage("--rev and --content-hash go together");
+	if (opt.record.digest != NULL && opt.record.content_hash != NULL)
+		return cli_usage("--digest is for what has no --content-hash");
 	if (argc - optind != 2 || *argv[optind] == '\0')
 		return cli_usage("needs CANDIDATE and LIVE");
 	in.source = in.candidate = argv[optind];

@@ -25,8 +25,10 @@
 #include "lib/buf.h"
 #include "lib/check.h"
 #include "lib/cli.h"
+#include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/file.h"
+#include "lib/installed.h"
 #include "lib/msg.h"
 #include "lib/news.h"
 #include "lib/option.h"
@@ -112,17 +114,31 @@ static int check(void)
 static int keep_time(void)
 {
 	static const char word[] = "served\n";
+	json *record = installed_read(setting("state"));
+	const char *data_at = NULL;
+	int64_t at;
 	size_t len = served ? strlen(word) : 0;
 	struct timespec times[2];
 	struct stat st;
 	char *tmp;
-	int fd, rc;
+	int fd, rc = EX_OK;
 
-	if (lstat(mark_file, &st) == 0 ? st.st_size > 0 || !served : stat(setting("live"), &st) != 0)
-		return EX_OK;
+	if (lstat(mark_file, &st) == 0) {
+		if (st.st_size > 0 || !served)
+			goto done;
+	} else if (stat(setting("live"), &st) != 0) {
+		goto done;
+	/* the record has it also of a file whose time nobody could set */
+	} else {
+		data_at = json_str(installed_entry(record, &st), "snapshot_at");
+	}
+	if (data_at != NULL && clock_parse(data_at, &at) == NULL)
+		st.st_mtim = (struct timespec){ .tv_sec = (time_t)at };
 	tmp = file_sibling(mark_file, ".tmp");
-	if (tmp == NULL)
+	if (tmp == NULL) {
+		json_free(record);
 		return EX_IOERR;
+	}
 	/* a killed run's may be another user's, who alone can set its time */
 	unlink(tmp);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -138,6 +154,8 @@ static int keep_time(void)
 	if (rc != EX_OK)
 		unlink(tmp);
 	free(tmp);
+done:
+	json_free(record);
 	return rc;
 }
 

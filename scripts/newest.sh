@@ -1,0 +1,179 @@
+#!/bin/sh
+# newest.sh - which state a failover serves: last night's copy, or the newest that was followed. Sourced by failover-to-pi2.sh, never run
+#
+# What always holds: whatever is wrong with what was followed, what stands under the live name serves, as if nothing had been
+# followed, and one line says why; no call here waits without end, and none reads a whole database; what serves is told from
+# the record of the installation and the file itself, by newest-check, never from how a tool ended.
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the scripts'
+
+newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
+newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_serves='' newest_live_n=''
+newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders=''
+drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
+
+look_newest() {
+	newest_verdict=unknown newest_text='newest-check gives no answer' newest_there='' newest_usable='' newest_serves=other
+	get newest-check --shell=newest_ 2>/dev/null
+}
+
+# What reads the databases here for minutes or hours makes room: the follower, its verification, the nightly proof. Who is not
+# stopped in time is met again as the one who holds a lock.
+stop_following() {
+	stopping=
+	for other in ctv-follow ctv-follow-check ctv-proof; do
+		timeout -k 1s 4s svc-ctl -t 3s stop "$other.service" >/dev/null 2>&1 & stopping="$stopping $!"
+	done
+	# shellcheck disable=SC2086  # words
+	wait $stopping || :
+}
+
+# follow_again: while this host serves, the follower only waits for that to end
+follow_again() {
+	timeout -k 1s 4s svc-ctl is-enabled ctv-follow.service >/dev/null 2>&1 || return 0
+	timeout -k 1s 4s svc-ctl -t 3s start ctv-follow.service >/dev/null 2>&1 || :
+}
+
+# step_down: who chooses a state on a host that is to serve, but does not, begins from a standby
+step_down() {
+	case $(svc-ctl is-active "$unit" || :) in
+	inactive | failed) ;;
+	*) fail 73 "$unit: serves here, and its database stays" "svc-ctl stop $unit, if nobody needs it" ;;
+	esac
+	[ -n "$dry" ] || mirror-role set standby || exit
+	role_was=standby
+}
+
+# ---- the newest ----------------------------------------------------------------------------------
+
+# alone: nobody else follows, until this run ends
+alone() {
+	[ -f "$state/follow.lock" ] && { command exec 8<"$state/follow.lock"; } 2>/dev/null && flock -w 3 8
+}
+
+# what a run was applying when it was stopped is ended; db-apply has its own lock, and SQLite its own time
+finish_apply() {
+	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null ||
+		{ ask "   newest.db takes longer. Wait for it, a minute at most? [y/N]" &&
+			timeout -k 1s 60s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null; } || return
+	look_newest || :
+}
+
+# is it good, and if it is suspect, does a person say yes?
+wanted() {
+	case $newest_verdict in
+	ok) ;;
+	warning) (yes=${newest:+$yes} && ask "   $newest_text. Take it all the same? [y/N]") ;;
+	# a person may mean it, whatever stands under the live name
+	*) [ -n "$newest" ] && [ -n "$newest_usable" ] ;;
+	esac
+}
+
+# somebody may have the database open for a moment
+install_newest() {
+	for try in 1 2 3; do
+		installed=0
+		timeout -k 5s 10s db-install --quick --state "$state" --digest "$newest_digest" --number "$newest_n" --verified quick \
+			--epoch "$newest_epoch" ${newest_seq:+--seq "$newest_seq"} --as-of "$newest_as_of" \
+			"$live_dir/.follow/newest.db" "$live" >/dev/null || installed=$?
+		[ "$installed" -eq 73 ] || return 0
+		[ "$try" -eq 3 ] || sleep 1
+	done
+}
+
+# take_newest: newest.db gets the live name, or $why says why not
+take_newest() {
+	why=$newest_text
+	[ -n "$newest_there" ] || return
+	why='another process holds it'
+	alone || return
+	look_newest || :
+	why='what was being applied is not at its end'
+	[ -z "$newest_half" ] || finish_apply || return
+	why=$newest_text
+	wanted || return
+	taken=$newest_n
+	install_newest
+	look_newest || :
+	why='it could not be installed'
+	[ "$newest_serves/$newest_live_n" = "newest/$taken" ]
+}
+
+# ---- last night's --------------------------------------------------------------------------------
+
+# take_night: what an earlier failover put there leaves, and last night's copy comes back
+take_night() {
+	[ "$newest_serves" != night ] || return 0
+	if [ -z "$newest_prev_n" ]; then
+		problem 66 "$live.prev: not last night's copy, as far as is on record" "without --last-night what is there serves"
+		return 0
+	fi
+	[ -z "$dry" ] || { more "last night's copy, of $newest_prev_on, would come back" && return; }
+	back=0
+	timeout -k 5s 30s db-install --quick --state "$state" "$live.prev" "$live" >/dev/null || back=$?
+	look_newest || :
+	[ "$newest_serves" = night ] || fail "$back"
+}
+
+# ---- the choice ----------------------------------------------------------------------------------
+
+# choose: when it returns, what is to serve stands under the live name
+choose() {
+	look_newest || :
+	would_take='' put_by=
+	if [ -n "$dry" ]; then
+		foresee
+		return
+	fi
+	stop_following
+	if [ -n "$last_night" ]; then
+		take_night
+	elif [ -n "$drill" ] && [ -z "$newest" ]; then
+		:
+	elif [ "$newest_serves" = newest ] && { [ -z "$newest" ] || [ -z "$newest_usable" ]; }; then
+		put_by='an earlier run'
+	elif take_newest; then
+		put_by='this run'
+	elif [ -n "$newest" ]; then
+		fail 65 "the newest state is not to be had: $why" "without --newest what is there serves"
+	elif [ -n "$newest_there$changes_every" ]; then
+		more "newest.db is not taken: $why"
+	fi
+	# the time of its data, which to serve changes, is kept from now on
+	if [ -n "$put_by" ]; then
+		mirror-role mark || :
+		more "the newest state that was followed, $newest_live_n, was put there by $put_by"
+	fi
+	fact serves:text "$newest_serves"
+	fact n:int "$newest_live_n"
+}
+
+# what a failover would do now, while others go on
+foresee() {
+	if [ -n "$last_night" ]; then
+		take_night
+	elif [ "$newest_verdict" = ok ] || { [ -n "$newest" ] && [ -n "$newest_usable" ]; }; then
+		would_take=$newest_n
+		more "would take newest.db, state $newest_n, with all that was entered until $newest_as_of_on"
+		get holders-check --shell=held_ "$live" || [ -z "$held_holders" ] || more "but $live is in use by $held_holders"
+	elif [ -n "$newest_half" ]; then
+		more "newest.db is just being applied to: a failover waits for it"
+	elif [ -n "$newest" ]; then
+		problem 65 "the newest state is not to be had: $newest_text" "without --newest what is there serves"
+	elif [ -n "$newest_there$changes_every" ]; then
+		more "newest.db would not be taken: $newest_text"
+	fi
+}
+
+# tell_loss: what is lost with the state that is to serve; its time is that of the data, never of a file
+tell_loss() {
+	span="$((age_seconds / 3600)) h $((age_seconds / 60 % 60)) min"
+	if [ -n "$would_take" ] || [ "$newest_serves" = newest ]; then
+		[ "$age_seconds" -ge 3600 ] || span="$((age_seconds / 60)) min $((age_seconds % 60)) s"
+	fi
+	if [ "$age_seconds" -lt 0 ]; then
+		more "data from the future ($data_on): a clock is wrong, and what will be lost cannot be told"
+	elif [ -z "$drill" ]; then
+		more "you $would lose what was entered since $data_on: $span"
+		[ ! -s "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
+	fi
+}
