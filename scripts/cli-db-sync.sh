@@ -7,7 +7,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 live='' remote='' state='' min_size='' max_age='' warn_age='' snapshot_at='' size=''
-installed_epoch='' installed_seq='' installed_rev='' installed_snapshot_at='' installed_file_mtime=''
+record_newest_n='' get_status='' installed_epoch='' installed_seq='' installed_rev='' installed_snapshot_at='' installed_file_mtime=''
 
 usage() {
 	cat <<'END'
@@ -21,9 +21,13 @@ usage: cli-db-sync [-n] [-y] COMMAND
   download          bring the newest database here (daily-download.sh)
   backup [NAME]     a snapshot of this host's database among the backups
   restore-latest    install the newest backup here; asks first
+  history           what can be restored: whole copies, and of each hour the last and
+                    the first state
+  restore OPTIONS   --at TIME or --state N: the database as it was then, here or with
+                    -o FILE as another file; asks first (restore-state.sh)
 
   -n, --dry-run     check everything, change nothing
-  -y, --yes         answer the question before upload and restore-latest with yes
+  -y, --yes         answer the question before upload and a restore with yes
   -h, --help        this text
   -V, --version     the version
 END
@@ -44,8 +48,9 @@ done
 command=$1
 shift
 case $command in
-test | info | list-backups | upload | download | restore-latest) most=0 ;;
+test | info | list-backups | upload | download | restore-latest | history) most=0 ;;
 list | backup) most=1 ;;
+restore) most=$# ;;
 *) usage_error "$command: no such command" ;;
 esac
 [ $# -le $most ] || usage_error "$command: too many operands"
@@ -127,6 +132,18 @@ backup() {
 	finish ok "saved: $backup, data of $snapshot_at"
 }
 
+# states are lines of names: nothing is fetched. The record is read first, so that the listing has what it names.
+history() {
+	get mirror-head show --dry-run --shell=record_ 2>/dev/null || case $get_status in
+	65 | 66) record_newest_n= ;;
+	*) exit "$get_status" ;;
+	esac
+	scratch=$(mktemp -d)
+	trap 'rm -rf "$scratch"' EXIT
+	dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || [ $? -eq 66 ] || exit
+	change-history --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} <"$scratch/listing"
+}
+
 restore_latest() {
 	# what a wrong clock has named is not the newest: it is listed, and can be fetched
 	names=$(in_backups)
@@ -165,4 +182,6 @@ upload)
 download) exec "$here/daily-download.sh" ${dry:+--dry-run} ;;
 backup) backup "$@" ;;
 restore-latest) restore_latest ;;
+history) history ;;
+restore) exec "$here/restore-state.sh" ${dry:+--dry-run} ${yes:+--yes} "$@" ;;
 esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# daily-download.sh [-n] [-f] [--no-code] [--wait D] [--from PATH] - last night's database, verified, onto the standby
+# daily-download.sh [-n] [-f] [--no-code] [--wait D] [--from PATH | --file FILE] - last night's database, verified, onto the standby
 #
 # What always holds: production.db is a complete verified database, the old one or the new one; a database
 # that serves is never replaced; what was written here since the last download is kept before it is
@@ -13,11 +13,12 @@ live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holde
 record_epoch='' record_n='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
 record_verified='' record_owner='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
 installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_file_mtime=''
-last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
+content_text='' content_content_hash='' content_size_bytes='' local_file_mtime='' last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'
-usage: daily-download.sh [-n] [-f] [--no-code] [--wait DURATION] [--from PATH]
+usage: daily-download.sh [-n] [-f] [--no-code] [--wait DURATION]
+                         [--from PATH | --file FILE]
 
 Brings the newest database from Dropbox onto this standby: fetched if different,
 verified, installed, its age checked. The code comes after it, by update-code.sh.
@@ -27,6 +28,7 @@ verified, installed, its age checked. The code comes after it, by update-code.sh
       --no-code    for old callers; means nothing any more
       --wait D     wait up to D (90m, 2h) for a copy newer than the installed one
       --from PATH  install this backup in Dropbox instead of the newest copy
+      --file FILE  install this database of this host instead
   -h, --help       this text
   -V, --version    the version
 
@@ -34,24 +36,29 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-dry='' force='' wait='' from='' expected=
+dry='' force='' wait='' from='' file='' expected=
 for option; do
 	case $expected$option in
 	wait:*) wait=$option expected='' ;;
 	from:?*) from=$option expected='' ;;
+	file:?*) file=$option expected='' ;;
 	-n | --dry-run) dry=yes ;;
 	-f | --force) force=yes ;;
 	--no-code) ;;
 	--wait) expected=wait: ;;
 	--wait=*) wait=${option#*=} ;;
 	--from=?*) from=${option#*=} ;;
+	--file=?*) file=${option#*=} ;;
 	--from | --from=) expected=from: ;;
-	from:) break ;;
+	--file | --file=) expected=file: ;;
+	from: | file:) break ;;
 	*) common_option "$option" ;;
 	esac
 done
 [ "$expected" != wait: ] || usage_error "--wait: a duration is missing"
-[ "$expected" != from: ] || usage_error "--from: a path is missing"
+case $expected in from: | file:) usage_error "--${expected%:}: a path is missing" ;; esac
+[ -z "$from" ] || [ -z "$file" ] || usage_error "--from or --file, not both"
+chosen=$from$file
 case $wait in *[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;; esac
 
 # look_at_installed: the record of the last installation, and whether $live is as it was then
@@ -93,6 +100,14 @@ condition() {
 	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
 }
 
+# alone: on a primary the look of a minute has the database open, too: it is waited for, and no other begins until 9 is closed
+alone() {
+	looks=$state/changes/state.db.lock
+	[ -n "$chosen" ] && [ -z "$dry" ] && [ -e "$looks" ] || return 0
+	exec 9<"$looks"
+	flock -w 60 9 || fail 75 "$looks: held for a minute by a look for changes" "run it again"
+}
+
 # a database that serves is not replaced: by the role, by the unit, and by who has it open
 gate() {
 	as_found=$(condition)
@@ -100,7 +115,7 @@ gate() {
 	case $role in
 	active) fail 73 "$state/role: this host is serving in place of the primary; its database stays" \
 		"failback-to-pi-ctv.sh ends that" ;;
-	primary) [ -n "$from" ] || fail 77 "$state/role: this is the primary; it uploads, it does not download" ;;
+	primary) [ -n "$chosen" ] || fail 77 "$state/role: this is the primary; it uploads, it does not download" ;;
 	'') role="no role file, taken as standby" ;;
 	esac
 	unit_is=$(unit_state "$unit")
@@ -125,12 +140,30 @@ of_file() {
 	case /$rev/$hash/$taken/ in *//*) fail 76 "$1: no file with a rev, a content_hash and a time" ;; esac
 }
 
+# of_local FILE: it is that file of this host, whose time is its data's. It has no rev; its content_hash is what comes of
+# asking for another.
+of_local() {
+	[ -f "$1" ] || fail 66 "$1: no such file"
+	[ ! -h "$1" ] || fail 66 "$1: a symbolic link"
+	for beside in "$1-wal" "$1-journal"; do
+		[ ! -s "$beside" ] || fail 65 "$beside: is part of the database, and is not taken in yet" "sqlite3 $1 .schema takes it in"
+	done
+	has_content "$1" "$(printf %064d 0)" || :
+	get installed-check --shell=local_ --record "$state/installed.json" "$1" || :
+	rev=file hash=$content_content_hash size=$content_size_bytes size_text=$1 taken=$local_file_mtime
+	case /$hash/$size/$taken/ in *//*) fail 65 "db-verify: $content_text" ;; esac
+}
+
 # what is to be installed: epoch, seq, rev, hash, size, taken, verified
 read_record() {
 	epoch='' seq='' number='' verified='' said=0
 	if [ -n "$from" ]; then
 		of_file "$from"
 		note "$from, $size_text, of $taken"
+		return
+	elif [ -n "$file" ]; then
+		of_local "$file"
+		note "$file, of $taken"
 		return
 	fi
 	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
@@ -153,7 +186,7 @@ read_record() {
 # nothing older than what is installed takes its place
 is_newer() {
 	look_at_installed || :
-	[ -z "$from$force" ] || return 0
+	[ -z "$chosen$force" ] || return 0
 	case $installed_epoch/$installed_seq in
 	/) return ;;
 	/* | */) fail 65 "$state/installed.json: damaged: which copy is installed is not known" \
@@ -184,7 +217,11 @@ fetch() {
 	elif is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was fetched by an earlier run"
 	elif [ -n "$dry" ]; then
-		note "would fetch rev $rev"
+		note "would fetch ${file:-rev $rev}"
+	elif [ -n "$file" ]; then
+		{ rm -f "$candidate" && cp -pP --remove-destination "$file" "$candidate"; } || fail 74
+		has_content "$candidate" "$hash" || fail 75 "$file: was written to meanwhile" "run it again"
+		note "copied"
 	elif mv -T "$live_dir/.follow/night.db" "$candidate" 2>/dev/null && is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was followed up to this night, so there is nothing to fetch"
 	else
@@ -214,9 +251,11 @@ verify_candidate() {
 # install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover
 # has, db-install sees under the lock of the role.
 install_as() {
+	alone
 	[ "$(condition)" = "$as_found" ] || fail 75 "$live: was written to meanwhile" "run it again: what was written is kept"
 	db-install --state "$state" --rev "$rev" --content-hash "$hash" ${epoch:+--epoch "$epoch" --seq "$seq"} ${number:+--number "$number"} \
-		${verified_by:+--verified "$verified_by"} --as-of "$taken" "$@" "$live"
+		${verified_by:+--verified "$verified_by"} --as-of "$taken" "$@" "$live" || return
+	exec 9<&-
 }
 
 # The same content may have been confirmed by a later snapshot: its age is that one's. What another member of the group may
@@ -254,14 +293,17 @@ check_age() {
 get ctv-conf --shell
 if [ -z "$job$dry" ]; then
 	case $wait in *[1-9]*) wait_for_news ;; esac
-	case ${TRIGGER_UNIT-}/$from$force in *.timer/) timer_ends ;; esac
+	case ${TRIGGER_UNIT-}/$chosen$force in *.timer/) timer_ends ;; esac
 fi
 steps=6 log=/var/log/ctv-pi2-download/download.log
 run_as_job download lock "$@"
 candidate=$live_dir/.${live##*/}.new unchanged='' old=0
 
+case $file in '' | /*) ;; *) file=$PWD/$file ;; esac
 step role
+alone
 gate
+exec 9<&-
 step record
 read_record
 is_newer
@@ -277,7 +319,7 @@ else
 	skip install "would install it as $live"
 fi
 # what an interrupted upload was to publish is of the database before
-[ -z "$from" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
+[ -z "$chosen" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
 fact size:int "$size"
 fact content_hash:text "$hash"
 fact snapshot_at:text "$taken"
@@ -289,7 +331,7 @@ if [ -e "$live" ]; then
 else
 	skip age "nothing is installed yet"
 fi
-[ "$old" -ne 2 ] || [ -n "$from" ] ||
+[ "$old" -ne 2 ] || [ -n "$chosen" ] ||
 	fail 75 "AGE CRITICAL: $age_text" "the copy is the newest in Dropbox: look at the primary's upload"
 if [ -n "$unchanged" ]; then
 	finish unchanged "already the newest copy: $live, data of $taken"

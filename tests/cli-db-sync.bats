@@ -194,12 +194,35 @@ put() {
 	[ "$(rows "$live")" = "$was" ]
 }
 
+@test "history is what can be restored, in local times that restore takes, the newest first; from names alone" {
+	host=pi-ctv
+	export CTV_CHANGES_EVERY=1m
+	run --separate-stderr cli history
+	expect 0
+	[ -z "$output" ]
+	mkdir pi-ctv/state/changes
+	on pi-ctv daily-upload.sh
+	on pi-ctv publish-changes.sh --once
+	sql "$live" "INSERT INTO spots (note) VALUES ('next')"
+	on pi-ctv publish-changes.sh --once
+	dropbox_control reset
+	export TZ=Europe/Berlin
+	run cli history
+	expect 0
+	[[ ${lines[0]} =~ ^\ *2\ \ (20[0-9T:-]*\+0[12]:00)$ ]]
+	[[ ${lines[1]} =~ ^\ *1\ \ .*\ \ /backups/database_backup_ ]]
+	[ "$(dropbox_calls files/download)" -eq 1 ]
+	run cli -y restore --at "$(awk 'NR == 1 { print $2 }' <<<"$output")" -o got.db
+	expect 0 'restored: .*/got.db, state 2 of'
+	[ "$(rows got.db)" = "$(rows "$live")" ]
+}
+
 @test "bad command lines end with 64, --help and --version with 0" {
 	host=pi2
 	while read -r args; do
 		# shellcheck disable=SC2086
 		run cli $args
-		expect 64 'cli-db-sync.*:'
+		expect 64 '(cli-db-sync|restore-state).*:'
 	done <<'END'
 
 frobnicate
@@ -214,10 +237,13 @@ upload x
 download x
 backup a b
 restore-latest x
+history x
+restore --state
 --help=1
 -- frobnicate
 TEST
 restore
+restore x
 upload --yes
 download --dry-run
 backup a -n

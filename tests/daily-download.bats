@@ -623,6 +623,50 @@ END
 	has "$copy" later
 }
 
+@test "--file installs a copy of that file, through the same gates, and waits for a look that is under way" {
+	sqlite3 "$live" "VACUUM INTO 'mine.db'"
+	touch -d 2026-11-20T10:00:00Z mine.db
+	run on pi-ctv daily-download.sh --file mine.db
+	expect 0 'data of 2026-11-20T10:00:00Z'
+	expect 0 'verify .*full'
+	cmp mine.db "$live"
+	[ "$(jq -r '"\(.rev) \(.n) \(.epoch)"' pi-ctv/state/installed.json)" = 'file null null' ]
+	exec 5<"$live"
+	run on pi-ctv daily-download.sh --file mine.db
+	[ "$status" -eq 73 ] || expect 0 'already'
+	exec 5<&-
+	# a look has the lock for a moment
+	mkdir pi-ctv/state/changes
+	mkfifo ready
+	coproc LOOK { exec flock pi-ctv/state/changes/state.db.lock sh -c 'echo >ready; cat'; }
+	read -r _ <ready
+	stub flock <<-'END'
+		echo "$*" >"$BATS_TEST_TMPDIR/waited"
+		exec "$real" -w 0 "${@: -1}"
+	END
+	sed -i '1s,.*,#!/bin/bash,' stubs/flock
+	sqlite3 mine.db "INSERT INTO spots (note) VALUES ('more')"
+	run on pi-ctv daily-download.sh --file mine.db
+	expect 75 'state.db.lock: held for a minute by a look'
+	[ "$(cat waited)" = '-w 60 9' ]
+	kill "$LOOK_PID"
+	rm stubs/flock
+	echo log >mine.db-wal
+	run on pi-ctv daily-download.sh --file mine.db
+	expect 65 'mine.db-wal: is part of the database'
+	rm mine.db-wal
+	ln -s mine.db link.db
+	run on pi-ctv daily-download.sh --file link.db
+	expect 66 'a symbolic link'
+	head -c 60000 /dev/urandom >bad
+	run on pi-ctv daily-download.sh --file bad
+	expect 65
+	run on pi-ctv daily-download.sh --file none
+	expect 66
+	run on pi-ctv daily-download.sh --file mine.db --from /x
+	expect 64 'not both'
+}
+
 @test "a dry run changes nothing and tells what a run would do" {
 	publish
 	before=$(tree pi2)

@@ -19,6 +19,7 @@ db-snapshot none copy
 db-install none live
 db-changes --since state none out
 db-apply none file
+change-history --state 1
 svc-ctl status none.service
 svc-ctl check none.service
 room-check none

@@ -1,0 +1,175 @@
+#!/bin/sh
+# restore-state.sh (--at TIME | --state N) [-o FILE] - the database as it was at any moment that is kept in Dropbox
+#
+# What always holds: which state is meant is said before anything is done, and never guessed; it is made of a verified whole
+# copy and the changes behind it, each of which must lead to the state that it says, and verified fully in the end; no file
+# that is there is overwritten, and the live database is replaced through the gates of daily-download.sh alone; a run that
+# was killed goes on where it was.
+set -eu
+here=$(readlink -f "$0") here=${here%/*}
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+live='' remote='' state='' min_size='' record_newest_n='' record_newest_object='' record_suspect_n='' record_suspect_why=''
+plan_n='' plan_snapshot_at='' plan_local='' plan_later='' plan_unproven='' plan_missing='' plan_base='' plan_base_size_text=''
+plan_base_content_hash='' plan_changes='' plan_digest='' file_content_hash='' n='' digest=''
+
+usage() {
+	cat <<'END'
+usage: restore-state.sh [-n] [-y] (--at TIME | --state N) [-o FILE]
+
+Makes the database as it was: of the newest whole copy before that moment and the
+changes behind it. It takes the live name, after a question, or becomes FILE.
+
+      --at TIME        the newest state that is not later: 2026-11-30T14:03, by the
+                       local clock unless Z or +01:00 follows
+      --state N        this state, a number of cli-db-sync history
+  -o, --output FILE    write FILE, which must not be there, and leave the live database
+  -n, --dry-run        say what would be done, by the names in Dropbox alone
+  -y, --yes            answer the question with yes
+  -h, --help           this text
+  -V, --version        the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+}
+
+dry='' yes='' at='' number='' out='' expected=
+for option; do
+	case $expected$option in
+	at:?*) at=$option expected='' ;;
+	number:?*) number=$option expected='' ;;
+	out:?*) out=$option expected='' ;;
+	*:) break ;;
+	-n | --dry-run) dry=yes ;;
+	-y | --yes) yes=yes ;;
+	--at) expected=at: ;;
+	--state) expected=number: ;;
+	-o | --output) expected=out: ;;
+	--at=?*) at=${option#*=} ;;
+	--state=?*) number=${option#*=} ;;
+	--output=?*) out=${option#*=} ;;
+	*) common_option "$option" ;;
+	esac
+done
+[ -z "$expected" ] || usage_error "a value is missing"
+case $at/$number in
+/) usage_error "--at TIME or --state N: which moment?" ;;
+/* | */) ;;
+*) usage_error "--at or --state, not both" ;;
+esac
+
+# choose OPTION...: change-history of what is in Dropbox, as the wish and the record bound it
+choose() {
+	change-history ${at:+--at "$at"} ${number:+--state "$number"} --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} \
+		${record_newest_object:+--newest-object "$record_newest_object"} "$@" <"$scratch/listing"
+}
+
+told() {
+	say "state $plan_n of $plan_local ($plan_snapshot_at)${plan_later:+, the last there is}, from $plan_base, $plan_base_size_text"
+}
+
+# look: the record first, so that whatever it names is in the listing
+look() {
+	scratch=$(mktemp -d)
+	get mirror-head show --dry-run --shell=record_ || case $get_status in
+	66) say "no head record bounds the choice" ;;
+	65) say "the head record is not believed, so it does not bound the choice"; record_newest_n='' record_newest_object='' ;;
+	*) exit "$get_status" ;;
+	esac
+	dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || [ $? -eq 66 ] || exit
+	get choose --shell=plan_ || exit
+	# before anything is done
+	told
+	[ -z "$record_suspect_n" ] || [ "$plan_n" -lt "$record_suspect_n" ] ||
+		say "state $record_suspect_n and those after it are suspect: $record_suspect_why"
+}
+
+# enter: a directory of our own for what is fetched and made; a run that was killed has left it
+enter() {
+	work=$state/restore
+	[ -z "$out" ] || work=$(readlink -m "$out") work=${work%/*}/.${work##*/}.restore
+	[ -d "$work" ] || mkdir "$work" || fail 73
+	cd -P "$work" || fail 73
+	if [ "$PWD" != "$(readlink -m "${work%/*}")/${work##*/}" ] || [ -n "$(find . -maxdepth 0 -perm /002)" ] ||
+		{ [ -n "$out" ] && [ ! -O . ]; }; then
+		fail 77 "$work: is not ours alone" "remove it"
+	fi
+	mkdir -p in || fail 74
+}
+
+# settle_choice: by the objects themselves, as often as one asks for others
+settle_choice() {
+	was=$plan_n$plan_base
+	while
+		get choose --shell=plan_ --objects in || exit
+		[ -n "$plan_missing" ]
+	do
+		choose --objects in --wanted >"$scratch/wanted"
+		# shellcheck disable=SC2016  # for that shell
+		xargs -r -n 1 -P 8 sh -c 'exec dbx-fetch --no-progress -o "in/${1##*/}" "$1"' fetch <"$scratch/wanted" ||
+			fail 75
+	done
+	[ "$plan_n$plan_base" = "$was" ] || told
+	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"
+}
+
+# apply: what lies here becomes the state, or not. A batch is as many as a command line takes. Asked as a condition
+apply() {
+	# shellcheck disable=SC2016  # for that shell
+	choose --objects in --way | xargs -r sh -c \
+		'code=$1; shift; db-apply --shell "$@" state.db >/dev/null || { echo $? >"$code"; exit 255; }' apply "$scratch/code" || {
+		read -r code <"$scratch/code" || code=70
+		return "$code"
+	}
+	get db-apply --show --shell state.db || return
+	[ "$n/$digest" = "$plan_n/$plan_digest" ] || return 65
+}
+
+make() {
+	# a run that was killed while it applied them; else what it left is of another wish
+	if [ -e state.db ] && [ -e state.db.note ] && apply 2>/dev/null; then
+		note "an earlier run had begun it"
+		return
+	fi
+	rm -f state.db.note state.db-* || fail 74
+	get dbx-fetch --shell=file_ -c state.db -o state.db "$plan_base" || exit
+	[ "$file_content_hash" = "$plan_base_content_hash" ] || fail 75 "$plan_base: was replaced meanwhile" "run it again"
+	note "$plan_base_size_text"
+	step apply
+	apply || exit
+	note "$plan_changes changes, state $n"
+}
+
+# as_file: FILE is the state, by the time of its data
+as_file() {
+	step verify
+	verify full state.db
+	db-install --as-of "$plan_snapshot_at" state.db state.db
+	# what has come there meanwhile stays
+	{ mv -n -T state.db "$out" && [ ! -e state.db ]; } || fail 73 "$out: is there already"
+}
+
+get ctv-conf --shell
+case $out in '' | /*) ;; *) out=$PWD/$out ;; esac
+steps=4 log=/var/log/ctv-db-sync/restore.log
+run_as_job restore restore.lock "$@"
+[ -z "$out" ] || { [ ! -e "$out" ] && [ ! -h "$out" ]; } || fail 73 "$out: is there already, and is not overwritten"
+[ -z "$out" ] || [ -d "${out%/*}" ] || fail 73 "${out%/*}: no such directory"
+
+step choose
+look
+[ -z "$dry" ] || finish ok "ready: a run would make it, and ${out:-$live} of it"
+enter
+settle_choice
+[ -n "$out" ] || ask "Replace $live by state $plan_n of $plan_local? [y/N]" || finish unchanged "nothing was changed"
+step fetch
+make
+if [ -n "$out" ]; then
+	as_file
+else
+	step install
+	db-install --as-of "$plan_snapshot_at" state.db state.db
+	"$here/daily-download.sh" --file "$work/state.db" || exit
+fi
+cd / && rm -rf "$work"
+finish ok "restored: ${out:-$live}, state $plan_n of $plan_local"

@@ -1,0 +1,367 @@
+/*
+ * change-history - of a listing on standard input, which states can be had again
+ *
+ *	change-history [options]			those of each hour, for people
+ *	change-history (--at TIME | --state N) [--wanted | --way] [options]	one state, and how it is made
+ *	change-history --missing | --spent N [options]	numbers without an object; folders that nobody needs
+ *
+ * The listing is that of dbx-ls -lR: copies in /backups, objects in /changes. A choice needs objects, too: it says which are
+ * missing, and is asked again when they are in --objects DIR.
+ */
+#include "lib/std.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "lib/cli.h"
+#include "lib/clock.h"
+#include "lib/dropbox/backupname.h"
+#include "lib/exits.h"
+#include "lib/lines.h"
+#include "lib/moment.h"
+#include "lib/msg.h"
+#include "lib/option.h"
+#include "lib/shell.h"
+#include "lib/sqlite/shelf.h"
+
+#define LINES_MOST 1000000
+#define DAY INT64_C(86400)
+
+static const char *const names[] = { "n", "snapshot_at", "local", "later", "unproven", "missing", "base",
+				     "base_size_text", "base_content_hash", "changes", "digest", NULL };
+
+static struct {
+	const char *at, *objects, *file, *newest_object;
+	uint64_t state, newest, spent;
+	bool way, wanted, missing;
+	struct shell shell;
+} opt = { .spent = UINT64_MAX, .shell = { .names = names } };
+
+/* ---- the listing ---- */
+
+struct line {
+	enum { COPY, OBJECT, FOREIGN } kind;
+	int64_t at, size;
+	int64_t n;			/* of an object */
+	char hash[HASH_TEXT];
+	char path[128];			/* of a copy; the folder of what is in /changes */
+};
+
+/* /changes/YYYYMMDD/ at the beginning of path. */
+static bool is_in_day(const char *path)
+{
+	static const char form[] = "/changes/########/";
+
+	for (size_t i = 0; i < sizeof form - 1; i++)
+		if (form[i] == '#' ? path[i] < '0' || path[i] > '9' : path[i] != form[i])
+			return false;
+	return true;
+}
+
+/* One line of dbx-ls -l: size, time, content_hash, path; of a folder there is nothing to know. */
+static bool take(const char *text, void *element)
+{
+	struct line *l = element;
+	struct backupname b;
+	struct change c;
+	char time[32], hash[128];
+	long long size;
+	const char *path;
+	int begin = 0;
+
+	if (sscanf(text, " %lld %31s %127s %n", &size, time, hash, &begin) != 3 || begin == 0 || text[begin] != '/' ||
+	    !hash_valid(hash) || clock_parse(time, &l->at) != NULL)
+		return false;
+	path = text + begin;
+	l->size = size;
+	memcpy(l->hash, hash, HASH_TEXT);
+	snprintf(l->path, sizeof l->path, "%.*s", is_in_day(path) ? 17 : (int)sizeof l->path - 1, path);
+	if (is_in_day(path)) {
+		l->kind = change_path_parse(path, &c) ? OBJECT : FOREIGN;
+		l->n = c.n;
+		if (l->kind == OBJECT)
+			l->at = c.snapshot_at;
+		return true;
+	}
+	l->kind = COPY;
+	if (opt.file != NULL && strcmp(path, opt.file) == 0)
+		return true;
+	if (strncmp(path, "/backups/", 9) != 0 || !backupname_parse(path + 9, &b) || b.kind != 0)
+		return false;
+	l->at = b.time;
+	return true;
+}
+
+static int put_on_shelf(const struct line *lines, size_t count, struct shelf *s)
+{
+	s->objects = calloc(count + 1, sizeof *s->objects);
+	s->copies = calloc(count + 1, sizeof *s->copies);
+	if (s->objects == NULL || s->copies == NULL) {
+		msg_err(NULL, "out of memory");
+		return EX_IOERR;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct line *l = &lines[i];
+
+		if (l->kind == COPY) {
+			struct shelf_copy *c = &s->copies[s->copy_count++];
+
+			*c = (struct shelf_copy){ .at = l->at, .size = l->size };
+			snprintf(c->hash, sizeof c->hash, "%s", l->hash);
+			snprintf(c->path, sizeof c->path, "%s", l->path);
+		} else if (l->kind == OBJECT) {
+			s->objects[s->object_count++] = (struct shelf_object){ .n = l->n, .at = l->at };
+		}
+	}
+	shelf_order(s);
+	return EX_OK;
+}
+
+static int know(struct shelf *s)
+{
+	DIR *dir = opendir(opt.objects);
+	char path[PATH_MAX];
+	struct dirent *d;
+	int rc = EX_OK;
+
+	if (dir == NULL) {
+		msg_errno(opt.objects, "cannot read");
+		return EX_NOINPUT;
+	}
+	while (rc == EX_OK && (d = readdir(dir)) != NULL)
+		if (snprintf(path, sizeof path, "%s/%s", opt.objects, d->d_name) < (int)sizeof path)
+			rc = shelf_know(s, path);
+	closedir(dir);
+	return rc;
+}
+
+/* ---- the answers ---- */
+
+/* The hour of a state by the local clock, and its offset: an hour that comes twice is two. */
+static bool same_hour(int64_t a, int64_t b)
+{
+	char x[MOMENT_TEXT], y[MOMENT_TEXT];
+
+	moment_text(x, a);
+	moment_text(y, b);
+	return strncmp(x, y, sizeof "2026-11-30T14" - 1) == 0 && strcmp(x + 19, y + 19) == 0;
+}
+
+/* Of each hour the last and the first state, and those of which there is a copy; the newest first. */
+static void print_history(const struct shelf *s)
+{
+	size_t *at = calloc(s->object_count + 1, sizeof *at), count = 0;
+	char time[MOMENT_TEXT];
+
+	for (size_t i = 0; at != NULL && i < s->object_count; i = shelf_next(s, i))
+		if (opt.newest == 0 || s->objects[i].n <= (int64_t)opt.newest)
+			at[count++] = i;
+	for (size_t i = count; i-- > 0;) {
+		const struct shelf_object *o = &s->objects[shelf_next(s, at[i]) - 1], *older = i > 0 ? &s->objects[at[i] - 1] : NULL;
+		const struct shelf_copy *c = shelf_copy_of(s, o->n);
+
+		if (c != NULL || older == NULL || !same_hour(o->at, older->at) || i + 1 == count ||
+		    !same_hour(o->at, s->objects[shelf_next(s, at[i + 1]) - 1].at))
+			printf("%10lld  %s%s%s\n", (long long)o->n, moment_text(time, o->at), c != NULL ? "  " : "", c != NULL ? c->path : "");
+		if (older != NULL && older->n + 1 < o->n && c == NULL)
+			printf("%10s  %lld to %lld\n", "missing", (long long)older->n + 1, (long long)o->n - 1);
+	}
+	free(at);
+}
+
+/* The numbers behind the first copy that no object has: `FIRST LAST`. A base may leave some out. */
+static void print_missing(const struct shelf *s)
+{
+	int64_t last = 0;
+
+	for (size_t i = 0; i < s->object_count; i = shelf_next(s, i)) {
+		int64_t n = s->objects[i].n;
+		bool copied = shelf_copy_of(s, n) != NULL;
+
+		if (opt.newest > 0 && n > (int64_t)opt.newest)
+			break;
+		if (last > 0 && n > last + 1 && !copied)
+			printf("%lld %lld\n", (long long)last + 1, (long long)n - 1);
+		if (last > 0 || copied)
+			last = n;
+	}
+	if (last > 0 && last < (int64_t)opt.newest)
+		printf("%lld %llu\n", (long long)last + 1, (unsigned long long)opt.newest);
+}
+
+static int by_folder(const void *a, const void *b)
+{
+	return strcmp(((const struct line *)a)->path, ((const struct line *)b)->path);
+}
+
+/*
+ * The folders whose objects are all of states before those that a copy or the record begins with. What is not certain stays:
+ * a folder that holds something else, one of these days or of the future, and all when no copy is known for a state's. A copy
+ * from the future needs nothing.
+ */
+static void print_spent(struct line *lines, size_t count, const struct shelf *s)
+{
+	int64_t needed = (int64_t)opt.spent;
+	bool any = false;
+	char yesterday[CLOCK_TEXT], day[9];
+
+	for (size_t i = 0; i < s->copy_count; i++) {
+		if (s->copies[i].low == 0 || s->copies[i].at > clock_wall() + DAY)
+			continue;
+		any = true;
+		needed = s->copies[i].low < needed ? s->copies[i].low : needed;
+	}
+	clock_text(yesterday, clock_wall() - DAY);
+	snprintf(day, sizeof day, "%.4s%.2s%.2s", yesterday, yesterday + 5, yesterday + 8);
+	if (count > 0)
+		qsort(lines, count, sizeof *lines, by_folder);
+	for (size_t i = 0, end; any && i < count; i = end) {
+		bool spent = lines[i].kind != COPY && strcmp(lines[i].path + 9, day) < 0;
+
+		for (end = i; end < count && strcmp(lines[end].path, lines[i].path) == 0; end++)
+			spent = spent && lines[end].kind == OBJECT && lines[end].n < needed;
+		if (spent)
+			printf("%s\n", lines[i].path);
+	}
+}
+
+/* The objects from the copy's own to the state's, in their order, as they lie here. */
+static void print_way(const struct shelf_plan *p)
+{
+	char path[CHANGE_PATH];
+
+	for (size_t i = p->missing ? 0 : p->steps; i-- > 0;) {
+		change_path(path, &(struct change){ .n = p->way[i]->n, .snapshot_at = p->way[i]->at });
+		printf("%s%s\n", opt.objects, strrchr(path, '/'));
+	}
+}
+
+/* What is to be brought here before more can be told. */
+static void print_wanted(const struct shelf *s, const struct shelf_plan *p)
+{
+	char path[CHANGE_PATH];
+
+	for (size_t i = 0; p->missing && i < s->object_count; i++) {
+		const struct shelf_object *o = &s->objects[i];
+
+		if (o->n >= p->first && o->n <= p->last && o->known == NULL)
+			puts(change_path(path, &(struct change){ .n = o->n, .snapshot_at = o->at }));
+	}
+}
+
+static void print_plan(const struct shelf_plan *p)
+{
+	char utc[CLOCK_TEXT], local[MOMENT_TEXT], digest[PAGEHASH_TEXT];
+	struct shell *s = &opt.shell;
+
+	shell_int(s, "n", p->n);
+	shell_set(s, "snapshot_at", clock_text(utc, p->at));
+	shell_set(s, "local", moment_text(local, p->at));
+	shell_bool(s, "later", p->later);
+	shell_bool(s, "unproven", p->unproven);
+	shell_bool(s, "missing", p->missing);
+	shell_set(s, "base", p->base->path);
+	shell_size(s, "base_size_text", (uint64_t)p->base->size);
+	if (!p->missing) {
+		shell_set(s, "base_content_hash", p->base->hash);
+		shell_int(s, "changes", (int64_t)p->steps - 1);
+		shell_set(s, "digest", pagehash_text(digest, p->way[0]->known->c.after));
+	}
+	if (!shell_asked(s))
+		printf("state %lld of %s, from %s%s\n", (long long)p->n, local, p->base->path,
+		       p->missing ? "; objects are missing" : "");
+}
+
+static int choose(struct shelf *s)
+{
+	struct shelf_wish wish = { .n = (int64_t)opt.state, .time = opt.at, .newest = (int64_t)opt.newest, .newest_object = opt.newest_object };
+	const char *why = opt.at != NULL ? moment_parse(opt.at, wish.at, &wish.count) : NULL;
+	struct shelf_plan plan;
+	int rc;
+
+	if (why != NULL)
+		return cli_usage("--at: %s: %s", opt.at, why);
+	if (opt.at != NULL && wish.count == 0)
+		return cli_usage("--at: %s: the local clock was put forward over this time", opt.at);
+	rc = shelf_choose(s, &wish, &plan);
+	if (rc == EX_OK && opt.wanted)
+		print_wanted(s, &plan);
+	else if (rc == EX_OK && opt.way)
+		print_way(&plan);
+	else if (rc == EX_OK)
+		print_plan(&plan);
+	free(plan.way);
+	return rc;
+}
+
+static int run(void)
+{
+	static const struct lines listing = { "lines", sizeof(struct line), LINES_MOST, take };
+	struct shelf s = { .objects = NULL };
+	struct line *lines;
+	void *taken;
+	size_t count;
+	int rc = lines_read(&listing, &taken, &count);
+
+	lines = taken;
+	if (rc == EX_OK)
+		rc = put_on_shelf(lines, count, &s);
+	if (rc == EX_OK && opt.objects != NULL)
+		rc = know(&s);
+	if (rc == EX_OK && (opt.at != NULL || opt.state > 0))
+		rc = choose(&s);
+	else if (rc == EX_OK && opt.missing)
+		print_missing(&s);
+	else if (rc == EX_OK && opt.spent != UINT64_MAX)
+		print_spent(lines, count, &s);
+	else if (rc == EX_OK)
+		print_history(&s);
+	shelf_free(&s);
+	free(lines);
+	return rc;
+}
+
+static const struct option_row options[] = {
+	{ 0, "at", "TIME", option_text, &opt.at, "the newest state that is not later: 2026-11-30T14:03, local\nunless Z or +01:00 follows" },
+	{ 0, "state", "N", option_number, &(struct option_range){ &opt.state, 1, CHANGE_MOST }, "this state" },
+	{ 0, "objects", "DIR", option_text, &opt.objects, "the objects that are here already" },
+	{ 0, "wanted", NULL, option_flag, &opt.wanted, "print the objects that are missing there" },
+	{ 0, "way", NULL, option_flag, &opt.way, "print the objects in DIR that lead to it, in their order" },
+	{ 0, "newest", "N", option_number, &(struct option_range){ &opt.newest, 1, CHANGE_MOST }, "the newest state on record; what is beyond it is of no chain" },
+	{ 0, "newest-object", "HASH", option_text, &opt.newest_object, "the content_hash of its object" },
+	{ 0, "file", "PATH", option_text, &opt.file, "a copy with another name than a backup's, by its time" },
+	{ 0, "missing", NULL, option_flag, &opt.missing, "print the numbers that no object has: FIRST LAST" },
+	{ 0, "spent", "N", option_number, &(struct option_range){ &opt.spent, 1, CHANGE_MOST }, "print the folders that neither a copy nor state N needs" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "print the choice for a shell" },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct command command = {
+	.usage = "[options] < LISTING\n(--at TIME | --state N) [--wanted | --way] [options] < LISTING\n--missing | --spent N [options] < LISTING",
+	.about = "Of a listing (dbx-ls -lR) which published states can be had again: of each hour\nthe last and the first, or one, and what leads to it.",
+	.options = options,
+	.operands = { 0, 0, "no operand is taken", NULL },
+};
+
+int main(int argc, char **argv)
+{
+	int views, rc;
+
+	msg_init(argv[0]);
+	rc = option_read(&command, argc, argv);
+	if (rc != OPTION_GO_ON)
+		return rc;
+	views = (opt.at != NULL) + (opt.state > 0) + opt.missing + (opt.spent != UINT64_MAX);
+	if (views > 1)
+		return cli_usage("--at, --state, --missing and --spent exclude each other");
+	if (opt.way + opt.wanted + shell_asked(&opt.shell) > 1)
+		return cli_usage("--way, --wanted and --shell exclude each other");
+	if ((opt.way || opt.wanted) && (opt.objects == NULL || (opt.at == NULL && opt.state == 0)))
+		return cli_usage("--way and --wanted go with a choice and --objects");
+	if (shell_asked(&opt.shell) && opt.at == NULL && opt.state == 0)
+		return cli_usage("--shell is for one state");
+	if (opt.newest_object != NULL && !hash_valid(opt.newest_object))
+		return cli_usage("%s: not a content_hash", opt.newest_object);
+	return shell_end(&opt.shell, cli_close(run()));
+}
