@@ -3,7 +3,6 @@
  *
  *	change-history [options]			those of each hour, for people
  *	change-history (--at TIME | --state N) [--wanted | --way] [options]	one state, and how it is made
- *	change-history --missing | --spent N [options]	numbers without an object; folders that nobody needs
  *
  * The listing is that of dbx-ls -lR: copies in /backups, objects in /changes. A choice needs objects, too: it says which are
  * missing, and is asked again when they are in --objects DIR.
@@ -26,38 +25,26 @@
 #include "lib/sqlite/shelf.h"
 
 #define LINES_MOST 1000000
-#define DAY INT64_C(86400)
 
 static const char *const names[] = { "n", "snapshot_at", "local", "later", "unproven", "missing", "base",
 				     "base_size_text", "base_content_hash", "changes", "digest", NULL };
 
 static struct {
 	const char *at, *objects, *file, *newest_object;
-	uint64_t state, newest, spent;
-	bool way, wanted, missing;
+	uint64_t state, newest;
+	bool way, wanted;
 	struct shell shell;
-} opt = { .spent = UINT64_MAX, .shell = { .names = names } };
+} opt = { .shell = { .names = names } };
 
 /* ---- the listing ---- */
 
 struct line {
-	enum { COPY, OBJECT, FOREIGN } kind;
+	enum { COPY, OBJECT } kind;
 	int64_t at, size;
 	int64_t n;			/* of an object */
 	char hash[HASH_TEXT];
-	char path[128];			/* of a copy; the folder of what is in /changes */
+	char path[128];			/* of a copy */
 };
-
-/* /changes/YYYYMMDD/ at the beginning of path. */
-static bool is_in_day(const char *path)
-{
-	static const char form[] = "/changes/########/";
-
-	for (size_t i = 0; i < sizeof form - 1; i++)
-		if (form[i] == '#' ? path[i] < '0' || path[i] > '9' : path[i] != form[i])
-			return false;
-	return true;
-}
 
 /* One line of dbx-ls -l: size, time, content_hash, path; of a folder there is nothing to know. */
 static bool take(const char *text, void *element)
@@ -76,15 +63,14 @@ static bool take(const char *text, void *element)
 	path = text + begin;
 	l->size = size;
 	memcpy(l->hash, hash, HASH_TEXT);
-	snprintf(l->path, sizeof l->path, "%.*s", is_in_day(path) ? 17 : (int)sizeof l->path - 1, path);
-	if (is_in_day(path)) {
-		l->kind = change_path_parse(path, &c) ? OBJECT : FOREIGN;
+	if (change_path_parse(path, &c)) {
+		l->kind = OBJECT;
 		l->n = c.n;
-		if (l->kind == OBJECT)
-			l->at = c.snapshot_at;
+		l->at = c.snapshot_at;
 		return true;
 	}
 	l->kind = COPY;
+	snprintf(l->path, sizeof l->path, "%s", path);
 	if (opt.file != NULL && strcmp(path, opt.file) == 0)
 		return true;
 	if (strncmp(path, "/backups/", 9) != 0 || !backupname_parse(path + 9, &b) || b.kind != 0)
@@ -168,62 +154,6 @@ static void print_history(const struct shelf *s)
 			printf("%10s  %lld to %lld\n", "missing", (long long)older->n + 1, (long long)o->n - 1);
 	}
 	free(at);
-}
-
-/* The numbers behind the first copy that no object has: `FIRST LAST`. A base may leave some out. */
-static void print_missing(const struct shelf *s)
-{
-	int64_t last = 0;
-
-	for (size_t i = 0; i < s->object_count; i = shelf_next(s, i)) {
-		int64_t n = s->objects[i].n;
-		bool copied = shelf_copy_of(s, n) != NULL;
-
-		if (opt.newest > 0 && n > (int64_t)opt.newest)
-			break;
-		if (last > 0 && n > last + 1 && !copied)
-			printf("%lld %lld\n", (long long)last + 1, (long long)n - 1);
-		if (last > 0 || copied)
-			last = n;
-	}
-	if (last > 0 && last < (int64_t)opt.newest)
-		printf("%lld %llu\n", (long long)last + 1, (unsigned long long)opt.newest);
-}
-
-static int by_folder(const void *a, const void *b)
-{
-	return strcmp(((const struct line *)a)->path, ((const struct line *)b)->path);
-}
-
-/*
- * The folders whose objects are all of states before those that a copy or the record begins with. What is not certain stays:
- * a folder that holds something else, one of these days or of the future, and all when no copy is known for a state's. A copy
- * from the future needs nothing.
- */
-static void print_spent(struct line *lines, size_t count, const struct shelf *s)
-{
-	int64_t needed = (int64_t)opt.spent;
-	bool any = false;
-	char yesterday[CLOCK_TEXT], day[9];
-
-	for (size_t i = 0; i < s->copy_count; i++) {
-		if (s->copies[i].low == 0 || s->copies[i].at > clock_wall() + DAY)
-			continue;
-		any = true;
-		needed = s->copies[i].low < needed ? s->copies[i].low : needed;
-	}
-	clock_text(yesterday, clock_wall() - DAY);
-	snprintf(day, sizeof day, "%.4s%.2s%.2s", yesterday, yesterday + 5, yesterday + 8);
-	if (count > 0)
-		qsort(lines, count, sizeof *lines, by_folder);
-	for (size_t i = 0, end; any && i < count; i = end) {
-		bool spent = lines[i].kind != COPY && strcmp(lines[i].path + 9, day) < 0;
-
-		for (end = i; end < count && strcmp(lines[end].path, lines[i].path) == 0; end++)
-			spent = spent && lines[end].kind == OBJECT && lines[end].n < needed;
-		if (spent)
-			printf("%s\n", lines[i].path);
-	}
 }
 
 /* The objects from the copy's own to the state's, in their order, as they lie here. */
@@ -311,10 +241,6 @@ static int run(void)
 		rc = know(&s);
 	if (rc == EX_OK && (opt.at != NULL || opt.state > 0))
 		rc = choose(&s);
-	else if (rc == EX_OK && opt.missing)
-		print_missing(&s);
-	else if (rc == EX_OK && opt.spent != UINT64_MAX)
-		print_spent(lines, count, &s);
 	else if (rc == EX_OK)
 		print_history(&s);
 	shelf_free(&s);
@@ -331,14 +257,12 @@ static const struct option_row options[] = {
 	{ 0, "newest", "N", option_number, &(struct option_range){ &opt.newest, 1, CHANGE_MOST }, "the newest state on record; what is beyond it is of no chain" },
 	{ 0, "newest-object", "HASH", option_text, &opt.newest_object, "the content_hash of its object" },
 	{ 0, "file", "PATH", option_text, &opt.file, "a copy with another name than a backup's, by its time" },
-	{ 0, "missing", NULL, option_flag, &opt.missing, "print the numbers that no object has: FIRST LAST" },
-	{ 0, "spent", "N", option_number, &(struct option_range){ &opt.spent, 1, CHANGE_MOST }, "print the folders that neither a copy nor state N needs" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "print the choice for a shell" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
 static const struct command command = {
-	.usage = "[options] < LISTING\n(--at TIME | --state N) [--wanted | --way] [options] < LISTING\n--missing | --spent N [options] < LISTING",
+	.usage = "[options] < LISTING\n(--at TIME | --state N) [--wanted | --way] [options] < LISTING",
 	.about = "Of a listing (dbx-ls -lR) which published states can be had again: of each hour\nthe last and the first, or one, and what leads to it.",
 	.options = options,
 	.operands = { 0, 0, "no operand is taken", NULL },
@@ -346,15 +270,14 @@ static const struct command command = {
 
 int main(int argc, char **argv)
 {
-	int views, rc;
+	int rc;
 
 	msg_init(argv[0]);
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	views = (opt.at != NULL) + (opt.state > 0) + opt.missing + (opt.spent != UINT64_MAX);
-	if (views > 1)
-		return cli_usage("--at, --state, --missing and --spent exclude each other");
+	if (opt.at != NULL && opt.state > 0)
+		return cli_usage("--at and --state exclude each other");
 	if (opt.way + opt.wanted + shell_asked(&opt.shell) > 1)
 		return cli_usage("--way, --wanted and --shell exclude each other");
 	if ((opt.way || opt.wanted) && (opt.objects == NULL || (opt.at == NULL && opt.state == 0)))
