@@ -89,7 +89,7 @@ lock_is_free() { lab run -u daseme pi2 flock -w 2 $STATE/follow.lock true; }
 	pi2 sh -c "mv /usr/local/bin/db-verify /usr/local/bin/db-verify.real; printf '%s\n' '#!/bin/sh' 'echo >/tmp/db-verify.began' 'exec sleep 600' >/usr/local/bin/db-verify; chmod 755 /usr/local/bin/db-verify"
 	pi2 systemctl start --no-block ctv-follow-check.service
 	eventually began db-verify
-	! lab run pi2 flock -n $STATE/follow.lock true
+	run ! lab run pi2 flock -n $STATE/follow.lock true
 	lab run -u daseme pi2 svc-ctl -t 3s stop ctv-follow.service
 	lock_is_free
 	# ended, not failed
