@@ -34,9 +34,11 @@ as() {
 	lab run -u "$who" pi2 svc-ctl "$@"
 }
 
-# unit NAME: a unit file from standard input; the unit is stopped
+# unit NAME: a unit file from standard input; the unit is stopped, and its starts of before are forgotten, which systemd 257
+# counts through a reload
 unit() {
-	host sh -c "cat >/etc/systemd/system/$1 && systemctl daemon-reload && { systemctl stop $1 2>&1 || :; }"
+	host sh -c "cat >/etc/systemd/system/$1 && systemctl daemon-reload && { systemctl stop $1 2>&1 || :; } &&
+		{ systemctl reset-failed $1 2>/dev/null || :; }"
 }
 
 # sleeper [NAME]: a service that runs until it is stopped

@@ -145,7 +145,7 @@ elapses() {
 	sed -n 's/^OnCalendar=//p' "$ROOT/systemd/$1.timer" | while read -r spec; do
 		# UTC is printed on a line of its own, but where it is the zone
 		TZ=$2 systemd-analyze calendar --base-time="$3 12:00" --iterations=60 "$spec" |
-			sed -n 's/^ *\(Next elapse\|Iter\. #[0-9]*\|(in UTC)\): //p' | grep UTC
+			sed -n 's/^ *\(Next elapse\|Iter[a-z]*\.\? #[0-9]*\|(in UTC)\): //p' | grep UTC
 	done | date -u -f - +"%s $4" | sort -un
 }
 
