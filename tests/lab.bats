@@ -212,7 +212,10 @@ faulty() {
 	run -0 lab down
 	[ ! -e "$LAB" ]
 	[ "$(wc -l </proc/self/mounts)" -eq "$mounts" ]
-	run ! grep -rqF "${group##*/}" /proc/[0-9]*/cgroup
+	# what was killed is reaped in its own time, and another lab's name may begin as this one's
+	n=0
+	while grep -qE "/${group##*/}(/|$| )" /proc/[0-9]*/cgroup 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
+	[ $n -lt 100 ]
 	run ! ip link show br0
 	unset LAB
 	reaches pi2 pi-ctv
