@@ -222,12 +222,12 @@ instructions() {
 	valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 | sed -n 's/.*Collected : //p'
 }
 
-@test "it costs no more instructions than curl" {
+@test "it costs no more instructions than curl, to a hundredth" {
 	unsanitized
 	ours=$(instructions http-probe "$url/ok")
 	theirs=$(instructions curl -s -o /dev/null "$url/ok")
 	echo "ours $ours, curl $theirs"
-	[ "$ours" -gt 0 ] && [ "$ours" -le "$theirs" ]
+	[ "$ours" -gt 0 ] && [ $((ours * 100)) -le $((theirs * 101)) ]
 }
 
 @test "--nobody: a port where somebody takes the connection is not free, whatever he answers" {
