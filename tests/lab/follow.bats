@@ -79,7 +79,7 @@ lock_is_free() { lab run -u daseme pi2 flock -w 2 $STATE/follow.lock true; }
 	slow dbx-fetch
 	publish 'INSERT INTO followed VALUES (1)'
 	eventually began dbx-fetch
-	! lab run pi2 flock -n $STATE/follow.lock true
+	run ! lab run pi2 flock -n $STATE/follow.lock true
 	lab run -u daseme pi2 svc-ctl -t 3s stop ctv-follow.service
 	lock_is_free
 	[ "$(pi2 systemctl show -P Result ctv-follow.service)" = success ]
