@@ -109,3 +109,20 @@ exposure() {
 	CTV_ENV_FILE=/nonexistent CTV_STATE_DIR=$BATS_TEST_TMPDIR run prove-failover.sh
 	expect 69 'no systemd runs here'
 }
+
+@test "a program for the write that others could have written, or put there, is not trusted" {
+	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/prove-failover.sh")"
+	ours=$(mktemp -d)
+	echo x >"$ours/write"
+	chmod 755 "$ours" "$ours/write"
+	trusted "$ours/write"
+	chmod 775 "$ours/write"
+	run ! trusted "$ours/write"
+	chmod 755 "$ours/write"
+	chmod 777 "$ours"
+	run ! trusted "$ours/write"
+	chmod 755 "$ours"
+	run ! trusted "$ours/none"
+	trusted "$ours/write"
+	rm -r "$ours"
+}
