@@ -100,15 +100,21 @@ static bool body_is_good(const struct probe *p, const char *body, size_t len, st
 	return good;
 }
 
+/* A limit of 0 ms is passed by an answer of 0.9 ms, too. */
+static bool later(int64_t us, int64_t limit_ms)
+{
+	return us / 1000 > limit_ms || (us / 1000 == limit_ms && us % 1000 > 0);
+}
+
 void probe_judge(const struct probe *p, const char *body, size_t len, struct probe_finding *f)
 {
-	int64_t ms = f->total_us / 1000;
+	int64_t us = f->total_us;
 
 	if (probe_listed(p->statuses, f->status) != 1)
 		find(f, STATE_CRITICAL, "%d, wanted %.200s", f->status, p->statuses);
 	else if (body_is_good(p, body, len, f))
-		find(f, ms > p->critical_ms ? STATE_CRITICAL : ms > p->warning_ms ? STATE_WARNING : STATE_OK,
-		     "%d in %lld.%03lld s", f->status, (long long)ms / 1000, (long long)ms % 1000);
+		find(f, later(us, p->critical_ms) ? STATE_CRITICAL : later(us, p->warning_ms) ? STATE_WARNING : STATE_OK,
+		     "%d in %lld.%03lld s", f->status, (long long)us / 1000000, (long long)us / 1000 % 1000);
 }
 
 void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f)
