@@ -16,8 +16,7 @@
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/dropbox/headfields.h"
-#include "lib/dropbox/headmove.h"
-#include "lib/dropbox/headseen.h"
+#include "lib/dropbox/headwrite.h"
 #include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/num.h"
@@ -27,7 +26,6 @@
 
 #define INPUT_MAX ((size_t)256 << 10)
 #define EVERY_MS 60000		/* of wait */
-#define RACES 8			/* lost one after the other, before we say try again later */
 
 static struct head_wish wish;
 static struct {
@@ -36,60 +34,25 @@ static struct {
 	const char *draft;		/* of publish and show: the file with the lines; NULL: standard input, the record */
 	const char *append;		/* of show: a file that the record is appended to, or NULL */
 	int64_t newer_epoch, newer_seq;	/* of wait; -1 for not given */
-	int64_t every_ms;		/* 0: not given */
+	int64_t every_ms, pace_ms;	/* 0: not given */
+	const char *why;		/* of the pace, or NULL */
 	int64_t timeout_ms;		/* 0 for none */
 	uint64_t suspect;		/* 0: not given */
 	bool change, clear, json, yes, dry;
 	struct shell shell;		/* of show */
 } opt = { .newer_epoch = -1 };
 
-struct link {
-	struct dropbox *dropbox;
-	struct http *http;
-};
-
-/* --- the record as it is --- */
-
-static int not_believed(const char *why)
-{
-	msg_err(HEADREG_PATH, "not believed: %s", why);
-	msg_hint("somebody has removed it or put back an old one; when it is certain who serves: "
-		 "mirror-head anew --owner NAME");
-	return EX_DATAERR;
-}
-
-/* The record, if it can be believed. seen is what this host knew before. */
-static int look(const struct link *l, struct headreg *seen, struct headreg *now)
-{
-	char why[HEADSEEN_WHY];
-	int rc = headseen_load(seen);
-
-	if (rc == EX_OK)
-		rc = headreg_read(l->dropbox, l->http, now);
-	if (rc == EX_OK && !headseen_believes(seen, now, why))
-		rc = not_believed(why);
-	if (rc == EX_OK && now->exists && !opt.dry)
-		rc = headseen_store(now);
-	return rc;
-}
-
-/* The record, whatever it is, as long as it can be replaced. */
-static int look_without_belief(const struct link *l, struct headreg *seen, struct headreg *now)
-{
-	int rc = headseen_load(seen);
-
-	if (rc != EX_OK && rc != EX_DATAERR)
-		return rc;
-	rc = headreg_read(l->dropbox, l->http, now);
-	return rc == EX_DATAERR && now->exists ? EX_OK : rc;
-}
-
 /* --- what becomes of it --- */
 
-static int print_record(const struct head *h)
+/* With what Dropbox says of it, if that is known. */
+static int print_record(const struct head *h, int64_t server_modified)
 {
 	json *j = head_json(h);
-	char *text = json_text(j);
+	char at[CLOCK_TEXT], *text;
+
+	if (server_modified != 0)
+		json_put_str(j, "server_modified", clock_text(at, server_modified));
+	text = json_text(j);
 
 	puts(text);
 	free(text);
@@ -100,23 +63,14 @@ static int print_record(const struct head *h)
 static int answer(const char *verb, const struct headreg *r)
 {
 	if (opt.json)
-		return print_record(&r->head);
+		return print_record(&r->head, 0);
 	if (strcmp(verb, "settle") == 0 && r->exists)
 		puts(r->head.owner);
 	return EX_OK;
 }
 
-static int refused(enum head_verdict verdict, const struct headreg *now, const char *why)
-{
-	msg_err(HEADREG_PATH, "%s", why);
-	if (verdict == HEAD_PASSED)
-		return EX_TEMPFAIL;
-	msg_hint("nothing was published; once %s no longer serves: mirror-head claim --owner %s", now->head.owner, wish.owner);
-	return EX_NOPERM;
-}
-
 /* The object of a change as Dropbox has it now: what is not there is never on record. */
-static int find_object(const struct link *l)
+static int find_object(const struct headwrite *l)
 {
 	const struct head_state *s = &wish.state;
 	struct head_change *c = &wish.change;
@@ -139,53 +93,6 @@ static int find_object(const struct link *l)
 	return rc;
 }
 
-static int change(const struct link *l, const char *verb, head_move *move, struct headreg *next)
-{
-	bool existed = false, won = false, anew = move == head_move_anew, mended;
-	struct headreg seen, now;
-	char why[HEADMOVE_WHY];
-	int rc;
-
-	for (int race = 0; race < RACES && !won; race++) {
-		enum head_verdict verdict;
-
-		rc = anew ? look_without_belief(l, &seen, &now) : look(l, &seen, &now);
-		if (rc != EX_OK)
-			return rc;
-		/* a record made anew would count from 1 again */
-		if (existed && !now.exists) {
-			msg_err(HEADREG_PATH, "was removed meanwhile");
-			return EX_TEMPFAIL;
-		}
-		existed = now.exists;
-		mended = now.exists && strcmp(now.head.owner, wish.owner) == 0 && head_regain(&now.head, &seen.head);
-		verdict = move(&wish, &seen.head, &now.head, &next->head, why);
-		if (verdict == HEAD_REFUSED || verdict == HEAD_PASSED)
-			return refused(verdict, &now, why);
-		if (verdict == HEAD_NOTHING && !mended) {
-			msg_info("%s %s (epoch %lld, seq %lld)", HEADREG_PATH,
-				 strcmp(now.head.owner, wish.owner) == 0 ? "already says so" : "is left as it is",
-				 (long long)now.head.epoch, (long long)now.head.seq);
-			return answer(verb, &now);
-		}
-		if (next->head.epoch > HEAD_MOST || next->head.seq > HEAD_MOST) {
-			msg_err(HEADREG_PATH, "cannot be counted further");
-			return EX_DATAERR;
-		}
-		rc = headreg_swap(l->dropbox, l->http, &now, next, &won);
-		if (rc != EX_OK)
-			return rc;
-	}
-	if (!won) {
-		msg_err(HEADREG_PATH, "others wrote it %d times in a row", RACES);
-		return EX_TEMPFAIL;
-	}
-	msg_info("%s: epoch %lld, seq %lld, owner %s", HEADREG_PATH, (long long)next->head.epoch,
-		 (long long)next->head.seq, next->head.owner);
-	rc = anew ? headseen_replace(next) : headseen_store(next);
-	return rc != EX_OK ? rc : answer(verb, next);
-}
-
 /* A record that this host cannot judge is replaced only by a person's word. */
 static bool agreed(void)
 {
@@ -205,19 +112,19 @@ static int wait_for_newer(void)
 	int64_t every_ms = opt.every_ms > 0 ? opt.every_ms : EVERY_MS;
 
 	for (;;) {
-		struct link l = { NULL, NULL };
+		struct headwrite l = { .dry = opt.dry, .wish = &wish };
 		struct headreg seen, now = { .exists = false };
 		int64_t left = end - clock_ms();
 		int rc = dropbox_begin(&l.dropbox, &l.http, left < every_ms && left > 0 ? left : every_ms);
 
 		if (rc == EX_OK)
-			rc = look(&l, &seen, &now);
+			rc = headwrite_look(&l, &seen, &now);
 		dropbox_end(l.dropbox, l.http);
 		if (rc == EX_DATAERR || rc == EX_NOPERM || rc == EX_CONFIG)
 			return rc;
 		if (rc == EX_OK && now.exists && (now.head.epoch > opt.newer_epoch ||
 						  (now.head.epoch == opt.newer_epoch && now.head.seq > opt.newer_seq)))
-			return opt.json ? print_record(&now.head) : EX_OK;
+			return opt.json ? print_record(&now.head, 0) : EX_OK;
 		left = end - clock_ms();
 		if (left > 0)
 			clock_sleep(left < every_ms ? left : every_ms);
@@ -303,12 +210,12 @@ static int append_record(const struct head *h)
 	return rc;
 }
 
-static int show(const struct link *l)
+static int show(const struct headwrite *l)
 {
 	const char *const *names = headfield_names();
 	char buf[HEADFIELD_TEXT];
 	struct headreg seen, now;
-	int rc = look(l, &seen, &now);
+	int rc = headwrite_look(l, &seen, &now);
 
 	if (rc == EX_OK && !now.exists) {
 		msg_err(HEADREG_PATH, "not found in Dropbox");
@@ -319,7 +226,7 @@ static int show(const struct link *l)
 	if (rc != EX_OK)
 		return rc;
 	if (opt.json)
-		return print_record(&now.head);
+		return print_record(&now.head, now.server_modified);
 	if (opt.field != NULL) {
 		const char *text = headfield_value(&now, headfield_find(opt.field), buf);
 
@@ -378,6 +285,8 @@ static const struct option_row options[] = {
 	{ 0, "suspect", "N", option_number, &(struct option_range){ &opt.suspect, 1, (uint64_t)HEAD_MOST },
 	  "from state N on the data may be damaged" },
 	{ 0, "clear", NULL, option_flag, &opt.clear, "they are not" },
+	{ 0, "pace", "D", option_positive, &opt.pace_ms, "how often the owner looks for changes now" },
+	{ 0, "why", "WORDS", option_text, &opt.why, "why no more often" },
 	{ 'y', "yes", NULL, option_flag, &opt.yes, "replace a record that is not believed without asking" },
 	{ 0, "newer", "E.S", take_place, NULL, "wait until epoch and seq are greater than these" },
 	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s)" },
@@ -395,7 +304,8 @@ static const struct command command = {
 		 "publish --owner NAME [--draft FILE | --change] [--json] [--timeout D]\n"
 		 "           < JSON-LINES\n"
 		 "publish --owner NAME (--confirm TIME --object HASH |\n"
-		 "           --confirm null | --suspect N WHY | --clear)\n"
+		 "           --confirm null | --suspect N WHY | --clear |\n"
+		 "           --pace D [--why WORDS])\n"
 		 "claim --owner NAME [--json] [--timeout D]\n"
 		 "settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
 		 "anew --owner NAME [-y] [--json] [--timeout D]\n"
@@ -427,6 +337,8 @@ static head_move *meant(const struct verb *v)
 		return head_move_confirm;
 	if (opt.suspect != 0 || opt.clear)
 		return head_move_suspect;
+	if (opt.pace_ms != 0)
+		return head_move_pace;
 	return v->move;
 }
 
@@ -460,7 +372,7 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return "takes no --append";
 	if (!v->yes && opt.yes)
 		return "takes no --yes";
-	if (!v->publish && (kinds > 0 || opt.object != NULL))
+	if (!v->publish && (kinds > 0 || opt.object != NULL || opt.pace_ms != 0))
 		return "takes none of publish's options";
 	if (kinds > 1)
 		return "--change, --confirm, --suspect and --clear exclude each other";
@@ -468,6 +380,10 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return operand != NULL ? "takes no operand" : "--suspect N needs a reason";
 	if ((wish.confirmed_at != 0) != (opt.object != NULL))
 		return "--confirm TIME and --object HASH go together";
+	if (opt.pace_ms != 0 && (opt.suspect != 0 || opt.clear))
+		return "--pace goes with --change and --confirm, or alone";
+	if (opt.why != NULL && (opt.pace_ms == 0 || strlen(opt.why) >= HEAD_PACE))
+		return opt.pace_ms == 0 ? "--why is of --pace" : "--why is too long";
 	if (opt.object != NULL && !hash_valid(opt.object))
 		return "--object is a content_hash";
 	if (!v->newer && opt.every_ms != 0)
@@ -489,8 +405,8 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 
 static int run(const struct verb *v)
 {
-	struct link l = { NULL, NULL };
-	struct headreg next = { .exists = false };
+	struct headwrite l = { .dry = opt.dry, .wish = &wish };
+	struct headreg is = { .exists = false };
 	int rc = v->move != NULL && reads_input(v) ? read_input() : EX_OK;
 
 	if (v->newer)
@@ -505,8 +421,10 @@ static int run(const struct verb *v)
 		rc = dropbox_begin(&l.dropbox, &l.http, opt.timeout_ms);
 	if (rc == EX_OK && opt.change)
 		rc = find_object(&l);
-	if (rc == EX_OK)
-		rc = v->move != NULL ? change(&l, v->name, meant(v), &next) : show(&l);
+	if (rc == EX_OK && v->move == NULL)
+		rc = show(&l);
+	else if (rc == EX_OK && (rc = headwrite_move(&l, meant(v), &is)) == EX_OK)
+		rc = answer(v->name, &is);
 	dropbox_end(l.dropbox, l.http);
 	return rc;
 }
@@ -533,6 +451,8 @@ int main(int argc, char **argv)
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[0], why);
 	wish.suspect_n = (int64_t)opt.suspect;
+	wish.pace_s = (opt.pace_ms + 999) / 1000;
+	wish.pace_why = opt.why != NULL ? opt.why : "";
 	wish.suspect_why = argv[1] != NULL ? argv[1] : "";
 	snprintf(wish.state.object, sizeof wish.state.object, "%s", opt.object != NULL ? opt.object : "");
 	stop_init();

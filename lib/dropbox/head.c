@@ -4,6 +4,7 @@
 #include "lib/dropbox/dropbox.h"
 #include "lib/dropbox/head.h"
 
+#define PACE_MOST (INT64_C(40) * 86400)	/* no owner plans for longer than a month */
 #define PAGES_MOST INT64_C(4294967294)	/* https://www.sqlite.org/limits.html, 12 */
 
 bool head_owner_valid(const char *s)
@@ -218,11 +219,21 @@ static void on_one_line(char *s)
 	}
 }
 
+/* What is no pace is none: nothing but a limit of a warning hangs on it. */
+static void read_pace(const json *j, struct head *out)
+{
+	if (!json_int(j, "seconds", 1, PACE_MOST, &out->pace_s))
+		return;
+	take(j, "why", out->pace_why, sizeof out->pace_why);
+	on_one_line(out->pace_why);
+}
+
 /* What stands beside head. */
 static bool read_minutes(const json *j, struct head *out, char why[HEAD_WHY])
 {
 	const json *suspect = json_get(j, "suspect");
 
+	read_pace(json_get(j, "pace"), out);
 	if (!read_change(json_get(j, "change"), &out->change, why))
 		return false;
 	if (!optional_time(j, "confirmed_at", &out->confirmed_at))
@@ -239,7 +250,7 @@ static bool read_minutes(const json *j, struct head *out, char why[HEAD_WHY])
 bool head_parse(const char *text, size_t len, struct head *out, char why[HEAD_WHY])
 {
 	static const char *const names[] = { "schema", "epoch", "owner", "seq", "nonce", "head", "change", "confirmed_at",
-					     "suspect", NULL };
+					     "suspect", "pace", NULL };
 	json *j = json_parse(text, len);
 	int64_t schema;
 	bool good = false;
@@ -327,6 +338,15 @@ static json *suspect_json(const struct head *h)
 	return j;
 }
 
+static json *pace_json(const struct head *h)
+{
+	json *j = json_object();
+
+	json_put_int(j, "seconds", h->pace_s);
+	json_put_str(j, "why", h->pace_why);
+	return j;
+}
+
 /* child, or null where there is none and a chain is: without a chain the record is that of the programs before it */
 static void put_or_null(json *j, const char *name, json *child, bool chain)
 {
@@ -357,6 +377,8 @@ json *head_json(const struct head *h)
 	else if (h->n > 0)
 		json_put_null(j, "confirmed_at");
 	put_or_null(j, "suspect", h->suspect_n > 0 ? suspect_json(h) : NULL, h->n > 0);
+	if (h->pace_s > 0)
+		json_put(j, "pace", pace_json(h));
 	return j;
 }
 

@@ -4,7 +4,7 @@
  *
  *	{"schema":1,"epoch":N,"owner":"pi-ctv","seq":N,"nonce":"...","head":{"path","rev","size",
  *	 "content_hash","snapshot_at","page_size","page_count","verified","not_judged","n","digest","object"} or null,
- *	 "change":{...} or null,"confirmed_at":TIME or null,"suspect":{"n","why"} or null}
+ *	 "change":{...} or null,"confirmed_at":TIME or null,"suspect":{"n","why"} or null,"pace":{"seconds","why"}}
  *
  * What stands behind `verified`, and all behind `head`, may be absent: a record without head.n has no chain of states,
  * whatever else it says. Parsing is pure and trusts nothing: the record decides what becomes the live database. Members
@@ -28,6 +28,7 @@
 #define HEAD_NOT_JUDGED 5		/* objects that are named in the record */
 #define HEAD_TEXT 4096			/* room for JSON that is kept as it is */
 #define HEAD_SUSPECT 512		/* and for the reason of a suspicion */
+#define HEAD_PACE 64			/* and of a pace */
 
 /* The change that was published last: a state, and the object that leads to it. */
 struct head_change {
@@ -63,6 +64,8 @@ struct head {
 	int64_t confirmed_at;		/* when the owner last knew that nothing newer exists; 0: it does not say */
 	int64_t suspect_n;		/* from this state on the data may be damaged; 0: nothing is known against them */
 	char suspect_why[HEAD_SUSPECT];
+	int64_t pace_s;			/* how often the owner looks for changes as it is; 0: it does not say */
+	char pace_why[HEAD_PACE];	/* why not as often as it was asked to, or why nothing comes; "" for no reason */
 	char more[HEAD_TEXT];		/* and of the record's */
 };
 

@@ -65,7 +65,9 @@ static const struct row {
 	{ "confirmed_at", SOME_TIME, H(confirmed_at) },
 	{ "suspect_n", SOME_NUMBER, H(suspect_n) },
 	{ "suspect_why", TEXT, H(suspect_why) },
-#define LISTED_FIELDS 33
+	{ "pace_seconds", SOME_NUMBER, H(pace_s) },
+	{ "pace_why", TEXT, H(pace_why) },
+#define LISTED_FIELDS 35
 	{ "server_modified", SOME_TIME, offsetof(struct source, reg.server_modified) },
 	{ "record_rev", TEXT, offsetof(struct source, reg.rev) },
 };

@@ -68,6 +68,12 @@ static void take_state(struct head *next, const struct head_state *s)
 	memcpy(next->object, s->object, sizeof next->object);
 }
 
+static void take_pace(struct head *next, int64_t seconds, const char *why)
+{
+	next->pace_s = seconds;
+	snprintf(next->pace_why, sizeof next->pace_why, "%s", why);
+}
+
 /* Nobody knows how the snapshot differs from what was published before. */
 static void end_chain(struct head *next)
 {
@@ -76,6 +82,7 @@ static void end_chain(struct head *next)
 	take_state(next, &none);
 	next->change = (struct head_change){ 0 };
 	next->confirmed_at = 0;
+	take_pace(next, 0, "");
 }
 
 /* A base begins above all that there was. */
@@ -90,6 +97,8 @@ static enum head_verdict begin_at_base(const struct head_state *s, const struct 
 	take_state(next, s);
 	next->change = (struct head_change){ 0 };
 	next->confirmed_at = s->snapshot_at;
+	/* whatever it waited for is over */
+	take_pace(next, 0, "");
 	return HEAD_WRITE;
 }
 
@@ -171,6 +180,8 @@ enum head_verdict head_move_change(const struct head_wish *w, const struct head 
 			  (long long)s->n);
 	next->change = w->change;
 	next->confirmed_at = s->snapshot_at;
+	if (w->pace_s > 0)
+		take_pace(next, w->pace_s, w->pace_why);
 	return HEAD_WRITE;
 }
 
@@ -188,7 +199,35 @@ enum head_verdict head_move_confirm(const struct head_wish *w, const struct head
 	if (now->confirmed_at == w->confirmed_at)
 		return HEAD_NOTHING;
 	next->confirmed_at = w->confirmed_at;
+	if (w->confirmed_at == 0 || w->pace_s > 0)
+		take_pace(next, w->pace_s, w->pace_s > 0 ? w->pace_why : "");
 	return HEAD_WRITE;
+}
+
+/* Of a record with no chain nobody asks how often it goes on. */
+enum head_verdict head_move_pace(const struct head_wish *w, const struct head *seen, const struct head *now,
+				 struct head *next, char why[HEADMOVE_WHY])
+{
+	enum head_verdict verdict = as_owner(w, now, why);
+
+	(void)seen;
+	*next = *now;
+	if (verdict != HEAD_WRITE)
+		return verdict;
+	if (now->n == 0 || (now->pace_s == w->pace_s && strcmp(now->pace_why, w->pace_why) == 0))
+		return HEAD_NOTHING;
+	take_pace(next, w->pace_s, w->pace_why);
+	return HEAD_WRITE;
+}
+
+enum head_verdict head_move_mend(const struct head_wish *w, const struct head *seen, const struct head *now,
+				 struct head *next, char why[HEADMOVE_WHY])
+{
+	(void)w;
+	(void)seen;
+	(void)why;
+	*next = *now;
+	return HEAD_NOTHING;
 }
 
 enum head_verdict head_move_suspect(const struct head_wish *w, const struct head *seen, const struct head *now,
@@ -256,5 +295,6 @@ bool head_regain(struct head *now, const struct head *seen)
 	now->confirmed_at = seen->confirmed_at;
 	now->suspect_n = seen->suspect_n;
 	memcpy(now->suspect_why, seen->suspect_why, sizeof now->suspect_why);
+	take_pace(now, seen->pace_s, seen->pace_why);
 	return true;
 }

@@ -18,6 +18,8 @@ struct head_wish {
 	int64_t confirmed_at;		/* of confirm; 0 to say it no more */
 	int64_t suspect_n;		/* of suspect; 0 to clear it */
 	const char *suspect_why;
+	int64_t pace_s;			/* of pace, and besides of change and confirm; 0: not told */
+	const char *pace_why;
 };
 
 enum head_verdict {
@@ -38,6 +40,8 @@ head_move head_move_publish;	/* a snapshot as head: of a state on record, of a n
 head_move head_move_change;	/* the next state of the chain, which has to follow the newest one */
 head_move head_move_confirm;	/* nothing newer exists than the newest state */
 head_move head_move_suspect;	/* the data may be damaged, or are not any more */
+head_move head_move_pace;	/* how often the owner looks, and why */
+head_move head_move_mend;	/* nothing, but what a program that does not know the chain dropped is put back */
 head_move head_move_claim;	/* owner becomes the owner */
 head_move head_move_settle;	/* the same, where there is a record, and only from the one of `from` */
 head_move head_move_anew;	/* the same, above all that was seen or is there; of the two the newer snapshot */
