@@ -102,6 +102,10 @@ put_record() {
 		publish --owner pi2 --suspect 0 x|--suspect 0
 		publish --owner pi2 --suspect 7|needs a reason
 		publish --owner pi2 x|one of show, publish, claim
+		claim --owner pi2 --pace 1m|takes none of publish
+		publish --owner pi2 --pace 0|--pace 0
+		publish --owner pi2 --pace 1m --clear|--pace goes with
+		publish --owner pi2 --change --why x|--why is of --pace
 	END
 	[ "$rows" -ge 20 ]
 }
@@ -244,11 +248,39 @@ not_judged=[]" ]
 	expect 0
 	[ "${#lines[@]}" -eq 1 ]
 	[ "$output" = "$(dropbox_get /mirror-head.json)" ]
-	[ "$output" = "$(mirror-head show --json | jq -c 'del(.server_modified)')" ]
-	# by Dropbox's clock, for whoever does not believe another
-	[ "$(mirror-head show --json | jq -r .server_modified)" = "$(dropbox_api files/get_metadata '{"path":"/mirror-head.json"}' | jq -r .server_modified)" ]
+	[ "$output" = "$(mirror-head show --json | jq -c 'del(.server_modified, .asked_at)')" ]
 	jq -e '.schema == 1 and .epoch == 1 and .owner == "pi-ctv" and .seq == 1 and .head.size == 5
 		and .head.verified == "quick"' <<<"$output"
+}
+
+@test "when the record was written, and when it was read, are told by Dropbox's clock" {
+	dropbox_start
+	mirror-head claim --owner pi-ctv
+	written=$(dropbox_api files/get_metadata '{"path":"/mirror-head.json"}' | jq -r .server_modified)
+	dropbox_control clock '{"advance":7200}' >/dev/null
+	mirror-head show --json >read
+	[ "$(jq -r .server_modified read)" = "$written" ]
+	ahead=$(($(date -d "$(jq -r .asked_at read)" +%s) - $(date +%s)))
+	[ "$ahead" -gt 7100 ] && [ "$ahead" -lt 7300 ]
+	eval "$(mirror-head show --shell)"
+	[ "$server_modified" = "$written" ] && [[ $asked_at > $server_modified ]]
+	# nobody else is told
+	[[ $(mirror-head show) != *asked_at* ]]
+}
+
+@test "how often its owner looks stands in the record, with the reason, and a change says it besides" {
+	dropbox_start
+	chain
+	pace() { mirror-head show --json | jq -c '.pace'; }
+	[ "$(pace)" = null ]
+	mirror-head publish --owner pi-ctv --pace 90s --why "the month's calls"
+	[ "$(pace)" = "{\"seconds\":90,\"why\":\"the month's calls\"}" ]
+	[ "$(mirror-head show -f pace_seconds) $(mirror-head show -f pace_why)" = "90 the month's calls" ]
+	step 'INSERT INTO t VALUES (2)'
+	change --pace 1m
+	[ "$(pace)" = '{"seconds":60,"why":""}' ]
+	mirror-head publish --owner pi-ctv --confirm null
+	[ "$(pace)" = null ]
 }
 
 @test "a warning that names what was not judged is published with it, another one is not" {

@@ -840,12 +840,22 @@ proof() {
 	on pi-ctv publish-changes.sh --once
 	round
 	[ "$(page '.lag.state, .lag.n, .lag.newest_n' | paste -sd' ')" = 'ok 1 2' ]
+	on pi-ctv mirror-head publish --owner pi-ctv --pace 60s
+	round
+	# by Dropbox's clock, too; how often to expect something says the primary
+	[ "$(page '.lag | (.silent_seconds < 60), .own_clock_seconds, .period_seconds' | paste -sd' ')" = 'true 0 60' ]
 	on pi2 follow-changes.sh --once
 	round
 	[ "$(page '.lag.n, .lag.newest_n' | paste -sd' ')" = '2 2' ]
 	# nothing newer existed then
 	[[ ! $(page .lag.at) < $(dropbox_get /mirror-head.json | jq -r .change.snapshot_at) ]]
 	grep -q '^ctv_db_states_behind{copy="standby"} 0$' pi2/run/www/ctv.prom
+	# two hours later, says Dropbox, nothing was put on record; and then it is this host whose clock is slow
+	: >told
+	dropbox_control clock '{"advance":7200}' >/dev/null
+	round
+	[ "$(page '.lag.behind, (.lag.silent_seconds >= 7200), (.lag.own_clock_seconds < -7000)' | paste -sd' ')" = 'critical true true' ]
+	grep -E -- "--key clock-wrong --state warning .*this host's clock is (1h59m|2h)[0-9a-z]* behind, says Dropbox's" told
 	CTV_CHANGES_EVERY=off round
 	[ "$(page .lag)" = null ]
 }

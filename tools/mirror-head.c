@@ -44,16 +44,17 @@ static struct {
 
 /* --- what becomes of it --- */
 
-/* With what Dropbox says of it, if that is known. */
-static int print_record(const struct head *h, int64_t server_modified)
+/* With what Dropbox says of it besides, as far as that is known. */
+static int print_record(const struct headreg *r)
 {
-	json *j = head_json(h);
+	json *j = head_json(&r->head);
 	char at[CLOCK_TEXT], *text;
 
-	if (server_modified != 0)
-		json_put_str(j, "server_modified", clock_text(at, server_modified));
+	if (r->server_modified != 0)
+		json_put_str(j, "server_modified", clock_text(at, r->server_modified));
+	if (r->asked_at != 0)
+		json_put_str(j, "asked_at", clock_text(at, r->asked_at));
 	text = json_text(j);
-
 	puts(text);
 	free(text);
 	json_free(j);
@@ -62,8 +63,10 @@ static int print_record(const struct head *h, int64_t server_modified)
 
 static int answer(const char *verb, const struct headreg *r)
 {
+	const struct headreg as_written = { .head = r->head };
+
 	if (opt.json)
-		return print_record(&r->head, 0);
+		return print_record(&as_written);
 	if (strcmp(verb, "settle") == 0 && r->exists)
 		puts(r->head.owner);
 	return EX_OK;
@@ -124,7 +127,7 @@ static int wait_for_newer(void)
 			return rc;
 		if (rc == EX_OK && now.exists && (now.head.epoch > opt.newer_epoch ||
 						  (now.head.epoch == opt.newer_epoch && now.head.seq > opt.newer_seq)))
-			return opt.json ? print_record(&now.head, 0) : EX_OK;
+			return opt.json ? print_record(&now) : EX_OK;
 		left = end - clock_ms();
 		if (left > 0)
 			clock_sleep(left < every_ms ? left : every_ms);
@@ -226,7 +229,7 @@ static int show(const struct headwrite *l)
 	if (rc != EX_OK)
 		return rc;
 	if (opt.json)
-		return print_record(&now.head, now.server_modified);
+		return print_record(&now);
 	if (opt.field != NULL) {
 		const char *text = headfield_value(&now, headfield_find(opt.field), buf);
 

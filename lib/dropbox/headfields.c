@@ -69,6 +69,7 @@ static const struct row {
 	{ "pace_why", TEXT, H(pace_why) },
 #define LISTED_FIELDS 35
 	{ "server_modified", SOME_TIME, offsetof(struct source, reg.server_modified) },
+	{ "asked_at", SOME_TIME, offsetof(struct source, reg.asked_at) },
 	{ "record_rev", TEXT, offsetof(struct source, reg.rev) },
 };
 

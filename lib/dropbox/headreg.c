@@ -103,6 +103,7 @@ int headreg_read(struct dropbox *d, struct http *h, struct headreg *out)
 		rc = understand(&r, out);
 	else
 		rc = a.rc == EX_NOINPUT ? EX_OK : dropbox_report(HEADREG_PATH, &a);
+	out->asked_at = a.date;
 	dropbox_answer_free(&a);
 	json_free(arg);
 	buf_free(&r.text);

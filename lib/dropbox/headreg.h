@@ -15,7 +15,8 @@ struct headreg {
 	bool exists;
 	struct head head;
 	char rev[HEAD_REV];	/* of the record itself: what the swap compares */
-	int64_t server_modified;	/* by Dropbox's clock; 0 where this was not told */
+	/* by Dropbox's clock, 0 where this was not told: when it was written, and what time it was when we looked */
+	int64_t server_modified, asked_at;
 };
 
 /*

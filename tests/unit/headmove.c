@@ -14,7 +14,8 @@
 #define NIGHT PLAIN, .n = 7, .object = A, .snapshot_at = 70
 static const struct head nothing = { .epoch = 0 }, plain = { PLAIN }, night = { NIGHT },
 	minutes = { NIGHT, .change = { .n = 9, .content_hash = B, .snapshot_at = 90, .more = "{}" }, .confirmed_at = 90 },
-	doubted = { NIGHT, .suspect_n = 7, .suspect_why = "bad" };
+	doubted = { NIGHT, .suspect_n = 7, .suspect_why = "bad" },
+	slow = { NIGHT, .confirmed_at = 70, .pace_s = 600, .pace_why = "x" };
 
 #define SNAPSHOT .snapshot = { .path = "/d", .rev = "r6", .size = 8, .verified = "quick" }
 #define SOUND .snapshot = { .path = "/d", .rev = "r6", .size = 8, .verified = "full" }
@@ -141,6 +142,42 @@ static void check_rows(void)
 	}
 }
 
+/* How often its owner looks. seconds: of the record afterwards */
+static const struct {
+	const char *name;
+	head_move *move;
+	const struct head *now;
+	struct head_wish w;
+	enum head_verdict verdict;
+	int64_t seconds;
+} paces[] = {
+	{ "how often", head_move_pace, &minutes, { .owner = "a", .pace_s = 60, .pace_why = "" }, HEAD_WRITE, 60 },
+	{ "so often for another reason", head_move_pace, &slow, { .owner = "a", .pace_s = 600, .pace_why = "y" }, HEAD_WRITE, 600 },
+	{ "so often already", head_move_pace, &slow, { .owner = "a", .pace_s = 600, .pace_why = "x" }, HEAD_NOTHING, 600 },
+	{ "without a chain", head_move_pace, &plain, { .owner = "a", .pace_s = 60, .pace_why = "" }, HEAD_NOTHING, 0 },
+	{ "by another", head_move_pace, &slow, { .owner = "b", .pace_s = 60, .pace_why = "" }, HEAD_REFUSED, 600 },
+	{ "with a change", head_move_change, &slow, { .owner = "a", OF(8, 2, C, A, false), .pace_s = 60, .pace_why = "" }, HEAD_WRITE, 60 },
+	{ "a change alone", head_move_change, &slow, { .owner = "a", OF(8, 2, C, A, false) }, HEAD_WRITE, 600 },
+	{ "with a confirmation", head_move_confirm, &slow,
+	  { .owner = "a", .confirmed_at = 95, .state = { .object = A }, .pace_s = 60, .pace_why = "" }, HEAD_WRITE, 60 },
+	{ "who looks no more looks never", head_move_confirm, &slow, { .owner = "a" }, HEAD_WRITE, 0 },
+	{ "what waited for a base has it", head_move_publish, &slow, { .owner = "a", SNAPSHOT, OF(8, 2, C, A, true) }, HEAD_WRITE, 0 },
+	{ "a night goes on so", head_move_publish, &slow, { .owner = "a", SNAPSHOT, OF(7, 2, A, "", false) }, HEAD_WRITE, 600 },
+	{ "the end of the chain", head_move_publish, &slow, { .owner = "a", SNAPSHOT }, HEAD_WRITE, 0 },
+};
+
+static void check_paces(void)
+{
+	for (size_t i = 0; i < sizeof paces / sizeof *paces; i++) {
+		struct head next = { .epoch = 0 };
+		char why[HEADMOVE_WHY] = "";
+		enum head_verdict is = paces[i].move(&paces[i].w, &minutes, paces[i].now, &next, why);
+
+		check(is == paces[i].verdict && next.pace_s == paces[i].seconds, "%s: %d, %lld, %s", paces[i].name, is,
+		      (long long)next.pace_s, why);
+	}
+}
+
 static void check_regain(void)
 {
 	struct head now = plain;
@@ -148,6 +185,8 @@ static void check_regain(void)
 	check(head_regain(&now, &minutes) && now.n == 7 && now.change.n == 9 && now.confirmed_at == 90 &&
 	      strcmp(now.object, A) == 0, "what a program of before has dropped");
 	check(!head_regain(&now, &minutes), "what is there stays");
+	now = plain;
+	check(head_regain(&now, &slow) && now.pace_s == 600, "and how often is looked");
 	now = plain;
 	now.epoch = 4;
 	check(head_regain(&now, &minutes), "also after the owner has changed");
@@ -164,6 +203,7 @@ static void check_regain(void)
 int main(void)
 {
 	check_rows();
+	check_paces();
 	check_regain();
 	return check_done();
 }
