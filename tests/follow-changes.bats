@@ -779,11 +779,13 @@ end_service() {
 	[ "$(last pi2 follow-check '.result, .n' | xargs)" = 'ok 2' ]
 	dd if=/dev/urandom of="$follow/newest.db" bs=1024 seek=9 count=20 conv=notrunc status=none
 	run on pi2 follow-changes.sh --check
-	expect 65 'newest.db'
-	[ "$(last pi2 follow-check .exit)" = 65 ]
+	expect 74 'newest.db'
+	[ "$(last pi2 follow-check .exit)" = 74 ]
 	[[ $output == *'was not on this disk as it was followed'* ]]
 	run -0 follow
 	followed 2
+	# what was made in its place is nobody's damaged one
+	run -0 on pi2 newest-check
 	# the primary's own bytes stay, whatever they are
 	dd if=/dev/urandom of="$follow/newest.db" bs=1024 seek=9 count=20 conv=notrunc status=none
 	jq -c --arg d "$(db-apply --digest --json "$follow/newest.db" | jq -r .digest)" '.is.digest = $d' "$follow/newest.db.note" >note
