@@ -39,6 +39,11 @@ unknown() {
 	exit 3
 }
 
+# show PROPERTY... UNIT: sets $shown to what systemd has of it. One that is silent is not asked again and again
+show() {
+	shown=$(timeout -k 1s 5s systemctl show "$@" 2>/dev/null) || case $? in 124 | 137) unknown "systemd gives no answer in 5 s" ;; esac
+}
+
 # ---- what a user may write ------------------------------------------------------------------
 
 # rights_of USER GROUP...: sets $may and $may_read, the words by which find knows what he owns or may write, and may read,
@@ -141,7 +146,7 @@ look_at_code() {
 
 # what runs and says what is run
 look_at_programs() {
-	for place in "$(command -v ctv-conf)" "$(readlink -f "$0")" /etc/systemd/system; do
+	for place in "$(command -v ctv-conf)" "$(readlink -f "$0")" /etc/systemd/system /etc/systemd/system-generators; do
 		! open=$(way_in "$place") || found "$open: $user may write there, and so do as root" "chown root:root $open; chmod go-w $open"
 	done
 }
@@ -172,10 +177,11 @@ look_at_groups() {
 
 # what systemd reads as root before it makes a sandbox, and runs as root in spite of User=
 look_at_units() {
-	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check control-station; do
-		systemctl show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
-			-P ExecStopEx -P ExecStopPostEx "$each" 2>/dev/null | sed -n 's/ (ignore_errors=[a-z]*)$//p
-				s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' >"$scratch"
+	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check ctv-proof control-station; do
+		show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
+			-P ExecStopEx -P ExecStopPostEx "$each"
+		printf '%s\n' "$shown" | sed -n 's/ (ignore_errors=[a-z]*)$//p
+			s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' >"$scratch"
 		while read -r file; do
 			case $file in
 			+*) ! open=$(way_in "$(readlink -f "${file#+}")") || found "${each%.service}.service: runs ${file#+} as root, and $user may write $open" \
@@ -207,12 +213,13 @@ readable() {
 
 # What he may write by his rights and not by the sandbox he could write before there was one
 look_at_sandbox() {
-	[ "$(systemctl show -P ProtectSystem "$unit" 2>/dev/null)" = strict ] || return 0
-	open_to_it=$(systemctl show -P ReadWritePaths "$unit")
+	show -P ProtectSystem "$unit"
+	[ "$shown" = strict ] || return 0
+	show -P ReadWritePaths "$unit"
 	directories >"$scratch"
 	while read -r dir; do
 		covered=
-		for path in $open_to_it; do
+		for path in $shown; do
 			path=${path#[-+]}
 			case $dir/ in "${path#+}"/*) covered=yes ;; esac
 		done
@@ -240,12 +247,14 @@ END
 logs=${logs:-/var/log/ctv-pi2-download /var/log/ctv-db-sync}
 setup="$(dirname "$(readlink -f "$0")")/host-setup.sh standby install"
 [ "$node" != "$primary" ] || setup="${setup% standby *} primary install"
-user=$(systemctl show -P User "$unit" 2>/dev/null) || user=
+show -P User "$unit"
+user=$shown
 case $user in '' | *[!A-Za-z0-9_.-]*) user=ctvapps ;; esac
 id "$user" >/dev/null 2>&1 || unknown "$unit: its user $user is not there"
 [ -d "$app" ] || unknown "$app: no such directory"
 [ "$(id -u "$user")" -ne 0 ] || unknown "$unit runs as root: whoever takes it over has this host"
-added=$(systemctl show -P Group -P SupplementaryGroups "$unit" 2>/dev/null | tr '\n' ' ') || added=
+show -P Group -P SupplementaryGroups "$unit"
+added=$(printf %s "$shown" | tr '\n' ' ')
 case $added in *[!A-Za-z0-9\ _.-]*) added= ;; esac
 # shellcheck disable=SC2086  # words
 rights_of "$user" $added

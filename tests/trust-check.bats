@@ -241,6 +241,12 @@ mended() {
 	expect 1 '^0$'
 }
 
+@test "a systemd that is silent is not waited for: what it would have said is not known" {
+	printf '#!/bin/sh\nexec sleep 1000\n' >stubs/systemctl
+	run timeout 60 trust-check.sh
+	expect 3 '^TRUST UNKNOWN: systemd gives no answer in 5 s$'
+}
+
 @test "what is not known is not in order: no such user, no application, a unit of root's, a wrong command line" {
 	CTV_APP_DIR=/nonexistent check
 	expect 3 '^TRUST UNKNOWN: /nonexistent: no such directory$'
