@@ -54,6 +54,16 @@ refused() {
 	cp data/production.db $newest
 	chmod 777 data/.follow
 	refused 'newest.db lies where others than us write'
+	# nor finished, which would be done by whoever takes it, as root maybe
+	db-apply --digest --shell $newest >seen
+	eval "$(cat seen)"
+	jq -n --arg d "$digest" --argjson s "$page_size" --argjson c "$page_count" '{n: 2, epoch: 1, snapshot_at: "2026-11-30T01:00:00Z",
+		page_size: $s, page_count: $c, digest: $d} | {schema: 1, is: ., target: (.n = 3)}' >$newest.note
+	eval "$(newest-check --shell)"
+	[ -z "$half" ]
+	chmod 770 data/.follow
+	eval "$(newest-check --shell)"
+	[ -n "$half" ]
 }
 
 @test "--shell: all names at each verdict, so that no answer of before survives" {
