@@ -45,13 +45,14 @@ look_at_installed() {
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
 }
 
-# night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, for daily-download.sh to install. Of an
-# older night nobody wants it
+# night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, of the time of its data, for
+# daily-download.sh to install. Of an older night nobody wants it, and of one that it has taken already
 night() {
 	[ "$n" -ge "$record_n" ] || return 0
 	look_at_installed
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || return 0
+	[ "$snapshot_at" != "$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null)" ] || return 0
 	# where the next round would find too little room, all of it would go, to be made again and again
 	if ! room-check -c $((2 * record_size + spare)) . >/dev/null || ! cp -pP --remove-destination newest.db night.tmp ||
 		! sync night.tmp; then
@@ -71,7 +72,13 @@ night() {
 	*) fail 74 "night.tmp: cannot be proved" ;;
 	esac
 	dress night.tmp
-	{ mv -T night.tmp night.db && sync .; } || fail 74
+	{ touch -d "$snapshot_at" night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
+}
+
+# spend_night: one that has come by another way is installed, and its copy here not needed any more
+spend_night() {
+	[ ! -e night.db ] || ! installed-check --record "$state/installed.json" "$live" >/dev/null 2>&1 ||
+		[ -n "$(find night.db -newer "$live")" ] || rm -f night.db || fail 74
 }
 
 # advance: newest.db, which is state $n, to the newest. Asked as a condition
@@ -137,6 +144,7 @@ round() {
 	[ -n "$record_newest_n" ] || { warn "the head record names no state: nights only"; return; }
 
 	enter
+	spend_night
 	room $((record_size + spare))
 	[ ! -e newest.db ] || get db-apply --shell --finish newest.db || case $? in
 	65 | 66) n= ;;

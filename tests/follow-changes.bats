@@ -768,6 +768,43 @@ end_service() {
 	expect 73
 }
 
+@test "while the nightly job verifies what it took no second copy is made, and none stays of a night that came by another way" {
+	installed
+	before=
+	publish_night "UPDATE spots SET note = 'the next' WHERE id = 1"
+	follow
+	[ -e "$follow/night.db" ]
+	# a round comes by while it verifies
+	stub db-verify <<-'END'
+		case "$*" in *'-l full'*) CTV_JOB='' follow-changes.sh --once >>by ;; esac
+		exec "$real" "$@"
+	END
+	download
+	[ "$(wc -l <by)" -eq 1 ]
+	followed 2
+	rm stubs/db-verify
+	# a download that was begun before the copy was there
+	publish_night "UPDATE spots SET note = 'one more' WHERE id = 1"
+	stub dbx-fetch <<-'END'
+		case "$*" in *rev:*) CTV_JOB='' follow-changes.sh --once >>by ;; esac
+		exec "$real" "$@"
+	END
+	dropbox_control reset
+	download
+	[ "$(downloads)" -ge 1 ]
+	[ -e "$follow/night.db" ]
+	follow
+	[ ! -e "$follow/night.db" ]
+	# what is of a night that is not on record yet stays
+	sql "$live" "UPDATE spots SET note = 'the last' WHERE id = 1"
+	rm whole
+	look --file "$PWD/whole"
+	record_change
+	follow
+	follow
+	[ -e "$follow/night.db" ]
+}
+
 @test "--check: a quick verification of newest.db is a job of its own, whose record is the verdict" {
 	run -0 on pi2 follow-changes.sh --check
 	expect 0 'nothing is followed here'
