@@ -38,7 +38,7 @@ END
 # on with the real one; warns); the runs it matters for; the code to end with, or two, when it is not met/when that is not
 # known; what mends it, if the check itself does not say so; and the check.
 conditions() {
-	row role_clear blocks failover,drill,active,page 77/78 'failback-to-pi-ctv.sh ends a failover' \
+	row role_clear blocks failover,drill,active,page 77/78 '' \
 		mirror-role check
 	row db_present blocks failover,drill,page 66 'cli-db-sync download' \
 		age-check --any-age "$live"

@@ -45,7 +45,13 @@ setup() {
 	expect 2 '"id":"ready/role"'
 	echo x >state/role
 	run mirror-role check
-	expect 3 '^ROLE UNKNOWN: '
+	expect 3 '^ROLE UNKNOWN: .*/role: names no role'
+	# what mends it is not what ends a failover
+	run standby-check.sh --for failover role_clear
+	expect 78 '^no  role_clear .*names no role$'
+	expect 78 'hint: mirror-role set standby, if that is what this host is$'
+	CTV_LOG_DIR=$PWD run failover-to-pi2.sh
+	expect 78 'hint: mirror-role set standby'
 }
 
 @test "mark --served: the file has content then, and the same time" {

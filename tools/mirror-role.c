@@ -39,7 +39,8 @@
 
 #define LOCK_WAIT_MS 60000	/* it is held for moments */
 
-static const char *const names[] = { CHECK_NAMES, "role", NULL };
+static const char *const names[] = { CHECK_NAMES, "role", "hint", NULL };
+static const char set_it[] = "mirror-role set standby, if that is what this host is";
 static struct check_form form = { .shell.names = names };
 static bool served;
 static char *role_file, *role_lock, *mark_file, *wanted_dir;
@@ -70,10 +71,12 @@ static int read_role(const char **role)
 
 		word[strcspn(word, " \t\r\n")] = '\0';
 		*role = role_of(word);
-		if (*role != NULL)
+		if (*role != NULL) {
 			rc = EX_OK;
-		else
+		} else {
 			msg_err(role_file, "%s: neither standby, active nor primary", word);
+			msg_hint("%s", set_it);
+		}
 	}
 	buf_free(&text);
 	return rc;
@@ -100,8 +103,9 @@ static int check(void)
 	check_init(&c, "ROLE", role_file, &form);
 	rc = read_role(&role);
 	check_text(&c, "role", role);
+	check_text(&c, "hint", rc != EX_OK || (role != NULL && strcmp(role, "primary") == 0) ? set_it : NULL);
 	if (rc != EX_OK)
-		return check_done(&c, STATE_UNKNOWN, "%s: neither standby nor active", role_file);
+		return check_done(&c, STATE_UNKNOWN, "%s: names no role", role_file);
 	if (role != NULL && strcmp(role, "primary") == 0)
 		return check_done(&c, STATE_CRITICAL, "%s: this is the primary; a failover is for the standby", role_file);
 	return check_done(&c, STATE_OK, "the role is %s", role != NULL ? role : "standby");
