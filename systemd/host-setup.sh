@@ -388,6 +388,20 @@ disarm() {
 	esac
 }
 
+# leave_later: what a later version had and this one has not runs no longer, and is enabled anew when that one comes back
+leave_later() {
+	find $units -name 'ctv-*' -xtype l | while read -r link; do
+		rm -f "$link"
+		helper purge "${link##*/}"
+	done
+	[ -z "$running" ] || for unit in $(systemctl list-units --all --plain --no-legend 'ctv-*' |
+		awk '$2 == "not-found" && $3 != "inactive" { print $1 }'); do
+		systemctl stop "$unit" || :
+		# a timer whose service is gone is one that has failed, which is not for anybody to mend
+		systemctl reset-failed "$unit" 2>/dev/null || :
+	done
+}
+
 check_role() {
 	[ "$(id -u)" -eq 0 ] || die 77 "needs root"
 	is=$(role_here)
@@ -421,6 +435,7 @@ install)
 	[ "$role" = standby ] || forget_followed
 	write_places
 	[ -z "$running" ] || systemctl daemon-reload
+	leave_later
 	for unit in $armed; do
 		arm "$unit"
 	done

@@ -4,6 +4,16 @@
 
 load lab
 
+# later_units TREE: what a later version might have more than this one: a unit that runs for ever, and a timer
+later_units() {
+	local dir
+	dir=$(dirname "$(find "$1/ctv-mirror-standby" -name ctv-status.timer)")
+	printf '%s\n' '[Service]' 'ExecStart=/bin/sleep infinity' '[Install]' WantedBy=multi-user.target >"$dir/ctv-later.service"
+	printf '%s\n' '[Timer]' 'OnCalendar=2199-01-01' Unit=ctv-later.service '[Install]' WantedBy=timers.target >"$dir/ctv-later.timer"
+	sed -i "s/^\tarmed='ctv-pi2-download.timer/& ctv-later.service ctv-later.timer/" "$1/ctv-mirror/usr/lib/ctv-mirror/host-setup.sh"
+	grep -q ctv-later "$1/ctv-mirror/usr/lib/ctv-mirror/host-setup.sh"
+}
+
 # a day's base: the hosts of make install, one night behind them; on pi2 besides what dpkg knows of this machine, and the
 # packages in two versions
 setup_file() {
@@ -17,6 +27,9 @@ setup_file() {
 		dpkg-deb -R "$deb/$package"_*.deb "$new/$package"
 		# the same again, called a later version
 		sed -i "s/$(dpkg-deb -f "$deb/$package"_*.deb Version | sed 's/\./\\./g')/9.0/g" "$new/$package/DEBIAN/control"
+	done
+	later_units "$new"
+	for package in ctv-mirror ctv-mirror-standby ctv-mirror-primary; do
 		dpkg-deb --root-owner-group -b "$new/$package" "$new" >/dev/null
 	done
 	night
@@ -191,6 +204,27 @@ brings() {
 	notes pi2 | grep -qx again
 	packages old
 	armed
+}
+
+@test "a downgrade is safe: what only the later version had runs no longer, what it wrote stops no night and no failover, and it comes back" {
+	switched new
+	later() { echo "$(enabled "ctv-later.$1")/$(property ActiveState "ctv-later.$1")"; }
+	[ "$(later service) $(later timer)" = 'enabled/active enabled/active' ]
+	# settings and state of which this version knows nothing
+	pi2 sh -c "echo CTV_LATER=of-a-later-version >>/etc/ctv-db-sync.env
+		jq -c '. + {later: {schema: 9}}' $STATE/installed.json >/root/installed && cat /root/installed >$STATE/installed.json"
+	packages old
+	[ "$(property ActiveState ctv-later.service)/$(property ActiveState ctv-later.timer)" = inactive/inactive ]
+	[ -z "$(pi2 find /etc/systemd/system -name 'ctv-later*')" ]
+	armed
+	brings downgraded
+	packages new
+	[ "$(later service) $(later timer)" = 'enabled/active enabled/active' ]
+	packages old
+	lab poweroff pi-ctv
+	run failover -y
+	expect 0 'FAILOVER COMPLETE'
+	notes pi2 | grep -qx downgraded
 }
 
 @test "no port opens but 5001, where lighttpd comes with the package, and where it was there and served" {
