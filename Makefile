@@ -94,6 +94,7 @@ units: $(UNITS) $(REPLAY) $(B)/mutate $(B)/schemas
 
 deps:
 	sh scripts/deps.sh test
+	sh scripts/deps.sh lint
 
 demo:
 	sh scripts/demo.sh
@@ -132,6 +133,7 @@ screenshots: all
 # each parser for FUZZ_SECONDS; a finding is left in build/fuzz
 FUZZ_SECONDS = 60
 fuzz:
+	sh scripts/deps.sh lint
 	$(MAKE) -s B=$(B)/fuzz CC=clang SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
 		LDFLAGS=-fsanitize=fuzzer fuzzers
 	set -e; for name in $(FUZZ); do echo "fuzz $$name"; mkdir -p $(B)/fuzz/found/$$name; \
@@ -169,6 +171,7 @@ asan:
 # Both compilers without a warning, the analyzers, the scripts, the pages.
 SCRIPTS = scripts/*.sh systemd/*.sh tests/*.sh tests/bench/*.sh .ci/run debian/*.preinst debian/*.postinst debian/*.prerm debian/*.postrm debian/tests/main-job
 lint:
+	sh scripts/deps.sh lint
 	$(MAKE) -s B=$(B)/lint-gcc CFLAGS="-O2 -Werror" all units
 	$(MAKE) -s B=$(B)/lint-clang CC=clang CFLAGS="-O2 -Werror -Wno-unknown-warning-option" \
 		HARDEN="-D_FORTIFY_SOURCE=2 -fstack-protector-strong" all units

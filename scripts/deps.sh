@@ -1,18 +1,24 @@
 #!/bin/sh
-# deps.sh build|test - installs the Debian packages that are missing; the one list of them
+# deps.sh build|test|lint - installs the Debian packages that are missing; the one list of them
+#
+# For the tests that TEST_TAGS leaves out (tests/needs.sh) what they alone need is left out, too: most of what a chroot of
+# another processor would have to unpack.
 set -eu
 
 build='gcc libc6-dev make pkg-config libcurl4-openssl-dev libsqlite3-dev libcjson-dev libssl-dev
 	libsystemd-dev libzstd-dev libxxhash-dev libmicrohttpd-dev ca-certificates sqlite3 curl openssl util-linux git procps'
-tests='bats time zstd jq strace iproute2 python3 python3-dropbox rclone valgrind shellcheck mandoc
-	clang clang-tidy libclang-rt-dev chromium tidy python3-flask gunicorn systemd systemd-sysv dbus polkitd
-	iputils-ping acl logrotate sudo lighttpd duktape
-	build-essential debhelper lintian debootstrap'
+tests='bats time zstd jq iproute2 python3 python3-dropbox rclone mandoc tidy python3-flask gunicorn systemd systemd-sysv
+	dbus polkitd iputils-ping acl logrotate sudo lighttpd duktape build-essential debhelper lintian debootstrap'
+# with the compiler of make fuzz
+lint='shellcheck mandoc clang clang-tidy libclang-rt-dev'
 
+case ,${TEST_TAGS-}, in *',!needs:ptrace,'*) ;; *) tests="$tests strace valgrind" ;; esac
+case ,${TEST_TAGS-}, in *',!needs:browser,'*) ;; *) tests="$tests chromium" ;; esac
 case ${1-} in
 build) want=$build ;;
 test) want="$build $tests" ;;
-*) echo "usage: deps.sh build|test" >&2; exit 64 ;;
+lint) want="$build $lint" ;;
+*) echo "usage: deps.sh build|test|lint" >&2; exit 64 ;;
 esac
 
 missing=

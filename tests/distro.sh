@@ -136,7 +136,7 @@ within() {
 
 # packages: a second layer with all that tests/run.sh installs, for as long as that list stays the same
 packages() {
-	list=$(cksum <scripts/deps.sh)
+	list=$(echo "${TEST_TAGS-}" | cat scripts/deps.sh - | cksum)
 	[ "$(cat "$here/packages.of" 2>/dev/null)" != "$list" ] || return 0
 	echo "installing what building and testing need" >&2
 	rm -rf "$here/packages" "$here/packages.of"
@@ -161,10 +161,10 @@ copy_tree
 case ${1-demo} in
 demo) throw_away "$here/base" sh scripts/demo.sh ;;
 *)
-	packages
 	# qemu-user: no ptrace, another's memory, none of the namespaces of systemd; each test by name: tests/needs.sh
 	[ -z "$foreign" ] || sh tests/needs.sh --tag "$here/src" || exit
 	[ -z "$foreign" ] || export TEST_TAGS='!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts'
+	packages
 	case $1 in
 	test) shift; set -- sh tests/run.sh "$@" ;;
 	--) shift ;;
