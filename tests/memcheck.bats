@@ -18,7 +18,7 @@ teardown() {
 check() {
 	valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
 		--log-file=valgrind "$@" >out
-	# Debian 12's does not know openat2(2), number 437 everywhere; a tool that is told so goes on with open(2)
+	# Debian 12's does not know openat2(2), number 437 everywhere; a tool that is told so opens part by part
 	sed -i '/unhandled .*-linux syscall: 437$/,/bug_reports\.html/d' valgrind
 	[ ! -s valgrind ] || { cat valgrind >&2; false; }
 }

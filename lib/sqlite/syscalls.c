@@ -63,10 +63,42 @@ static enum kind kind_of(const char *name)
 	return kind;
 }
 
-/*
- * openat2(2) has no function in glibc. A kernel without it, and a unit with RestrictSUIDSGID=, get the check of the last
- * part alone.
- */
+/* One part of a path, unless it is a link, which O_PATH opens as such; an empty one is the directory itself. */
+static int open_part(int dir, const char *part, int flags, mode_t mode)
+{
+	int fd = openat(dir, *part == '\0' ? "." : part, flags | O_NOFOLLOW, mode);
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISLNK(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = ELOOP;
+	return -1;
+}
+
+/* `name` part by part from the root, each in what the one before was when it was opened */
+static int open_by_parts(const char *name, int flags, mode_t mode)
+{
+	char copy[PATH_MAX], *rest = copy, *part;
+	int fd;
+
+	if (snprintf(copy, sizeof copy, "%s", name) >= (int)sizeof copy) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && (part = strsep(&rest, "/")) != NULL) {
+		int dir = fd, error;
+
+		fd = open_part(dir, part, rest != NULL ? O_PATH | O_CLOEXEC : flags, mode);
+		error = errno;
+		close(dir);
+		errno = error;
+	}
+	return fd;
+}
+
+/* openat2(2) has no function in glibc; a kernel may not know it, and in a unit with RestrictSUIDSGID= it is refused. */
 static int open_no_links(const char *name, int flags, mode_t mode)
 {
 	struct open_how how = { .flags = (uint64_t)(unsigned)flags, .mode = flags & O_CREAT ? mode & 07777 : 0,
@@ -77,7 +109,7 @@ static int open_no_links(const char *name, int flags, mode_t mode)
 		return (int)fd;
 	/* SQLite would tell it as the cause of whatever fails next */
 	errno = 0;
-	return open(name, flags | O_NOFOLLOW, mode);
+	return open_by_parts(name, flags, mode);
 }
 
 /* SQLite's open; the arguments are those of open(2) */
@@ -121,7 +153,7 @@ static int guarded_unlink(const char *name)
 	if (kind_of(name) != SIDE_FILE)
 		return refuse(EPERM, "%s: another file, which it must not remove", name);
 	snprintf(dir, sizeof dir, "%.*s", slash == name ? 1 : (int)(slash - name), name);
-	fd = open_no_links(dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	fd = open_no_links(dir, O_PATH | O_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == ELOOP ? refuse(ELOOP, "%s: a symbolic link", dir) : -1;
 	rc = unlinkat(fd, slash + 1, 0);

@@ -3,8 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sqlite3.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/sqlite/syscalls.h"
@@ -112,6 +117,34 @@ static void check_first_refusal_stays(void)
 	check(strncmp(syscalls_refusal(), "/first: ", 8) == 0, "%s", syscalls_refusal());
 }
 
+/* A kernel that does not know openat2(2), as Debian's qemu-user plays one and a unit with RestrictSUIDSGID= sees one */
+static void forget_openat2(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof rules / sizeof *rules, rules };
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+	check(syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) == -1 && errno == ENOSYS, "openat2: %s", strerror(errno));
+}
+
+/* What lies in the root directory has a parent like any other. */
+static void check_root(void)
+{
+	int fd;
+
+	check(syscalls_admit("/no-database"), "admitted");
+	fd = sqlite_opens("/", O_RDONLY, 0);
+	check(fd >= 0, "/: %s", strerror(errno));
+	close(fd);
+	check(sqlite_unlinks("/no-database-wal") != 0 && errno == ENOENT && syscalls_refusal() == NULL, "%s", strerror(errno));
+}
+
 static void make_links(void)
 {
 	char from[PATH_MAX + 64];
@@ -159,6 +192,10 @@ int main(void)
 	check_opens();
 	check_unlinks();
 	check_first_refusal_stays();
+	forget_openat2();
+	check_opens();
+	check_unlinks();
+	check_root();
 	remove_all();
 	return check_done();
 }
