@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -195,6 +196,7 @@ static char *header_value(char *line, const char *name)
 
 static void take_header(struct http_response *r, char *line)
 {
+	struct tm date = { 0 };
 	uint64_t n;
 	char *v;
 
@@ -204,7 +206,8 @@ static void take_header(struct http_response *r, char *line)
 	} else if ((v = header_value(line, "Content-Range")) != NULL) {
 		r->ranged = http_parse_range(v, &r->first, &r->last, &r->total);
 	} else if ((v = header_value(line, "Date")) != NULL) {
-		r->date = curl_getdate(v, NULL);
+		/* curl_getdate's time_t is shorter than ours on a 32-bit Debian 12 */
+		r->date = strptime(v, "%a, %d %b %Y %T GMT", &date) != NULL ? timegm(&date) : 0;
 		r->date = r->date > 0 ? r->date : 0;
 	} else if ((v = header_value(line, "Content-Encoding")) != NULL) {
 		r->encoded = strcasecmp(v, "identity") != 0;

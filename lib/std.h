@@ -7,6 +7,7 @@
 
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64	/* where a long has 32 bits */
 
 #include <stdbool.h>
 #include <stddef.h>

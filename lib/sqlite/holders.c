@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -141,9 +142,9 @@ static bool holds_mapping(int proc, const char *pid, const struct target t[FILES
 	}
 	while (!found && fgets(line, sizeof line, f) != NULL) {
 		unsigned major, minor;
-		unsigned long ino;
+		uint64_t ino;
 
-		found = sscanf(line, "%*s %*s %*s %x:%x %lu", &major, &minor, &ino) == 3 &&
+		found = sscanf(line, "%*s %*s %*s %x:%x %" SCNu64, &major, &minor, &ino) == 3 &&
 			matches(t, makedev(major, minor), ino);
 	}
 	fclose(f);
