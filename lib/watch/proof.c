@@ -39,9 +39,11 @@ static void describe(struct buf *b, const json *j, bool recent)
 	}
 	if (verdict != NULL && strcmp(verdict, "cannot") == 0)
 		add(b, "the application cannot be proved: ");
-	else if (verdict != NULL && strcmp(verdict, "skipped") == 0)
+	else if (verdict == NULL || *verdict == '\0')
+		add(b, "the last proof was broken off: ");
+	else if (strcmp(verdict, "skipped") == 0)
 		add(b, "the last proof was left out: ");
-	else if (verdict != NULL && strcmp(verdict, "ok") == 0)
+	else if (strcmp(verdict, "ok") == 0)
 		add(b, "there was no proof for two nights: ");
 	else
 		add(b, "the proof failed: ");
@@ -69,7 +71,7 @@ json *proof_build(const json *inputs, const json *before, int64_t now, enum stat
 	const json *record = status_input(inputs, "proof"), *old = json_get(before, "proof");
 	const char *result = json_str(record, "result"), *verdict;
 	struct buf text = BUF_INIT(4096);
-	bool recent = is_recent(record, now), running = result != NULL && strcmp(result, "running") == 0;
+	bool recent = is_recent(record, now), running = result != NULL && strcmp(result, "running") == 0, good;
 	json *j;
 
 	*state = STATE_OK;
@@ -86,7 +88,9 @@ json *proof_build(const json *inputs, const json *before, int64_t now, enum stat
 			json_put(j, members[i], json_copy(json_get(record, members[i])));
 		else
 			json_put_null(j, members[i]);
-	*state = verdict != NULL && (strcmp(verdict, "ok") == 0 || strcmp(verdict, "skipped") == 0) && recent ? STATE_OK : STATE_WARNING;
+	/* a failover ends one that runs, and then there is no verdict: nothing is known against the application */
+	good = verdict == NULL || *verdict == '\0' || strcmp(verdict, "ok") == 0 || strcmp(verdict, "skipped") == 0;
+	*state = good && recent ? STATE_OK : STATE_WARNING;
 	json_put_str(j, "state", status_word(*state));
 	describe(&text, j, recent);
 	json_put_str(j, "text", buf_text(&text));

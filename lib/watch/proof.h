@@ -1,7 +1,8 @@
 /*
  * proof.h - the nightly proof: the application was started on a copy of the standby's data, and answered. Its last run is the
  * record last-proof.json, the input `proof`; beside a job's own members it has
- *   verdict      ok, failed, cannot (this application cannot be proved in this way), skipped (not tried this time)
+ *   verdict      ok, failed, cannot (this application cannot be proved in this way), skipped (not tried this time); none where it
+ *                was ended on its way, as a failover does
  *   n, snapshot_at, newest   of the data: those of the last night, or of the last minute
  *   answer_ms    from the application's start to its answer
  *   commit, app_said, rolled_back   its code, its last words, the commit that was put back in place of that

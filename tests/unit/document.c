@@ -421,8 +421,8 @@ static void test_proof(void)
 		  "there was no proof for two nights: m; the last that was good: 2026-11-22T03:59:00Z" },
 		{ "by a clock that was wrong", PROVED("ok", "\"2026-11-25T03:00:00Z\"", ""), "warning",
 		  "there was no proof for two nights: m; the last that was good: 2026-11-25T03:00:00Z" },
-		{ "it was killed before it had a verdict", PROVED("", "\"2026-11-23T03:00:00Z\"", ""), "warning",
-		  "the proof failed: m; the last that was good: 2026-11-23T03:00:00Z" },
+		{ "it was ended before it had a verdict", PROVED("", "\"2026-11-23T03:00:00Z\"", ""), "ok",
+		  "the last proof was broken off: m; the last that was good: 2026-11-23T03:00:00Z" },
 	};
 	static const char runs[] = "[" HOST ",{\"id\":\"proof\",\"result\":\"running\",\"last_ok_at\":\"2026-11-24T03:00:00Z\"}]";
 	json *before = NULL, *first = build(runs, NULL, NOW);
