@@ -9,6 +9,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+# shellcheck source=scripts/choice.sh
+. "$here/choice.sh"
 live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
 record_epoch='' record_n='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
 record_verified='' record_owner='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
@@ -61,40 +63,6 @@ case $expected in from: | file:) usage_error "--${expected%:}: a path is missing
 chosen=$from$file
 case $wait in *[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;; esac
 
-# look_at_installed: the record of the last installation, and whether $live is as it was then
-look_at_installed() {
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
-}
-
-# whatever fails here is seen again by the steps that follow
-wait_for_news() {
-	look_at_installed || :
-	say "waiting for a newer copy ($wait at most)"
-	mirror-head wait --newer "${installed_epoch:-0}.${installed_seq:-0}" --timeout "$wait" >/dev/null 2>&1 || :
-}
-
-# A timer's start ends here when there is nothing new, or while the copy on record is the one that was refused: what only
-# a person can mend is not tried again before the next night. Whoever starts the job himself always gets a run.
-timer_ends() {
-	said=0
-	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
-	case $said in
-	0 | 65) ;;
-	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
-	*) return 0 ;;
-	esac
-	get job-run --last=last_ download
-	case $last_ended_tonight/$last_exit/$last_rev in
-	yes/65/"$record_rev" | yes/70/* | yes/77/* | yes/78/*)
-		fail "$last_exit" "$last_message" \
-			"not tried again before the next night; systemctl start ctv-pi2-download.service tries it now"
-		;;
-	esac
-	if [ "$last_exit$last_ok_tonight" = 0yes ] && look_at_installed && [ "$installed_rev" = "$record_rev" ]; then
-		finish unchanged "nothing is new since this night's download"
-	fi
-}
-
 # condition: what any write to the live database would change
 condition() {
 	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
@@ -131,72 +99,6 @@ gate() {
 	[ ! -e "$live" ] || get holders-check --shell=seen_ "$live" || [ $? -eq 3 ] ||
 		fail 73 "$live: in use by $seen_holders" "end these processes, then run it again"
 	note "$role, nobody has the database open"
-}
-
-# of_file PATH: what is to be installed is that file in Dropbox as it is
-of_file() {
-	get dbx-ls --shell=file_ "$1" || exit
-	rev=$file_rev hash=$file_content_hash size=$file_size size_text=$file_size_text taken=$file_client_modified
-	case /$rev/$hash/$taken/ in *//*) fail 76 "$1: no file with a rev, a content_hash and a time" ;; esac
-}
-
-# of_local FILE: it is that file of this host, whose time is its data's. It has no rev; its content_hash is what comes of
-# asking for another.
-of_local() {
-	[ -f "$1" ] || fail 66 "$1: no such file"
-	[ ! -h "$1" ] || fail 66 "$1: a symbolic link"
-	for beside in "$1-wal" "$1-journal"; do
-		[ ! -s "$beside" ] || fail 65 "$beside: is part of the database, and is not taken in yet" "sqlite3 $1 .schema takes it in"
-	done
-	has_content "$1" "$(printf %064d 0)" || :
-	get installed-check --shell=local_ --record "$state/installed.json" "$1" || :
-	rev=file hash=$content_content_hash size=$content_size_bytes size_text=$1 taken=$local_file_mtime
-	case /$hash/$size/$taken/ in *//*) fail 65 "db-verify: $content_text" ;; esac
-}
-
-# what is to be installed: epoch, seq, rev, hash, size, taken, verified
-read_record() {
-	epoch='' seq='' number='' verified='' said=0
-	if [ -n "$from" ]; then
-		of_file "$from"
-		note "$from, $size_text, of $taken"
-		return
-	elif [ -n "$file" ]; then
-		of_local "$file"
-		note "$file, of $taken"
-		return
-	fi
-	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
-	case $said/$record_rev/$force in
-	0/?*/*)
-		epoch=$record_epoch seq=$record_seq number=$record_n rev=$record_rev hash=$record_content_hash verified=$record_verified
-		size=$record_size size_text=$record_size_text taken=$record_snapshot_at
-		note "number $epoch.$seq, $size_text, taken $taken by $record_owner"
-		;;
-	# none, or one that was claimed before anything was published: only the old uploader is at work. A person who
-	# forces it takes what is there, whatever the record is worth.
-	0/* | 66/* | 65/*/yes)
-		of_file "$remote"
-		note "no copy on record: $remote is taken as it is, $size_text, of $taken"
-		;;
-	*) exit "$said" ;;
-	esac
-}
-
-# nothing older than what is installed takes its place
-is_newer() {
-	look_at_installed || :
-	[ -z "$chosen$force" ] || return 0
-	case $installed_epoch/$installed_seq in
-	/) return ;;
-	/* | */) fail 65 "$state/installed.json: damaged: which copy is installed is not known" \
-		"--force installs the newest all the same" ;;
-	esac
-	[ -n "$epoch" ] || fail 65 "$remote: no copy is on record any more, but number $installed_epoch.$installed_seq is installed" \
-		"--force takes $remote as it is"
-	[ "$epoch" -gt "$installed_epoch" ] || { [ "$epoch" -eq "$installed_epoch" ] && [ "$seq" -ge "$installed_seq" ]; } ||
-		fail 65 "$remote: number $epoch.$seq is older than the installed $installed_epoch.$installed_seq" \
-			"--force installs it all the same"
 }
 
 # live_is HASH: the live file has this content, and nothing beside it would change it
