@@ -302,7 +302,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
 		return 0;
 	/* in steps that a limit can measure */
 	if (h->rate != NULL && h->rate->per_s > 0 && want > h->rate->per_s / 8)
-		n = want = h->rate->per_s / 8 + 1;
+		n = want = (size_t)(h->rate->per_s / 8 + 1);
 	keep_pace(h, want);
 	if (h->q->body != NULL)
 		memcpy(data, h->q->body + h->sent, want);

@@ -208,7 +208,7 @@ static const char *take_expectation(const char *text, void *to)
 
 static const char *take_pages(const char *text, void *to)
 {
-	unsigned row;
+	unsigned row = 0;
 	const char *why = pages.count > 0 ? "is one list" : expect_pages_parse(text, &pages, &row);
 	static char numbered[200];
 

@@ -22,7 +22,8 @@ struct part {
 	struct journal *map;
 	char head[128];
 	int fd;
-	uint64_t size, blocks, missing, done;	/* missing: MISSING blocks; done: DONE ones */
+	uint64_t size, missing, done;	/* missing: MISSING blocks; done: DONE ones */
+	size_t blocks;
 	char content_hash[HASH_TEXT];
 	unsigned char *state;			/* enum block, one a block */
 	unsigned char (*digest)[HASH_LEN];	/* of LISTED and DONE blocks */
@@ -148,6 +149,7 @@ out:
 
 int part_open(struct part **out, const char *path, uint64_t size, const char *content_hash)
 {
+	uint64_t blocks = (size + HASH_BLOCK - 1) / HASH_BLOCK;
 	struct part *p = calloc(1, sizeof *p);
 	int rc = EX_SOFTWARE;
 
@@ -156,7 +158,8 @@ int part_open(struct part **out, const char *path, uint64_t size, const char *co
 		goto memory;
 	p->fd = -1;
 	p->size = size;
-	p->blocks = p->missing = (size + HASH_BLOCK - 1) / HASH_BLOCK;
+	p->missing = blocks;
+	p->blocks = (size_t)blocks;
 	snprintf(p->content_hash, sizeof p->content_hash, "%s", content_hash);
 	snprintf(p->head, sizeof p->head, "part 1 %llu %s", (unsigned long long)size, content_hash);
 	pthread_mutex_init(&p->lock, NULL);
@@ -164,7 +167,8 @@ int part_open(struct part **out, const char *path, uint64_t size, const char *co
 	p->path = strdup(path);
 	p->state = calloc(p->blocks + 1, 1);
 	p->digest = calloc(p->blocks + 1, HASH_LEN);
-	if (p->path == NULL || p->state == NULL || p->digest == NULL)
+	/* more than 32 bits can count */
+	if (blocks >= SIZE_MAX || p->path == NULL || p->state == NULL || p->digest == NULL)
 		goto memory;
 	rc = open_files(p);
 	if (rc == EX_OK)

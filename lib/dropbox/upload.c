@@ -255,7 +255,7 @@ static int append_chunk(const struct upload *u, struct http *h, const char *id, 
 
 		if (ch == NULL)
 			abort();
-		content_hash_add(ch, b.data, b.len);
+		content_hash_add(ch, b.data, (size_t)b.len);
 		rc = session_append(&u->to, h, id, offset, &b, content_hash_end(ch, hash), false, &at, &a);
 		content_hash_free(ch);
 		if (rc == SESSION_ELSEWHERE && repairs < REPAIRS_MOST) {

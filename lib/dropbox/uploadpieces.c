@@ -21,7 +21,8 @@ struct pieces {
 	int fd;
 	const char *local;
 	struct stat st;				/* when it was opened */
-	uint64_t size, count;
+	uint64_t size;
+	size_t count;
 	char head[4608];			/* of the journal: what it is about */
 	struct journal *journal;		/* NULL: nothing is noted */
 	char *session;
@@ -113,6 +114,7 @@ static int open_journal(struct pieces *p, const char *remote)
 
 int pieces_open(struct pieces **out, int fd, const char *local, const struct stat *st, const char *remote)
 {
+	uint64_t count = ((uint64_t)st->st_size + PIECE - 1) / PIECE;
 	struct pieces *p = calloc(1, sizeof *p);
 	int rc = EX_SOFTWARE;
 
@@ -123,12 +125,13 @@ int pieces_open(struct pieces **out, int fd, const char *local, const struct sta
 	p->local = local;
 	p->st = *st;
 	p->size = (uint64_t)st->st_size;
-	p->count = (p->size + PIECE - 1) / PIECE;
+	p->count = (size_t)count;
 	pthread_mutex_init(&p->lock, NULL);
 	p->state = calloc(p->count + 1, 1);
 	p->sent = calloc(p->count + 1, HASH_TEXT);
 	p->digest = calloc(p->count + 1, PIECE / HASH_BLOCK * HASH_LEN);
-	if (p->state == NULL || p->sent == NULL || p->digest == NULL)
+	/* more than 32 bits can count */
+	if (count >= SIZE_MAX || p->state == NULL || p->sent == NULL || p->digest == NULL)
 		goto memory;
 	/* what goes in one request is done or not */
 	rc = p->count > 1 ? open_journal(p, remote) : EX_OK;
@@ -239,7 +242,7 @@ int pieces_hash(struct pieces *p, uint64_t piece, char hash[HASH_TEXT])
 			sha256_end(s, p->digest[block++]);
 	}
 	rc = pieces_unchanged(p) ? EX_OK : EX_DATAERR;
-	content_hash_of_blocks(p->digest[first], block - first, hash);
+	content_hash_of_blocks(p->digest[first], (size_t)(block - first), hash);
 out:
 	sha256_free(s);
 	free(chunk);
@@ -270,5 +273,5 @@ bool pieces_unchanged(const struct pieces *p)
 
 char *pieces_content_hash(const struct pieces *p, char hash[HASH_TEXT])
 {
-	return content_hash_of_blocks(p->digest, (p->size + HASH_BLOCK - 1) / HASH_BLOCK, hash);
+	return content_hash_of_blocks(p->digest, (size_t)((p->size + HASH_BLOCK - 1) / HASH_BLOCK), hash);
 }

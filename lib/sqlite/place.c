@@ -31,7 +31,7 @@ int place_digest(int fd, const char *name, struct place *p)
 	for (uint32_t page = 1; rc == EX_OK && page <= count; page += step) {
 		uint32_t some = count - page < step ? count - page + 1 : step;
 
-		if (file_pread(fd, chunk, (size_t)some * size, (off_t)(page - 1) * size) != (ssize_t)some * size) {
+		if (file_pread(fd, chunk, (size_t)some * size, (off_t)(page - 1) * size) != (ssize_t)((size_t)some * size)) {
 			msg_errno(name, "cannot read");
 			rc = EX_IOERR;
 		} else if (stop_asked()) {

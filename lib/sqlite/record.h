@@ -96,14 +96,26 @@ uint64_t hash_int(const struct secret *s, int64_t v);
 uint64_t hash_real(const struct secret *s, double v);
 uint64_t hash_bytes(const struct secret *s, enum kind kind, const unsigned char *p, uint32_t len);
 
+/* The upper half of a product, for processors without a type that holds it. */
+static inline uint64_t upper_half(uint64_t a, uint64_t b)
+{
+	uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX), one = (a >> 32) * (b & UINT32_MAX), other = (a & UINT32_MAX) * (b >> 32);
+	uint64_t carried = (low >> 32) + (one & UINT32_MAX) + (other & UINT32_MAX);
+
+	return (a >> 32) * (b >> 32) + (one >> 32) + (other >> 32) + (carried >> 32);
+}
+
+#ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 record_u128;
+#define UPPER_HALF(a, b) ((uint64_t)((record_u128)(a) * (b) >> 64))
+#else
+#define UPPER_HALF(a, b) upper_half(a, b)
+#endif
 
 /* One step: not linear in a, so that values cannot move between entries without changing the sum. */
 static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 {
-	record_u128 product = (record_u128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return (a * b) ^ UPPER_HALF(a, b);
 }
 
 /* The hash of an entry: start, then one step for each of its columns in order. */

@@ -405,7 +405,7 @@ static bool wait_for(struct judgement *j, int64_t start)
 		clock_gettime(CLOCK_MONOTONIC, &at);
 		left = left < 0 ? 0 : left < WAIT_MS ? left : WAIT_MS;
 		at.tv_sec += (time_t)((at.tv_nsec / 1000000 + left) / 1000);
-		at.tv_nsec = (at.tv_nsec / 1000000 + left) % 1000 * 1000000;
+		at.tv_nsec = (long)((at.tv_nsec / 1000000 + left) % 1000 * 1000000);
 		if (sem_clockwait(&j->done, CLOCK_MONOTONIC, &at) == 0)
 			return true;
 		if (errno != EINTR && clock_ms() >= until)

@@ -311,7 +311,7 @@ static bool piece_take(struct call *c, const char *prefix)
 		memset(&c->sink.hash, 0, sizeof c->sink.hash);
 		return true;
 	}
-	size_t first = c->sink.base / BLOCK, blocks = c->sink.hash.blocks;
+	size_t first = (size_t)(c->sink.base / BLOCK), blocks = c->sink.hash.blocks;
 	bool tail = c->sink.hash.len % BLOCK != 0;
 	room_for(s, first + blocks + 1);
 	if (blocks > 0)
@@ -382,7 +382,7 @@ static struct rev *commit_session(struct session *s, const cJSON *commit, const 
 	if (ftruncate(s->fd, (off_t)session_size(s)) < 0)
 		msg_errno(s->tmp, "cannot truncate");
 	if (s->concurrent)
-		chash_of_digests(s->digest, (s->end + BLOCK - 1) / BLOCK, hash);
+		chash_of_digests(s->digest, (size_t)((s->end + BLOCK - 1) / BLOCK), hash);
 	else
 		chash_hex(&s->hash, 0, hash);
 	commit_from(&ci, commit);
@@ -565,7 +565,7 @@ void sessions_save(void)
 
 	for (struct session *s = sessions; s != NULL; s = s->next) {
 		cJSON *j = cJSON_CreateObject();
-		size_t blocks = s->concurrent ? (s->end + BLOCK - 1) / BLOCK : s->hash.blocks;
+		size_t blocks = s->concurrent ? (size_t)((s->end + BLOCK - 1) / BLOCK) : s->hash.blocks;
 		char *digests = xmalloc(blocks * 65 + 1), *p = digests;
 
 		/* a digest each, `-` for a hole */
@@ -622,7 +622,7 @@ static void load(const cJSON *j)
 	s->end = s->concurrent ? size : 0;
 	if (s->tmp[0] != '\0')
 		s->fd = openat(root_fd, s->tmp, O_RDWR | O_CLOEXEC);
-	room_for(s, size / BLOCK + 1);
+	room_for(s, (size_t)(size / BLOCK + 1));
 	for (size_t i = 0; *p != '\0'; i++) {
 		if (*p == '-') {
 			p++;
@@ -639,13 +639,13 @@ static void load(const cJSON *j)
 		uint64_t whole = size / BLOCK * BLOCK;
 
 		s->hash.digest = s->digest;
-		s->hash.blocks = s->hash.cap = size / BLOCK;
+		s->hash.blocks = s->hash.cap = (size_t)(size / BLOCK);
 		s->hash.cap = s->cap;
 		s->digest = NULL;
 		s->hash.len = whole;
 		if (size > whole
-			&& pread(s->fd, buf, size - whole, (off_t)whole) == (ssize_t)(size - whole))
-			chash_add(&s->hash, buf, size - whole);
+			&& pread(s->fd, buf, (size_t)(size - whole), (off_t)whole) == (ssize_t)(size - whole))
+			chash_add(&s->hash, buf, (size_t)(size - whole));
 		free(buf);
 	}
 }

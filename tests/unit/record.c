@@ -240,6 +240,17 @@ static uint64_t entry(const struct secret *s, uint64_t a, uint64_t b)
 	return hash_column(s, hash_column(s, hash_start(s), a), b);
 }
 
+static void test_upper_half(void)
+{
+	uint64_t a = 1, b = UINT64_MAX;
+
+	check(upper_half(UINT64_MAX, UINT64_MAX) == UINT64_MAX - 1 && upper_half(UINT64_C(1) << 63, 2) == 1 &&
+	      upper_half(UINT32_MAX, UINT32_MAX) == 0, "products of all bits");
+	/* as the processor has it, where it has */
+	for (int i = 0; i < 1000; i++, a = a * 6364136223846793005u + 1442695040888963407u, b ^= a >> 7)
+		check(upper_half(a, b) == UPPER_HALF(a, b), "%" PRIx64 " * %" PRIx64, a, b);
+}
+
 static void test_hashes(void)
 {
 	static const unsigned char text[] = "forty characters, so that it takes steps";
@@ -289,6 +300,7 @@ int main(void)
 	test_order();
 	test_columns();
 	test_numeric_texts();
+	test_upper_half();
 	test_hashes();
 	return check_done();
 }
