@@ -329,3 +329,23 @@ parents() {
 	run -0 /usr/bin/time -f '%M KiB' db-apply --to "$hash" in newest
 	[ "$(sed -n 's/ KiB$//p' <<<"$output")" -lt 16384 ]
 }
+
+@test "what a newer SQLite has written into the schema, or nobody can read of it, keeps no change from being applied" {
+	for sql in 'CREATE VIEW v AS SELECT group_concat(v ORDER BY id DESC) FROM t' 'CREATE VIEW v AS nonsense' NULL; do
+		rm -rf st* base* 1 2
+		sqlite3 live.db 'DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT v FROM t'
+		sqlite3 -cmd '.dbconfig defensive off' live.db "PRAGMA writable_schema=ON;
+			UPDATE sqlite_schema SET sql=nullif('$sql', 'NULL') WHERE name='v'" >/dev/null
+		db-changes --since st --file base live.db 1
+		db-changes --confirm st
+		change "PRAGMA writable_schema=ON; UPDATE t SET v=hex(randomblob(9)) WHERE id IN (7, 150)" 2
+		run -0 db-apply 2 base
+		[ "$(ls base*)" = $'base\nbase.lock\nbase.note' ]
+		cp live.db rest
+		cp live.db-wal rest-wal 2>/dev/null || true
+		sqlite3 rest 'PRAGMA writable_schema=ON; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+		printf '\1\1' | dd of=rest bs=1 seek=18 conv=notrunc status=none
+		cmp rest base
+		sqlite3 live.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name='"'v'"
+	done
+}
