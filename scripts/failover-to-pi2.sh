@@ -13,7 +13,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/newest.sh
 . "$here/newest.sh"
 app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
-state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every=''
+state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every='' prove='' proof_verdict='' proof_finished_at='' proof_message=''
 
 usage() {
 	cat <<'END'
@@ -53,8 +53,7 @@ for option; do
 	esac
 done
 [ -z "$dry" ] || [ -z "$drill" ] || usage_error "--dry-run and --drill exclude each other"
-[ -z "$newest" ] || [ -z "$last_night$drill" ] || usage_error "--newest, --last-night and --drill exclude each other"
-[ -z "$last_night" ] || [ -z "$drill" ] || usage_error "--last-night and --drill exclude each other"
+[ -z "$last_night" ] || [ -z "$newest$drill" ] || usage_error "--last-night, --newest and --drill exclude each other"
 [ -z "$yes" ] || [ -z "$no" ] || usage_error "--yes and --no exclude each other"
 
 steps=5 log=/var/log/ctv-pi2-download/failover.log
@@ -135,6 +134,7 @@ else
 	say "FAILOVER DRILL: $node starts while $primary serves, and stops again"
 fi
 look_at_primary
+make_room ctv-proof ctv-follow ctv-follow-check ctv-pi2-download
 
 if [ -n "$no_code" ]; then
 	skip code "not asked for, or $app is no git repository"
@@ -147,7 +147,6 @@ step database
 if [ "$role_was" = active ]; then
 	note "this host is active: its database is its own"
 else
-	[ -n "$dry" ] || undo=follow_again
 	choose
 	check_database
 fi
@@ -165,6 +164,8 @@ else
 	[ "$role_was" = active ] || undo=roll_back
 	mirror-role set active
 fi
+# one that has begun since
+make_room ctv-proof
 serve || {
 	failed=$?
 	[ "$newest_serves" != newest ] || hint="with --last-night it starts on last night's copy; $hint"

@@ -8,7 +8,7 @@
 
 newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
 newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_serves='' newest_live_n=''
-newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders=''
+newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds='' why='' ending=''
 drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
 
 look_newest() {
@@ -16,31 +16,26 @@ look_newest() {
 	get newest-check --shell=newest_ 2>/dev/null
 }
 
-# What reads the databases here for minutes or hours makes room: the follower, its verification, the nightly proof. Who is not
-# stopped in time is met again as the one who holds a lock.
-stop_following() {
-	stopping=
-	for other in ctv-follow ctv-follow-check ctv-proof; do
-		timeout -k 1s 4s svc-ctl -t 3s stop "$other.service" >/dev/null 2>&1 & stopping="$stopping $!"
+# make_room UNIT...: what reads here for minutes or hours is told to end, while the run goes on
+make_room() {
+	[ -z "$dry" ] || return 0
+	undo=${undo:-follow_again}
+	for other; do
+		timeout -k 1s 4s svc-ctl -t 3s stop "$other.service" >/dev/null 2>&1 & ending="$ending $!"
 	done
+}
+
+# room_made: they have ended. Who has not is met again as the one who holds a lock
+room_made() {
 	# shellcheck disable=SC2086  # words
-	wait $stopping || :
+	wait $ending || :
+	ending=
 }
 
 # follow_again: while this host serves, the follower only waits for that to end
 follow_again() {
 	timeout -k 1s 4s svc-ctl is-enabled ctv-follow.service >/dev/null 2>&1 || return 0
 	timeout -k 1s 4s svc-ctl -t 3s start ctv-follow.service >/dev/null 2>&1 || :
-}
-
-# step_down: who chooses a state on a host that is to serve, but does not, begins from a standby
-step_down() {
-	case $(svc-ctl is-active "$unit" || :) in
-	inactive | failed) ;;
-	*) fail 73 "$unit: serves here, and its database stays" "svc-ctl stop $unit, if nobody needs it" ;;
-	esac
-	[ -n "$dry" ] || mirror-role set standby || exit
-	role_was=standby
 }
 
 # ---- the newest ----------------------------------------------------------------------------------
@@ -50,12 +45,17 @@ alone() {
 	[ -f "$state/follow.lock" ] && { command exec 8<"$state/follow.lock"; } 2>/dev/null && flock -w 3 8
 }
 
-# what a run was applying when it was stopped is ended; db-apply has its own lock, and SQLite its own time
+# what a run was applying when it was stopped is ended
 finish_apply() {
-	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null ||
-		{ ask "   newest.db takes longer. Wait for it, a minute at most? [y/N]" &&
-			timeout -k 1s 60s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null; } || return
+	finished=0
+	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null || finished=$?
+	# what is wrong with it no time mends
+	case $finished in 75 | 124 | 137)
+		ask "   newest.db: wait about $newest_target_seconds s for $newest_target_on? Otherwise last night's serves. [y/N]" &&
+			timeout -k 1s "$((2 * newest_target_seconds + 30))s" db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null && finished=0
+	esac
 	look_newest || :
+	return "$finished"
 }
 
 # is it good, and if it is suspect, does a person say yes?
@@ -68,20 +68,25 @@ wanted() {
 	esac
 }
 
-# somebody may have the database open for a moment
+# Somebody may have one of the two open for a moment; who has it for longer is named, and may be ended by a person
 install_newest() {
-	for try in 1 2 3; do
+	try=1
+	while
 		installed=0
 		timeout -k 5s 10s db-install --quick --state "$state" --digest "$newest_digest" --number "$newest_n" --verified quick \
 			--epoch "$newest_epoch" ${newest_seq:+--seq "$newest_seq"} --as-of "$newest_as_of" \
 			"$live_dir/.follow/newest.db" "$live" >/dev/null || installed=$?
-		[ "$installed" -eq 73 ] || return 0
-		[ "$try" -eq 3 ] || sleep 1
+		[ "$installed" -eq 73 ]
+	do
+		try=$((try + 1))
+		[ "$try" -gt 3 ] || { sleep 1 && continue; }
+		for held in "$live" "$live_dir/.follow/newest.db"; do get holders-check --shell=held_ "$held" || [ -z "$held_holders" ] || break; done
+		(yes='' && ask "   in use by ${held_holders:-somebody}. Try once more? Otherwise last night's serves. [y/N]") || return 0
 	done
 }
 
-# take_newest: newest.db gets the live name, or $why says why not
-take_newest() {
+# reach_newest: newest.db is at rest and to be taken, or $why says why not
+reach_newest() {
 	why=$newest_text
 	[ -n "$newest_there" ] || return
 	why='another process holds it'
@@ -90,7 +95,12 @@ take_newest() {
 	why='what was being applied is not at its end'
 	[ -z "$newest_half" ] || finish_apply || return
 	why=$newest_text
-	wanted || return
+	wanted
+}
+
+# take_newest: it gets the live name
+take_newest() {
+	reach_newest || return
 	taken=$newest_n
 	install_newest
 	look_newest || :
@@ -116,25 +126,26 @@ take_night() {
 
 # ---- the choice ----------------------------------------------------------------------------------
 
+no_newest() { problem 65 "the newest state is not to be had: ${why:-$newest_text}" "without --newest what is there serves"; }
+
 # choose: when it returns, what is to serve stands under the live name
 choose() {
 	look_newest || :
 	would_take='' put_by=
-	if [ -n "$dry" ]; then
-		foresee
-		return
-	fi
-	stop_following
+	[ -z "$dry" ] || { foresee; return; }
+	room_made
 	if [ -n "$last_night" ]; then
 		take_night
-	elif [ -n "$drill" ] && [ -z "$newest" ]; then
-		:
+	elif [ -n "$drill" ]; then
+		# of which the drill takes a copy
+		[ -z "$newest" ] || reach_newest || no_newest
+		would_take=${newest:+$newest_n}
 	elif [ "$newest_serves" = newest ] && { [ -z "$newest" ] || [ -z "$newest_usable" ]; }; then
 		put_by='an earlier run'
 	elif take_newest; then
 		put_by='this run'
 	elif [ -n "$newest" ]; then
-		fail 65 "the newest state is not to be had: $why" "without --newest what is there serves"
+		no_newest
 	elif [ -n "$newest_there$changes_every" ]; then
 		more "newest.db is not taken: $why"
 	fi
@@ -143,8 +154,9 @@ choose() {
 		mirror-role mark || :
 		more "the newest state that was followed, $newest_live_n, was put there by $put_by"
 	fi
-	fact serves:text "$newest_serves"
-	fact n:int "$newest_live_n"
+	serves=${would_take:+newest}
+	fact serves:text "${serves:-$newest_serves}"
+	fact n:int "${would_take:-$newest_live_n}"
 }
 
 # what a failover would do now, while others go on
@@ -158,7 +170,7 @@ foresee() {
 	elif [ -n "$newest_half" ]; then
 		more "newest.db is just being applied to: a failover waits for it"
 	elif [ -n "$newest" ]; then
-		problem 65 "the newest state is not to be had: $newest_text" "without --newest what is there serves"
+		no_newest
 	elif [ -n "$newest_there$changes_every" ]; then
 		more "newest.db would not be taken: $newest_text"
 	fi

@@ -67,6 +67,16 @@ look_at_primary() {
 	fi
 }
 
+# step_down: who chooses a state on a host that is to serve, but does not, begins from a standby
+step_down() {
+	case $(svc-ctl is-active "$unit" || :) in
+	inactive | failed) ;;
+	*) fail 73 "$unit: serves here, and its database stays" "svc-ctl stop $unit, if nobody needs it" ;;
+	esac
+	[ -n "$dry" ] || mirror-role set standby || exit
+	role_was=standby
+}
+
 # ---- the application -----------------------------------------------------------------------------
 
 # It serves when the first request is answered. Then it must stay up, and reach its database; an application without a
@@ -112,10 +122,21 @@ roll_back() {
 	follow_again
 }
 
+# tell_proof: how the last try of the application on a copy of the data went
+tell_proof() {
+	get job-run --last=proof_ proof || :
+	if [ -n "$proof_verdict" ]; then
+		more "last proved $proof_finished_at, $proof_verdict: $proof_message"
+	elif [ -n "$prove" ]; then
+		more "never proved here: prove-failover.sh does it"
+	fi
+}
+
 # the last steps of a dry run: what else a failover would meet
 look_ahead() {
 	trust=$("$here/trust-check.sh" | sed 1d)
 	[ -z "$trust" ] || more "$trust"
+	tell_proof
 	step health
 	if [ "$role_was" = active ]; then must app_serves; else must port_free; fi
 	note "$text"
@@ -143,7 +164,11 @@ put_aside() {
 	get installed-check --shell=drilled_ --record "$state/installed.json" "$live" || :
 	rm -f "$before_drill"
 	[ -e "$live-wal" ] || [ -e "$live-shm" ] || [ -e "$live-journal" ] || db-install -k "$live" "$before_drill"
-	undo=end_drill
+	undo=end_drill drilled=$before_drill
+	[ -n "$would_take" ] || return 0
+	[ -e "$before_drill" ] || fail 73 "$live: has files of an application beside it, so a drill could not put it back"
+	drilled=$live_dir/.follow/newest.db
+	db-install -k --quick "$drilled" "$live"
 }
 
 # is_last_nights: what was on record before the drill is so again, as another file: a failover may put what was followed in its place
@@ -158,8 +183,8 @@ is_last_nights() {
 end_drill() {
 	undo=
 	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
-	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$before_drill")" ] &&
-		timeout -k 5s 10m cmp -s -i 100 "$live" "$before_drill"; then
+	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$drilled")" ] &&
+		timeout -k 5s 10m cmp -s -i 100 "$live" "$drilled"; then
 		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; } && is_last_nights
 	else
 		say "   somebody has written to it: the next download keeps that copy before it replaces it"

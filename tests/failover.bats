@@ -219,6 +219,40 @@ app_up() {
 	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
 }
 
+@test "what reads here is ended before the first step, a proof once more before the start; one that is refused ends nobody" {
+	app_up
+	CTV_PRIMARY_URL=$CTV_STANDBY_URL run failover
+	expect 77 'nothing was changed'
+	run failover --dry-run
+	[ ! -e others ]
+	# whoever does not end keeps nobody waiting
+	over svc-ctl <<-'END'
+		case $* in
+		*' stop ctv-proof.service') echo "$(cat "$BATS_TEST_TMPDIR/pi2/state/role") stop ctv-proof.service" >>"$BATS_TEST_TMPDIR/others"; exec sleep 100 ;;
+		esac
+		exec $real "$@"
+	END
+	stub mirror-role <<<'[ "$1" != set ] || echo "$@" >>"$BATS_TEST_TMPDIR/others"; exec $real "$@"'
+	SECONDS=0
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[ "$SECONDS" -lt 60 ]
+	first=$(sed '/^set active/q' others | sort)
+	[ "$first" = "$(printf '%s\n' 'set active' 'standby stop ctv-proof.service' 'stop ctv-follow-check.service' 'stop ctv-follow.service' 'stop ctv-pi2-download.service' | sort)" ]
+	[ "$(sed '1,/^set active/d' others | grep stop)" = 'active stop ctv-proof.service' ]
+}
+
+@test "a dry run says when the application was proved last, and how that went" {
+	run failover --dry-run
+	[[ $output == *'never proved here'* ]]
+	echo '{"schema": 1, "verdict": "failed", "finished_at": "2026-11-29T03:12:07Z", "message": "start: No module named x"}' >pi2/state/last-proof.json
+	run failover --dry-run
+	[[ $output == *'last proved 2026-11-29T03:12:07Z, failed: start: No module named x'* ]]
+	rm pi2/state/last-proof.json
+	CTV_PROVE=no run failover --dry-run
+	[[ $output != *prove* ]]
+}
+
 # ---- what was followed: which state serves -------------------------------------------------------
 
 # as_followed: pi2 as hosts_minutes left it, whatever a row has done to it
@@ -261,6 +295,16 @@ row() {
 	[ "$(tail -n 1 others)" = 'start ctv-follow.service' ]
 }
 
+# over NAME: a stub that comes before the one of this name, which is $real in it
+over() {
+	local under
+	under=$(mktemp -p "$PWD" "$1.XXXXXX")
+	mv "stubs/$1" "$under"
+	hash -r
+	stub "$1"
+	sed -i "s,^real=.*,real=$under," "stubs/$1"
+}
+
 # fake NAME: the same as stub, in place of the one before
 fake() {
 	rm -f "stubs/$1"
@@ -281,7 +325,7 @@ noted() { jq "$1" "$follow/newest.db.note" >x && cat x >"$follow/newest.db.note"
 @test "followed: newest.db takes the place of last night's copy, which becomes the one before" {
 	table
 	row newest 'the newest state that was followed, 3' true
-	expect 0 'you will lose what was entered since [0-9:]{8}: 0 min [0-9]+ s'
+	expect 0 'you will lose what was entered since [0-9:]{8}: [0-9]+ min [0-9]+ s'
 	[ "$(jq -r '[.serves, .n] | join(" ")' pi2/state/last-failover.json)" = 'newest 3' ]
 	# a suspicion that begins later is of other states
 	row newest 'the newest state' 'seen ".record.suspect = {n: 4, why: \"x\"}"'
@@ -411,7 +455,7 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	run failover --last-night
 	expect 0 'FAILOVER COMPLETE'
 	serves night
-	[[ $output == *'lose what was entered since'*' 0 h 0 min'* ]]
+	[[ $output =~ 'lose what was entered since '.*' 0 h '[0-9]+' min' ]]
 	[ -z "$(find pi2/data -name '*.kept-*')" ]
 
 	# it was written to: nothing of that goes
@@ -477,7 +521,9 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	done
 	is_hash "$copy" "$night"
 	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
-	run failover --newest --drill
+	CTV_PRIMARY_URL=$CTV_STANDBY_URL run failover --newest --drill
+	expect 65 'the newest state is not to be had: newest.db has another size'
+	run failover --last-night --drill
 	expect 64
 	# where nothing stands it takes the name as well
 	as_followed
@@ -510,7 +556,7 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	eventually eval "! holders-check $copy >/dev/null"
 	CTV_STANDBY_URL=http://127.0.0.1:9 run failover --dry-run
 	expect 0 'would take newest.db, state 3, with all that was entered until'
-	[[ $output == *"you would lose what was entered since "*": 0 min "*' s'* ]]
+	[[ $output =~ 'you would lose what was entered since '[0-9:]{8}': '[0-9]+' min '[0-9]+' s' ]]
 	[[ $output == *"but $copy is in use by sleep"* ]]
 	kill "$H_PID"
 	[ ! -e others ]
@@ -546,6 +592,107 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	expect 0 'FAILOVER COMPLETE'
 	serves newest
 	is_hash "$copy.prev" "$night"
+}
+
+@test "followed: a drill of the newest starts on a copy of it, and leaves everything as it was" {
+	table
+	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
+	over svc-ctl <<<"case \"\$*\" in *' start flaskapp.service') sha256sum <$copy >>$PWD/started_on ;; esac; exec \$real \"\$@\""
+	run failover --drill --newest
+	expect 0 'the drill has passed'
+	[ "$(sort -u started_on)" = "$newest" ]
+	[ "$(jq -r '[.serves, .n] | join(" ")' pi2/state/last-drill.json)" = 'newest 3' ]
+	is_hash "$copy" "$night"
+	is_hash "$follow/newest.db" "$newest"
+	[ ! -e pi2/data/.production.db.drill ]
+	[ "$(tail -n 1 others)" = 'start ctv-follow.service' ]
+	# which it is on record, too: the next failover takes the newest in its place
+	CTV_PRIMARY_URL=http://127.0.0.1:9 run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+	is_hash "$copy.prev" "$night"
+
+	# what was entered in it stays, and so does last night's; what could not be put back is not begun
+	as_followed
+	over svc-ctl <<<"case \"\$*\" in *' stop flaskapp.service') sqlite3 $copy \"UPDATE spots SET note = 'in the drill' WHERE id = 1\" ;; esac; exec \$real \"\$@\""
+	run failover --drill --newest
+	expect 0 'somebody has written to it'
+	[ "$(sql "$copy" 'SELECT note FROM spots WHERE id = 1')" = 'in the drill' ]
+	is_hash "$copy.prev" "$night"
+	as_followed
+	: >"$copy-wal"
+	over svc-ctl <<<"case \"\$*\" in *' stop flaskapp.service') exit ;; esac; exec \$real \"\$@\""
+	run failover --drill --newest
+	expect 73 'a drill could not put it back'
+	is_hash "$copy" "$night"
+	[ "$(cat pi2/state/role)/$(cat unit)" = standby/inactive ]
+}
+
+# dialogue LINE... -- OPTION...: a failover at a terminal, as terminal.py talks to it
+dialogue() {
+	: >talk
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1" >>talk
+		shift
+	done
+	shift
+	wrap=(env TERM=xterm python3 "$ROOT/tests/terminal.py" talk)
+	run failover "$@"
+	wrap=()
+}
+
+@test "followed: a person is told who holds it, and asked, as often as it is so; --yes asks nobody" {
+	table
+	coproc H { exec sleep 100 <"$copy"; }
+	eventually eval "! holders-check $copy >/dev/null"
+	dialogue 'expect in use by sleep .pid [0-9]+.\. Try once more\?.*\[y/N\]' 'send y\n' \
+		'expect in use by sleep .pid [0-9]+.\. Try once more' "shell kill $H_PID" 'send y\n' --
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+	as_followed
+	coproc H { exec sleep 100 <"$follow/newest.db"; }
+	eventually eval "! holders-check $follow/newest.db >/dev/null"
+	dialogue 'expect in use by sleep' 'send n\n' --
+	expect 0 'FAILOVER COMPLETE'
+	serves night
+	kill "$H_PID"
+	as_followed
+	coproc H { exec sleep 100 <"$follow/newest.db"; }
+	eventually eval "! holders-check $follow/newest.db >/dev/null"
+	run failover --yes
+	expect 0 "in use by sleep .*\[y/N\] no \(not a terminal\)"
+	serves night
+	kill "$H_PID"
+}
+
+@test "followed: what is still being applied is waited for when a person wants that, who is told how long and for what" {
+	table
+	half_applied
+	at=$(date -d "$(jq -r .target.snapshot_at "$follow/newest.db.note")" +%T)
+	fake db-apply <<<"[ -e $PWD/tried ] || { touch $PWD/tried; exit 75; }; exec \$real \"\$@\""
+	dialogue "expect newest.db: wait about 1 s for $at\? Otherwise last night's serves\. \[y/N\]" 'send y\n' --
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+	rm tried
+	as_followed
+	half_applied
+	dialogue 'expect wait about 1 s' 'send n\n' --
+	expect 0 'newest.db is not taken: what was being applied is not at its end'
+	serves night
+	rm tried
+	as_followed
+	half_applied
+	run failover
+	expect 0 'wait about 1 s .* no \(not a terminal\)'
+	serves night
+	# that the log is no log time does not mend
+	as_followed
+	half_applied
+	fake db-apply <<<'exit 65'
+	run failover --yes
+	expect 0 'newest.db is not taken'
+	[[ $output != *'wait about'* ]]
+	serves night
 }
 
 @test "followed: killed behind each program that it starts, the next run ends with the newest, and last night's before it" {

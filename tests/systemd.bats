@@ -283,7 +283,7 @@ elapses() {
 	[ "${lines[1]}" = all ]
 }
 
-@test "the polkit rule opens start, stop and restart of the application, of what follows and of what proves to ctvsync, and nothing else" {
+@test "the polkit rule opens start, stop and restart of the application, of what follows and of what proves, start and stop of the nightly job to ctvsync, and nothing else" {
 	installed standby
 	cat >"$BATS_TEST_TMPDIR/before.js" <<-'END'
 		var rule, polkit = { addRule: function (f) { rule = f }, Result: { YES: "yes" } };
@@ -297,13 +297,14 @@ elapses() {
 		[[manage, "flaskapp.service", "start", "ctvsync"], [manage, "flaskapp.service", "stop", "ctvsync"],
 			[manage, "flaskapp.service", "restart", "ctvsync"], [manage, "ctv-follow.service", "stop", "ctvsync"],
 			[manage, "ctv-follow-check.service", "stop", "ctvsync"], [manage, "ctv-proof.service", "stop", "ctvsync"],
+			[manage, "ctv-pi2-download.service", "stop", "ctvsync"], [manage, "ctv-pi2-download.service", "start", "ctvsync"],
 			[manage, "ctv-proof-app.service", "start", "ctvsync"]].forEach(function (q) {
 			if (ask.apply(null, q) !== "yes") throw new Error("refused " + q);
 		});
 		[[manage, "flaskapp.service", "kill", "ctvsync"], [manage, "ssh.service", "stop", "ctvsync"],
 			[manage, "flaskapp.service", "start", "ctvapps"], [manage, "ctv-follow.service", "stop", "ctvapps"],
-			[manage, "ctv-follow.service", "kill", "ctvsync"], [manage, "ctv-pi2-download.service", "stop", "ctvsync"],
-			[manage, "ctv-proof-app.service", "start", "ctvapps"], [manage, "flaskapp.service", "start", "users"], [manage, undefined, undefined, "ctvsync"],
+			[manage, "ctv-follow.service", "kill", "ctvsync"], [manage, "ctv-pi2-download.service", "restart", "ctvsync"],
+			[manage, "ctv-pi2-download.service", "stop", "ctvapps"], [manage, "ctv-proof-app.service", "start", "ctvapps"], [manage, "flaskapp.service", "start", "users"], [manage, undefined, undefined, "ctvsync"],
 			["org.freedesktop.systemd1.manage-unit-files", "flaskapp.service", "start", "ctvsync"],
 			["org.freedesktop.login1.reboot", undefined, undefined, "ctvsync"]].forEach(function (q) {
 			if (ask.apply(null, q) === "yes") throw new Error("granted " + q);

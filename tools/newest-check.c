@@ -42,10 +42,11 @@
 #define RECORD_MAX ((size_t)64 << 10)
 #define WHY 400
 #define FUTURE_S 60
+#define CARD_BYTES (INT64_C(4) << 20)	/* a second, page by page onto a slow card */
 
 static const char *const names[] = {
 	CHECK_NAMES, "there", "usable", "half", "suspect", "old", "n", "epoch", "seq", "digest", "snapshot_at", "as_of", "as_of_on",
-	"age_seconds", "behind", "serves", "live_n", "live_at", "live_on", "live_seconds", "prev_n", "prev_on", NULL,
+	"age_seconds", "behind", "serves", "target_on", "target_seconds", "live_n", "live_at", "live_on", "live_seconds", "prev_n", "prev_on", NULL,
 };
 static struct check_form form = { .shell.names = names };
 
@@ -72,7 +73,8 @@ struct finding {
 	struct why of_live, of_newest;
 	bool there, half, known;	/* a newest.db; with a run's unfinished work; and which state it is */
 	bool suspect;
-	struct place is;
+	struct place is, target;	/* and which it becomes */
+	int64_t target_s;		/* in about so many seconds; 0: it is at rest */
 	json *record;			/* of the installation */
 	const json *entry;		/* what it knows of the live database; NULL: it is not as it was installed */
 	struct headreg seen;
@@ -154,7 +156,7 @@ static void look_at_newest(struct finding *f)
 {
 	char path[PATH_MAX + 32];
 	struct note note;
-	struct stat st;
+	struct stat st, wal;
 	int fd;
 
 	if (lstat(f->path, &st) != 0) {
@@ -178,6 +180,11 @@ static void look_at_newest(struct finding *f)
 	f->half = note.has_target || retire_is_pending(f->path);
 	f->is = note.is;
 	f->known = true;
+	snprintf(path, sizeof path, "%s-wal", f->path);
+	if (note.has_target && stat(path, &wal) == 0) {
+		f->target = note.target;
+		f->target_s = 1 + wal.st_size / CARD_BYTES;
+	}
 	if (f->half)
 		because(&f->of_newest, "is half applied");
 	else if (retire_has_side_files(f->path))
@@ -289,6 +296,10 @@ static void tell_newest(struct check *c, const struct finding *f)
 	check_on(c, "as_of_on", f->as_of);
 	check_int(c, "age_seconds", age);
 	check_int(c, "behind", f->behind);
+	if (f->target_s > 0) {
+		check_on(c, "target_on", f->target.snapshot_at);
+		check_int(c, "target_seconds", f->target_s);
+	}
 }
 
 static void tell_live(struct check *c, const struct finding *f)
