@@ -15,8 +15,11 @@ here=${self%/*}
 . "$here/doctor-findings.sh"
 # shellcheck source=scripts/doctor-host.sh
 . "$here/doctor-host.sh"
+# shellcheck source=scripts/doctor-watch.sh
+. "$here/doctor-watch.sh"
 app='' live='' live_dir='' node='' state='' unit='' tables='' min_size='' log_dir='' run_dir='' env_file='' api_url=''
 primary_url='' standby_url='' station_url='' wrong_urls='' access_token_set='' teams_url_set='' slack_url_set='' ntfy_url_set=''
+primary='' changes_every='' warn_lag='' max_lag='' prove=''
 verdict='' text='' hint='' what='' role='' holders='' pids='' all_seen='' scope='' left_bytes='' left_text='' size_bytes=''
 
 usage() {
@@ -27,8 +30,9 @@ Looks at each layer that has broken in practice. As root: this host, then each
 job's layers as its own user in its unit's sandbox. As an operator (a member of
 ctvsync): what can be seen without. With LAYER: these only, from here.
 
-  of the host      units timers port holders clock page code trust
+  of the host      units timers port holders clock page code trust proof
   of the jobs      settings programs state log data database disk token
+  of the minutes   state minutes
   of the watch     state round alerts
   of the program   data opening versions
 
@@ -39,13 +43,14 @@ Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; 78 when settings are wrong.
 END
 }
 
-host_layers='units timers port holders clock page code trust'
+host_layers='units timers port holders clock page code trust proof'
 job_layers='settings programs state log data database disk token'
+minute_layers='state minutes'
 watch_layers='state round alerts'
 app_layers='data opening versions'
 case ${1-} in -*) common_option "$1"; shift ;; esac
 for layer; do
-	case " $host_layers $job_layers $watch_layers $app_layers " in
+	case " $host_layers $job_layers $minute_layers $watch_layers $app_layers " in
 	*" $layer "*) ;;
 	*) usage_error "$layer: no such layer" ;;
 	esac
@@ -201,25 +206,7 @@ see_token() {
 	fact="accepted, with all four scopes; $left_text are left in Dropbox"
 }
 
-# ---- the watch, and the program ----------------------------------------------------------------
-
-see_round() { writable "$run_dir/www"; }
-
-see_alerts() {
-	[ -n "$teams_url_set$slack_url_set$ntfy_url_set" ] || warning "nobody is told: no channel is set" "echo CTV_NTFY_URL=... >>$env_file"
-	# not repeated: they are secrets
-	for each in $wrong_urls; do
-		case $each in
-		*_PROXY) critical "$each: not the address of a proxy" "ctv-db-sync.env(5)" ;;
-		*_URL) critical "$each: not an http or https URL" "ctv-db-sync.env(5)" ;;
-		*) critical "$each: a user needs a password, and neither has control characters" "ctv-db-sync.env(5)" ;;
-		esac
-	done
-	try alert-post --list || { critical "$why"; return; }
-	waiting=$(printf '%s\n' "$out" | sed -n 's/^[a-z]* *\([^ ]*\) .*not told yet: /\1, /p; T; q')
-	[ -z "$waiting" ] || critical "not told: $waiting" "alert-post --flush"
-	fact="somebody is told; $(printf '%s' "$out" | grep -c .) stand"
-}
+# ---- the program --------------------------------------------------------------------------------
 
 see_opening() {
 	fact="$live is not there yet"
@@ -278,8 +265,8 @@ primary) kind=primary serves=yes ;;
 esac
 armed='ctv-pi2-download.timer ctv-status.timer ctv-settle.path ctv-status.path ctv-resume.service control-station.service
 	ctv-follow.service ctv-follow-check.timer'
-job=ctv-pi2-download
-[ "$kind" = standby ] || { job=ctv-db-sync armed='ctv-db-sync.timer ctv-status.timer ctv-publish.service'; }
+job=ctv-pi2-download minutes=ctv-follow.service
+[ "$kind" = standby ] || { job=ctv-db-sync minutes=ctv-publish.service armed='ctv-db-sync.timer ctv-status.timer ctv-publish.service'; }
 
 if [ $# -gt 0 ]; then
 	for each_layer; do look "$each_layer"; done
@@ -289,11 +276,12 @@ elif [ "$(id -u)" -eq 0 ]; then
 	# shellcheck disable=SC2086  # words
 	{
 		in_sandbox "$job.service" $job_layers
+		in_sandbox "$minutes" $minute_layers
 		in_sandbox ctv-status.service $watch_layers
 		in_sandbox "$unit" $app_layers
 	}
 else
-	for each_layer in $host_layers $job_layers round alerts opening versions; do look "$each_layer"; done
+	for each_layer in $host_layers $job_layers minutes round alerts opening versions; do look "$each_layer"; done
 	layer=sandbox
 	unknown "seen as $(id -un), not from within the units" "sudo $program"
 fi

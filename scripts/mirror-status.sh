@@ -57,13 +57,6 @@ operator_at_work() {
 	[ "$held" -eq 99 ]
 }
 
-# tagged ID COMMAND...: its line, under that id
-tagged() {
-	tag=$1
-	shift
-	tagged_line=$("$@" 2>/dev/null) && printf '%s %s\n' "$tag" "$tagged_line"
-}
-
 # No check opens the database: that would make the nightly job refuse to replace it.
 look() {
 	printf '%s\n' "$primary_line"

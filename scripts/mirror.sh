@@ -1,5 +1,5 @@
 #!/bin/sh
-# mirror.sh - what several scripts do: with the unit, the head record, the backups, a database. Sourced by lib.sh, never run
+# mirror.sh - what several scripts do: with the unit, the head record, the backups, a database, the page. Sourced by lib.sh, never run
 #
 # Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
@@ -78,4 +78,11 @@ live_is_link() {
 	link_to=$(readlink -m "$live")
 	link_text="$live: a symbolic link to $link_to"
 	link_hint="DATABASE_PATH=$link_to in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${link_to%/*} by systemctl edit ctv-pi2-download.service $unit"
+}
+
+# tagged ID COMMAND...: its line, under that id, as status-render takes it
+tagged() {
+	tag=$1
+	shift
+	tagged_line=$("$@" 2>/dev/null) && printf '%s %s\n' "$tag" "$tagged_line"
 }

@@ -439,6 +439,129 @@ where_free() {
 	sees 2 alerts 'not told: disk, ntfy: ' 'alert-post --flush'
 }
 
+# minutes_instead: of the night, two hosts of which one follows the other
+minutes_instead() {
+	dropbox_stop
+	mkdir before
+	mv dropbox pi-ctv pi2 before
+	hosts_minutes
+}
+
+# minutes_confirm: the owner has looked, now
+minutes_confirm() {
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u +%Y-%m-%dT%H:%M:%SZ)" --object "$(db-changes --show --json st | jq -r .object)"
+}
+
+# minutes [HOST]: the layer, where changes are published and followed
+minutes() { run on "${1-pi2}" env CTV_CHANGES_EVERY=1m ctv-doctor.sh minutes; }
+
+@test "minutes: off, followed, behind, stopped and why, refused by a failover; while it serves" {
+	run doctor minutes
+	sees 0 minutes 'CTV_CHANGES_EVERY is off: nights only'
+	minutes_instead
+	minutes_confirm
+	minutes
+	sees 0 minutes 'newest.db is state 3, the newest until '
+	# the service is at work, and has told what keeps it from that
+	on pi2 alert-post -k ctv-follow.service -s warning 'pi2: nothing is followed: a hole' || true
+	minutes
+	sees 1 minutes 'ctv-follow.service: since 20.*pi2: nothing is followed: a hole' 'journalctl -u ctv-follow.service'
+	on pi2 alert-post -k ctv-follow.service -s ok 'over' || true
+	printf '%s\n' ActiveState=failed >units/ctv-follow.service
+	answer journalctl 'its last words'
+	minutes
+	sees 2 minutes 'ctv-follow.service is failed since .*: its last words' 'systemctl start ctv-follow.service'
+	rm units/*
+	# what stands there is good, but not to be had
+	touch "$copy-wal"
+	minutes
+	sees 1 minutes 'a failover would not take the newest state: production.db has files of an application beside it' 'failover-to-pi2.sh --dry-run'
+	rm "$copy-wal"
+	minutes_minute "UPDATE spots SET note = 'not followed' WHERE id = 1"
+	# as if hours had passed
+	jq -c --arg at "$(date -u -d '-3 hours' +%Y-%m-%dT%H:%M:%SZ)" '.is.snapshot_at = $at' "$follow/newest.db.note" >note
+	cat note >"$follow/newest.db.note"
+	minutes
+	sees 2 minutes 'behind, state 3 of 4.*; newest.db is state 3' 'journalctl -u ctv-follow.service -n 20 here, -u ctv-publish.service on pi-ctv'
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm null
+	minutes
+	sees 0 minutes 'the head record confirms nothing: nights only'
+	minutes_confirm
+	rm -r "$follow"
+	minutes
+	sees 1 minutes 'newest.db is not there: nothing has been followed yet'
+	dropbox_stop
+	run on pi2 env CTV_CHANGES_EVERY=1m CTV_BACKOFF=1ms ctv-doctor.sh minutes
+	sees 3 minutes 'mirror-head: /mirror-head.json: Failed to connect'
+	echo active >pi2/state/role
+	minutes
+	sees 0 minutes 'while this host serves nothing is followed'
+}
+
+@test "minutes of the primary: nothing yet, published, not confirmed, stopped and why, fenced" {
+	minutes pi-ctv
+	sees 1 minutes 'nothing was published by this host yet' 'systemctl start ctv-db-sync.service'
+	[ ! -e pi-ctv/state/changes ]
+	minutes_instead
+	mkdir pi-ctv/state/changes
+	cp st pi-ctv/state/changes/state.db
+	minutes_confirm
+	minutes pi-ctv
+	sees 0 minutes 'state 3 of 20.* is published, the record was confirmed at 20'
+	sql "$live" "UPDATE spots SET note = 'pending' WHERE id = 1"
+	db-changes --since pi-ctv/state/changes/state.db "$live" out
+	minutes pi-ctv
+	sees 0 minutes 'state 3 of 20.* is published'
+	on pi-ctv alert-post -k ctv-publish.service -s warning 'pi-ctv: ctv-publish.service failed' || true
+	minutes pi-ctv
+	sees 1 minutes 'ctv-publish.service: since 20.*pi-ctv: ctv-publish.service failed' 'journalctl -u ctv-publish.service'
+	on pi-ctv alert-post -k ctv-publish.service -s ok 'over' || true
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm null
+	minutes pi-ctv
+	sees 0 minutes 'the head record confirms nothing: nights only'
+	minutes_confirm
+	# as if hours had passed
+	for tool in mirror-head db-changes; do
+		stub $tool <<-END
+			"\$real" "\$@" | sed -E 's/("(snapshot|confirmed)_at":")[^"]*/\\1$(date -u -d '-3 hours' +%Y-%m-%dT%H:%M:%SZ)/g'
+		END
+	done
+	minutes pi-ctv
+	sees 2 minutes 'what is followed is 3h.* behind; state 3 of 20.* is published, the record was confirmed at 20' 'journalctl -u ctv-publish.service'
+	rm stubs/mirror-head stubs/db-changes
+	on pi2 mirror-head claim --owner pi2
+	minutes pi-ctv
+	sees 1 minutes 'pi2 owns the head record, so nothing is published here' 'failback-to-pi-ctv.sh on pi2'
+}
+
+@test "proof: never, good, failed with its hint, too old; a unit that is older than its source" {
+	cp -r "$ROOT/scripts" lib
+	printf 'exit 0\n' >lib/prove-failover.sh
+	proof() { run on "${1-pi2}" "$PWD/lib/ctv-doctor.sh" proof; }
+	record() { printf '{"result":"%s","exit":0,"verdict":"%s","message":"%s","hint":"%s","finished_at":"%s","last_ok_at":"%s","answer_ms":1234}\n' "$@" >pi2/state/last-proof.json; }
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	proof pi-ctv
+	sees 0 proof "is the standby's"
+	proof
+	sees 1 proof 'never proved' 'prove-failover.sh'
+	record ok ok well '' "$now" "$now"
+	proof
+	sees 0 proof "proved on last night's data at $now: it answered 1.2 s after its start"
+	record failed failed 'start: no answer' 'look there' "$now" "$now"
+	proof
+	sees 1 proof 'the proof failed: start: no answer; the last that was good: 20' 'look there'
+	record ok ok well '' "$now" 2026-01-02T03:04:05Z
+	proof
+	sees 1 proof 'no proof for two nights: well; the last that was good: 2026-01-02T03:04:05Z' 'prove-failover.sh'
+	record ok ok well '' "$now" "$now"
+	printf '%s\n' 'echo "prove-failover.sh: ctv-proof-app.service: is older than flaskapp.service or its drop-ins" >&2' \
+		'echo "hint: sudo systemctl daemon-reload" >&2; exit 75' >lib/prove-failover.sh
+	proof
+	sees 1 proof ' ctv-proof-app.service: is older than flaskapp.service or its drop-ins' 'sudo systemctl daemon-reload'
+	CTV_PROVE=no proof
+	sees 0 proof 'CTV_PROVE=no'
+}
+
 @test "opening: the application cannot write the database or what SQLite has beside it" {
 	run service opening
 	sees 0 opening 'can be opened to write'
@@ -485,14 +608,14 @@ where_free() {
 		[Install]
 		WantedBy=not.this
 	END
-	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service >units/flaskapp.service
+	printf '[Service]\nUser=ctvapps\n' | tee units/ctv-status.service units/ctv-follow.service >units/flaskapp.service
 	stub systemd-run <<-'END'
 		printf '%s\n' "$@" >>"$BATS_TEST_TMPDIR/ran"
 		while [ "${1##*/}" != ctv-doctor.sh ]; do shift; done
 		shift
 		case $1 in
 		settings) echo ' ! disk      so so'; echo 'DOCTOR WARNING: disk | layers=10'; exit 1 ;;
-		state) echo 'ok round     well'; echo 'DOCTOR OK: all is in order | layers=3' ;;
+		state) echo 'ok state     well'; echo 'DOCTOR OK: all is in order | layers=3' ;;
 		*) echo ' ✗ opening   bad'; echo 'DOCTOR CRITICAL: disk opening | layers=3'; exit 2 ;;
 		esac
 	END
@@ -501,7 +624,7 @@ where_free() {
 	run doctor
 	expect 2 '^in the sandbox of ctv-pi2-download.service:$'
 	expect 2 '^ ! disk +so so$'
-	expect 2 '^DOCTOR CRITICAL:.* disk opening \| layers=24$'
+	expect 2 '^DOCTOR CRITICAL:.* disk opening \| layers=28$'
 	run grep -c '^DOCTOR' <<<"$output"
 	expect 0 '^1$'
 	grep -A1 -x -- -p ran | sed -n '/^-/!p' | head -n 4 >settings
@@ -530,7 +653,7 @@ where_free() {
 	echo : | stub ss
 	run service
 	expect "$status" '^ - sandbox +seen as .*, not from within the units'
-	expect "$status" '^DOCTOR [A-Z]+:.* sandbox \| layers=20$'
+	expect "$status" '^DOCTOR [A-Z]+:.* sandbox \| layers=22$'
 	[ "$status" -ne 0 ]
 }
 
@@ -550,8 +673,8 @@ where_free() {
 	mkdir -p pi2/run/www
 	tree pi2 >before
 	answer timedatectl yes
-	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" ctv-doctor.sh units timers port holders clock page settings programs state log data database \
-		disk code token round alerts opening versions
+	run on pi2 env CTV_RUN_DIR="$PWD/pi2/run" CTV_CHANGES_EVERY=1m ctv-doctor.sh units timers port holders clock page settings programs state \
+		log data database disk code token minutes round alerts opening versions proof
 	# the directory in which a file was made and removed has a new time
 	tree pi2 | sed 's/^\(data d .*\) [0-9.]* $/\1/' | diff <(sed 's/^\(data d .*\) [0-9.]* $/\1/' before) -
 }

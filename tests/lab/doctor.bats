@@ -11,9 +11,13 @@ setup_file() {
 		lab run $host sh -c 'echo CTV_NTFY_URL=https://dropbox/none >>/etc/ctv-db-sync.env
 			printf "#!/bin/sh\necho yes\n" >/usr/local/bin/timedatectl && chmod 755 /usr/local/bin/timedatectl'
 	done
+	pi2 touch /etc/ctv-lab.proof
 	night
 	round pi2
+	eventually proved
 }
+
+proved() { pi2 grep -q '"verdict":"ok"' $STATE/last-proof.json; }
 
 teardown_file() {
 	[ -n "${LAB_WHY-}" ] || lab down
@@ -29,7 +33,7 @@ well() {
 	# a round of the five minutes that met what is mended now has failed, until the next
 	round "$1"
 	run doctor "$1"
-	expect 0 '^DOCTOR OK: all is in order \| layers=22$'
+	expect 0 '^DOCTOR OK: all is in order \| layers=25$'
 }
 
 # mends LAYER REGEX: it is found, and its own hint puts it in order again
@@ -105,6 +109,50 @@ mends() {
 	expect 2 "^ ✗ holders +$LIVE: in use by python3 \(pid [0-9]+\)"
 	pi2 systemctl stop other
 	well pi2
+}
+
+@test "a proof's unit that is older than the application's is found, and the hint makes it anew" {
+	pi2 mkdir -p /etc/systemd/system/flaskapp.service.d
+	pi2 sh -c 'printf "[Service]\nEnvironment=SITE=yes\n" >/etc/systemd/system/flaskapp.service.d/site.conf'
+	run doctor pi2
+	expect 1 '^ ! proof +ctv-proof-app.service: is older than flaskapp.service or its drop-ins'
+	pi2 rm /etc/systemd/system/flaskapp.service.d/site.conf
+	pi2 systemctl daemon-reload
+	well pi2
+}
+
+@test "minutes that are published and followed, and what stops them, are found from within their own sandboxes" {
+	for host in pi-ctv pi2; do
+		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
+	done
+	lab run pi-ctv sh -c "touch /etc/ctv-lab.publish; touch -d '-2 hours' $STATE/last-upload.json; systemctl restart ctv-publish.service"
+	pi2 systemctl restart ctv-follow.service
+	follows() { pi2 test -e $APP/data/database/.follow/newest.db.note; }
+	eventually follows
+	well pi-ctv
+	expect 0 '^in the sandbox of ctv-publish.service:$'
+	expect 0 '^ ✓ minutes +state [0-9]+ of 20.* is published, the record was confirmed at 20'
+	well pi2
+	expect 0 '^in the sandbox of ctv-follow.service:$'
+	expect 0 '^ ✓ minutes +newest.db is state [0-9]+, the newest until '
+	# somebody else's directory
+	pi2 chown root $APP/data/database/.follow
+	lab run pi-ctv sqlite3 -cmd '.timeout 9000' $LIVE 'CREATE TABLE minutes (x)'
+	stopped() { pi2 alert-post --list | grep -q ctv-follow.service; }
+	eventually stopped
+	run doctor pi2
+	expect 1 "^ ! minutes +ctv-follow.service: since 20.*nothing is followed: .*is another user's"
+	pi2 chown ctvsync $APP/data/database/.follow
+	lab run pi-ctv systemctl stop ctv-publish.service
+	run doctor pi-ctv
+	expect 2 '^ ✗ minutes +ctv-publish.service is inactive since '
+	for host in pi-ctv pi2; do
+		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=off/' /etc/ctv-db-sync.env
+	done
+	lab run pi-ctv systemctl start ctv-publish.service
+	pi2 systemctl restart ctv-follow.service
+	eventually well pi2
+	expect 0 '^ ✓ minutes +CTV_CHANGES_EVERY is off'
 }
 
 @test "an operator without root is told what was not seen, and that it is not OK" {
