@@ -2,6 +2,7 @@
 # status-render: the checks' answers as a page, as JSON and as metrics
 
 load helper
+load gallery
 
 setup() {
 	www=$BATS_TEST_TMPDIR/www
@@ -190,4 +191,108 @@ END
 	head -c 5000000 /dev/zero | tr '\0' x >"$BATS_TEST_TMPDIR/huge"
 	run status-render -o "$www" <"$BATS_TEST_TMPDIR/huge"
 	expect 0 'larger than 1048576 bytes'
+}
+
+# contradictions: what in the document, in what is told and beside it speaks against each other, a line each
+contradictions() {
+	local ready=false
+	[ ! -e "$www/ready" ] || ready=true
+	grep -qx "ctv_failover_ready $([ $ready = true ] && echo 1 || echo 0)" "$www/ctv.prom" || echo 'the metrics and the file ready'
+	jq -r --argjson ready_file $ready --arg lag "$told_lag" --arg lag_text "$told_lag_text" --arg clock "$told_clock" --arg proof "$told_proof" \
+		--arg stale "$told_stale" --arg late "$told_sync_late" --arg pulse "$told_sync_pulse" --arg hindrance "$told_hindrance" '
+		def by($warn; $crit): if . > $crit then "critical" elif . > $warn then "warning" else "ok" end;
+		def bad: . == "warning" or . == "critical";
+		(.generated_at | fromdate) as $now |
+		def since($t): $now - ($t | fromdate);
+		def agree($what; condition): if condition then empty else $what end;
+		(.role == "active") as $active | .standby as $copy | .lag as $l | .sync.download as $job |
+		agree("the role, and whether a failover is active"; .failover.active == $active),
+		agree("minutes while this host serves"; ($active | not) or $l == null),
+		agree("ready, and what hinders"; .failover.ready == ($hindrance == "" and $stale == "ok" and .failover.checks != [])),
+		agree("the file ready"; .failover.ready == $ready_file),
+		# the copy was looked at before, in the same round
+		agree("the age, and its snapshot"; $copy.age_seconds == null or (since($copy.snapshot_at) - $copy.age_seconds | fabs) < 300),
+		agree("the age, and its limits"; $copy.age_seconds == null or $copy.verify.ok == false or
+			$copy.state == ($copy.age_seconds | by($copy.warn_seconds; $copy.crit_seconds))),
+		agree("the age, and its alert"; ($stale | bad) == any(.alerts[]; .key == "db-stale")),
+		agree("the last run, and the last good one"; $job.result == null or
+			($job.result == "ok") == ($job.last_ok_at == $job.last_run_at)),
+		agree("the last run, and its day"; $job.result == null or
+			any(.days[]; .d == $job.last_run_at[:10] and .sync == $job.result)),
+		agree("the last run, and its event"; $job.result == null or
+			any(.events[]; .what == "download" and .at == $job.last_run_at and .result == $job.result)),
+		agree("the last good run, and its alert"; $job.result == null or ($late == "yes") == any(.alerts[]; .key == "sync-failed")),
+		agree("the lag, and its moment"; $l == null or since($l.at) == $l.seconds),
+		agree("the lag, and its limits"; $l == null or $l.seconds < -60 or
+			$l.behind == ([$l.seconds, $l.silent_seconds // 0] | max | by($l.warn_seconds; $l.crit_seconds))),
+		agree("the lag, and its picture"; $l == null or $l.day[-1].seconds >= $l.seconds),
+		agree("the lag, and its states"; $l == null or ($l.n < $l.newest_n) == ($l.text | test("state \($l.n) of|nothing has been followed"))),
+		agree("the lag, and its words"; $l == null or ($lag == $l.behind and $lag_text == $l.text and $clock == $l.clock_text)),
+		agree("the lag, and its alert"; ($lag | bad) == any(.alerts[]; .key == "data-lag" and .severity == $lag)),
+		agree("the clocks, and their alert"; ($clock != "") == any(.alerts[]; .key == "clock-wrong")),
+		agree("the proof, and its verdict"; .proof == null or (.proof.state == "ok") == (.proof.verdict == "ok" and since(.proof.last_ok_at) < 180000)),
+		agree("the proof, and its alert"; ($proof | bad) == any(.alerts[]; .key == "proof")),
+		agree("the primary, and its alert"; (.primary.state == "critical") == any(.alerts[]; .key == "primary-down")),
+		agree("what hinders, and its alert"; .overall == "unknown" or ($hindrance != "") == any(.alerts[]; .key | test("^standby-"))),
+		agree("the pulse"; .overall == "unknown" or ($pulse == "critical") == (($active | not) and
+			(([.sync.state, .standby.state, $lag] | any(. == "critical"))))),
+		agree("the worst of all"; .overall == (
+			if $active then if .failover.ready then "warning" else "critical" end
+			elif [.primary, .standby, .sync, .failover] | any(.state == "critical") then "critical"
+			elif [.primary, .standby, .sync, .failover] | any(.state == "unknown") then "unknown"
+			elif [.primary, .standby, .sync, .failover, $l, .proof] | any(. != null and .state != "ok") then "warning" else "ok" end))
+	' "$www/status.json"
+	grep -qF "<p>$(jq -r .summary "$www/status.json")</p>" "$www/index.html" || echo 'the page, and the summary'
+	case $(jq -r .role "$www/status.json")/$(grep -oE 'If the primary is down|When the primary is back' "$www/index.html") in
+	'active/When the primary is back' | 'standby/If the primary is down') ;;
+	*) echo 'the page, and what is to be done' ;;
+	esac
+}
+
+@test "each sample of the gallery agrees with itself, and one that does not is seen" {
+	rows=0
+	for name in $gallery; do
+		sample "$name"
+		run contradictions
+		[ -z "$output" ] || { echo "$name: $output"; false; }
+		rows=$((rows + 1))
+	done
+	[ $rows -ge 15 ]
+	sample minutes-behind
+	cp "$www/status.json" whole
+	rows=0
+	while IFS='|' read -r what edit; do
+		jq -c "$edit" whole >"$www/status.json"
+		run contradictions
+		grep -qxF "$what" <<<"$output" || { echo "$what: not seen after $edit: $output"; false; }
+		rows=$((rows + 1))
+	done <<'END'
+the role, and whether a failover is active|.role = "active"
+minutes while this host serves|.role = "active"
+ready, and what hinders|.failover.ready = false
+the file ready|.failover.ready = false
+the age, and its snapshot|.standby.age_seconds += 600
+the age, and its limits|.standby.state = "warning"
+the age, and its alert|.alerts += [{key: "db-stale"}]
+the last run, and the last good one|.sync.download.last_ok_at = "2026-01-01T00:00:00Z"
+the last run, and its day|.days[].sync = "none"
+the last run, and its event|.events = []
+the last good run, and its alert|.alerts += [{key: "sync-failed"}]
+the lag, and its moment|.lag.seconds += 1
+the lag, and its limits|.lag.behind = "ok"
+the lag, and its picture|.lag.day[-1].seconds = 0
+the lag, and its states|.lag.newest_n = 8
+the lag, and its words|.lag.text = "well"
+the lag, and its alert|.alerts = []
+the clocks, and their alert|.alerts += [{key: "clock-wrong"}]
+the proof, and its verdict|.proof.state = "warning"
+the proof, and its alert|.alerts += [{key: "proof"}]
+the primary, and its alert|.primary.state = "critical"
+what hinders, and its alert|.alerts += [{key: "standby-issue"}]
+the pulse|.role = "active"
+the worst of all|.overall = "ok"
+the page, and the summary|.summary = "x"
+the page, and what is to be done|.role = "active"
+END
+	[ $rows -eq 26 ]
 }

@@ -366,10 +366,10 @@ static json *build_days(const json *inputs, const json *before, const char *role
 	return days;
 }
 
-/* How the parts stand. age is that of the data alone, standby that of the copy with its content. */
+/* How the parts stand. age is that of the data alone, standby that of the copy with its content. Late is what is followed when no clock is to blame. */
 struct parts {
 	enum state primary, age, standby, sync, lag, proof, failover;
-	bool active, ready;
+	bool active, ready, followed, late;
 };
 
 static const char *sentence(const struct parts *p, enum state overall)
@@ -385,13 +385,15 @@ static const char *sentence(const struct parts *p, enum state overall)
 	if (p->failover == STATE_UNKNOWN || p->primary == STATE_UNKNOWN || p->standby == STATE_UNKNOWN || p->sync == STATE_UNKNOWN)
 		return "Not everything is known";
 	if (p->age != STATE_OK)
-		return "The standby is ready, but its data is old";
+		return p->followed ? "The standby is ready, but its nightly copy is old" : "The standby is ready, but its data is old";
 	if (p->standby != STATE_OK)
 		return "The standby is ready, but its copy is not as it was installed";
 	if (p->sync != STATE_OK)
 		return "The standby is ready, but the last sync failed";
-	if (p->lag != STATE_OK)
+	if (p->late)
 		return "The standby is ready, but the last minutes of the primary are not here";
+	if (p->lag != STATE_OK)
+		return "The standby is ready, but a clock is wrong";
 	if (p->proof != STATE_OK)
 		return "The standby is ready, but the application was not proved on its data";
 	return overall == STATE_OK ? "Standby ready. The primary is serving." : "Standby ready, with a warning";
@@ -450,6 +452,8 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	standby = build_standby(inputs, role, &parts.standby);
 	sync = build_sync(inputs, before, role, now, &parts.sync);
 	lag = lag_build(inputs, before, now, &parts.lag);
+	parts.followed = lag != NULL;
+	parts.late = lag != NULL && strcmp(json_str(lag, "behind"), "ok") != 0;
 	proof = proof_build(inputs, before, now, &parts.proof);
 	failover = build_failover(inputs, role, &parts.failover);
 	parts.active = json_bool(failover, "active", false);

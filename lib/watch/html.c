@@ -197,10 +197,12 @@ static void standby_card(struct buf *b, const json *status, int64_t now)
 {
 	const json *s = json_get(status, "standby");
 	const char *state = state_of(s, "state");
+	const char *what = json_bool(json_get(status, "failover"), "active", false) ? "Age of the data it began with" :
+			   json_is_object(json_get(status, "lag")) ? "Age of the nightly copy" : "Age of the standby's data";
 	int64_t old = 0, size = 0, warn = STATUS_WARN_S, crit = STATUS_CRIT_S, end;
 	char left[16], bytes[NUM_TEXT];
 
-	card(b, "Age of the standby's data", state);
+	card(b, what, state);
 	html(b, "<p class=\"value\">");
 	age(b, s, "snapshot_at", now);
 	html(b, "</p>");

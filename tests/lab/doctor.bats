@@ -129,6 +129,11 @@ mends() {
 	pi2 systemctl restart ctv-follow.service
 	follows() { pi2 test -e $APP/data/database/.follow/newest.db.note; }
 	eventually follows
+	# the copy of a night before there were minutes has no number, and stays what a failover serves
+	run doctor pi2
+	expect 1 '^ ! minutes +a failover would not take the newest state: production.db is of no known number'
+	lab run pi-ctv sqlite3 -cmd '.timeout 9000' $LIVE 'CREATE TABLE first (x)'
+	night
 	well pi-ctv
 	expect 0 '^in the sandbox of ctv-publish.service:$'
 	expect 0 '^ ✓ minutes +state [0-9]+ of 20.* is published, the record was confirmed at 20'
