@@ -36,7 +36,7 @@ judge() {
 	shift
 	get "$@" --shell || :
 	case $verdict/$what in
-	ok/*) fact="${fact:+$fact; }$text" ;;
+	ok/* | warning/serves) fact="${fact:+$fact; }$text" ;;
 	warning/* | critical/warns) warning "$text" "${mends:-$hint}" ;;
 	critical/*) critical "$text" "${mends:-$hint}" ;;
 	*) unknown "$text" "${mends:-$hint}" ;;

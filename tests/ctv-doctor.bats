@@ -361,6 +361,9 @@ answer() {
 	touch -d '-40 hours' "$live"
 	run on pi-ctv ctv-doctor.sh database
 	sees 0 database '640 '
+	crashed_writer "$live" "INSERT INTO customers VALUES (3, 'three')"
+	run on pi-ctv ctv-doctor.sh database
+	sees 0 database 'a write-ahead log lies beside it'
 }
 
 # where_free SIZE COMMAND...: with so much for pi2's data, and the state of pi-ctv

@@ -77,7 +77,7 @@ shows() {
 
 @test "a wrong clock" {
 	sample clock-wrong
-	shows '! WARNING' "The primary's clock is wrong" '2h30m ahead' 'but a clock is wrong'
+	shows '! WARNING' "The primary's clock is wrong" '2h30m ahead' '<p class="value">not known</p>' 'but a clock is wrong'
 }
 
 @test "sync failed" {

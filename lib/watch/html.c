@@ -283,12 +283,17 @@ static void lag_card(struct buf *b, const json *status, int64_t now)
 	if (!json_is_object(l))
 		return;
 	card(b, "Minute by minute", state_of(l, "state"));
+	json_int(l, "seconds", INT32_MIN, INT64_C(1) << 40, &seconds);
 	html(b, "<p class=\"value\">");
-	age(b, l, "at", now);
-	html(b, " behind</p>");
+	if (seconds < -STATUS_AHEAD_S) {
+		html(b, "not known");
+	} else {
+		age(b, l, "at", now);
+		html(b, " behind");
+	}
+	html(b, "</p>");
 	clock_line(b, "The primary's", l, "clock_seconds");
 	clock_line(b, "This host's", l, "own_clock_seconds");
-	json_int(l, "seconds", INT32_MIN, INT64_C(1) << 40, &seconds);
 	if (json_int(l, "silent_seconds", 0, INT64_C(1) << 40, &silent) && silent > seconds + LAG_CLOCK_S)
 		html(b, "<p>nothing was put on record for %s</p>", num_duration_text(words, silent * 1000));
 	lag_picture(b, l, now);
