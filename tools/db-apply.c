@@ -16,9 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
@@ -28,18 +26,15 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/option.h"
 #include "lib/shell.h"
-#include "lib/sqlite/advance.h"
 #include "lib/sqlite/alone.h"
+#include "lib/sqlite/apply.h"
 #include "lib/sqlite/chain.h"
 #include "lib/sqlite/change.h"
 #include "lib/sqlite/place.h"
 #include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
-
-#define SPARE ((uint64_t)256 << 20)	/* beside room for one more database: what follows must not fill the disk */
 
 static const char *const names[] = { "n", "epoch", "snapshot_at", "digest", "page_size", "page_count", "applied", "pages",
 				     "target", "content_hash", NULL };
@@ -51,16 +46,6 @@ static struct {
 	bool finish, show, digest, json;
 	struct shell shell;
 } opt = { .wait_ms = 60000, .shell = { .names = names } };
-
-struct apply {
-	const char *file;		/* as named, for messages */
-	char path[PATH_MAX];		/* what is changed: FILE, or the unfinished copy for NEW */
-	char wal[PATH_MAX + 8], next[PATH_MAX + 16];	/* its log, and the name of one that is not yet whole */
-	char note_path[PATH_MAX + 16], lock_path[PATH_MAX + 16];
-	int lock;
-	struct note note;		/* what FILE is, and what it becomes */
-	struct advance log;
-};
 
 /* ---- opening ---- */
 
@@ -87,164 +72,7 @@ static int look_at_file(struct apply *a)
 	return EX_OK;
 }
 
-/* ---- the end of a run: SQLite takes the log into the file ---- */
-
-/* Alone, or not at all: a connection that came in while the log is there would be left in WAL mode. */
-static int checkpoint(struct apply *a)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite_open(a->path, NULL, SQLITE_OPEN_READWRITE, NULL, &db), end;
-	int result = EX_OK;
-
-	/* the pragmas read the schema: one that is newer than this SQLite is none of its business, and the digest has proved the rest */
-	if (rc == SQLITE_OK)
-		rc = sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA cache_size=-256;"
-				  "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		sqlite3_busy_timeout(db, (int)(opt.wait_ms < 3000 ? opt.wait_ms : 3000));
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(db, "PRAGMA wal_checkpoint(TRUNCATE)", -1, &st, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW && sqlite3_column_int(st, 0) != 0) {
-		msg_err(a->file, "in use by another process");
-		result = EX_CANTCREAT;
-	} else if (rc != SQLITE_ROW) {
-		result = sqlite_fail(db, a->file, "cannot apply", rc);
-	}
-	sqlite3_finalize(st);
-	end = sqlite3_close(db);
-	if (result == EX_OK && end != SQLITE_OK)
-		result = sqlite_fail(NULL, a->file, "cannot close", end);
-	return result;
-}
-
-/* FILE must be what was computed, as far as its size tells, and its log gone. */
-static int look_at_result(struct apply *a)
-{
-	struct stat st;
-
-	/* SQLite takes an empty log for none, and leaves it there */
-	if (lstat(a->wal, &st) == 0 && st.st_size == 0 && unlink(a->wal) != 0) {
-		msg_errno(a->wal, "cannot remove");
-		return EX_IOERR;
-	}
-	if (lstat(a->wal, &st) == 0) {
-		msg_err(a->wal, "is still there");
-		return EX_CANTCREAT;
-	}
-	if (stat(a->path, &st) != 0 || (uint64_t)st.st_size != (uint64_t)a->note.target.page_count * a->note.target.page_size) {
-		msg_err(a->file, "has another size than state %lld", (long long)a->note.target.n);
-		return EX_DATAERR;
-	}
-	if (file_sync_parent(a->path) != 0) {
-		msg_errno(a->file, "cannot sync its directory");
-		return EX_IOERR;
-	}
-	return EX_OK;
-}
-
-/*
- * What a run began with a target on its note is ended, or forgotten when its log had not got its name yet. The order of a
- * run: log whole and on disk - note with the target - the log's name - SQLite - note without.
- */
-static int finish(struct apply *a)
-{
-	struct stat st;
-	int rc = EX_OK;
-
-	if (!a->note.has_target)
-		return unlink(a->next) == 0 || errno == ENOENT ? EX_OK : (msg_errno(a->next, "cannot remove"), EX_IOERR);
-	if (lstat(a->next, &st) == 0) {
-		msg_info("%s: a run ended before it began to write", a->file);
-		a->note.has_target = false;
-		rc = note_write(a->note_path, &a->note);
-		if (rc == EX_OK && unlink(a->next) != 0) {
-			msg_errno(a->next, "cannot remove");
-			rc = EX_IOERR;
-		}
-		return rc;
-	}
-	if (lstat(a->wal, &st) == 0 && st.st_size > 0)
-		rc = checkpoint(a);
-	if (rc == EX_OK)
-		rc = look_at_result(a);
-	if (rc != EX_OK)
-		return rc;
-	a->note.is = a->note.target;
-	a->note.has_target = false;
-	return note_write(a->note_path, &a->note);
-}
-
 /* ---- the steps ---- */
-
-/* As many of the changes as go together, from *i on, into a log. */
-static int collect(struct apply *a, char **changes, int count, int *i)
-{
-	int rc = advance_begin(&a->log, &a->note.is);
-	bool full = false;
-
-	while (rc == EX_OK && !full && *i < count) {
-		struct change c;
-		struct change_in *in = change_open(changes[*i], &c, &rc);
-
-		if (in == NULL)
-			break;
-		full = advance_is_full(&a->log, &c);
-		if (!full && !advance_is_behind(&a->log, &c))
-			rc = advance_add(&a->log, changes[*i], in, &c);
-		change_in_free(in);
-		if (!full)
-			(*i)++;
-	}
-	return rc;
-}
-
-static int enough_room(const struct apply *a)
-{
-	uint64_t need = (uint64_t)a->log.to.page_count * a->log.to.page_size + SPARE;
-	char text[NUM_TEXT], have[NUM_TEXT];
-	struct statvfs fs;
-
-	if (fstatvfs(a->log.log_fd, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= need)
-		return EX_OK;
-	msg_err(a->file, "%s are free on its disk, %s are to stay free", num_size_text(have, (uint64_t)fs.f_bavail * fs.f_frsize),
-		num_size_text(text, need));
-	return EX_IOERR;
-}
-
-/* The log that was collected, under its name and into FILE. */
-static int write_batch(struct apply *a)
-{
-	int rc;
-
-	if (a->log.at.frames == 0) {
-		a->note.is = a->log.to;
-		return note_write(a->note_path, &a->note);
-	}
-	rc = enough_room(a);
-	if (rc == EX_OK && (fsync(a->log.log_fd) != 0 || file_sync_parent(a->next) != 0)) {
-		msg_errno(a->next, "cannot sync");
-		rc = EX_IOERR;
-	}
-	if (rc != EX_OK)
-		return rc;
-	a->note.target = a->log.to;
-	a->note.has_target = true;
-	rc = note_write(a->note_path, &a->note);
-	if (rc == EX_OK && (rename(a->next, a->wal) != 0 || file_sync_parent(a->wal) != 0)) {
-		msg_errno(a->wal, "cannot rename");
-		rc = EX_CANTCREAT;
-	}
-	if (rc != EX_OK)
-		return rc;
-	close(a->log.log_fd);
-	a->log.log_fd = -1;
-	return finish(a);
-}
 
 static int apply_all(struct apply *a, char **changes, int count)
 {
@@ -256,9 +84,9 @@ static int apply_all(struct apply *a, char **changes, int count)
 	if (opt.to != NULL && rc == EX_OK)
 		rc = chain_order(&from, opt.to, changes, &count);
 	for (int i = 0; rc == EX_OK && i < count;) {
-		rc = collect(a, changes, count, &i);
+		rc = apply_collect(a, changes, count, &i);
 		if (rc == EX_OK)
-			rc = write_batch(a);
+			rc = apply_batch(a);
 	}
 	/* the names of --to are ours until the end of the program */
 	return rc;
@@ -304,21 +132,6 @@ static void report(const struct apply *a)
 	} else if (!shell_asked(s)) {
 		printf("%s: digest %s\n", a->file, pagehash_text(digest, p->digest));
 	}
-}
-
-static int names_for(struct apply *a, const char *path)
-{
-	if (snprintf(a->path, sizeof a->path, "%s", path) >= (int)sizeof a->path) {
-		msg_err(path, "too long");
-		return EX_USAGE;
-	}
-	snprintf(a->wal, sizeof a->wal, "%s-wal", a->path);
-	snprintf(a->next, sizeof a->next, "%s-next", a->path);
-	snprintf(a->note_path, sizeof a->note_path, "%s.note", a->path);
-	a->log.file = a->file;
-	a->log.path = a->next;
-	snprintf(a->lock_path, sizeof a->lock_path, "%s.lock", a->path);
-	return EX_OK;
 }
 
 /* A copy of BASE under the unfinished name of NEW. */
@@ -380,12 +193,12 @@ static int name_new(struct apply *a)
 /* What FILE is by its note, once an earlier run is at its end. */
 static int find_out(struct apply *a)
 {
-	int rc = opt.show || opt.digest ? EX_OK : file_lock_at(a->lock_path, opt.wait_ms, &a->lock);
+	int rc = opt.show || opt.digest ? EX_OK : file_lock_at(a->lock_path, a->wait_ms, &a->lock);
 
 	if (rc == EX_OK && !opt.digest)
 		rc = note_read(a->note_path, &a->note);
 	if (rc == EX_OK && !opt.digest && !opt.show)
-		rc = finish(a);
+		rc = apply_finish(a);
 	if (rc == EX_OK && !a->note.known && (opt.finish || opt.show)) {
 		msg_err(a->file, "has no note");
 		rc = EX_NOINPUT;
@@ -395,9 +208,9 @@ static int find_out(struct apply *a)
 
 static int apply(char **changes, int count, const char *file)
 {
-	struct apply a = { .file = opt.out != NULL ? opt.out : file, .lock = -1, .log = { .fd = -1, .log_fd = -1 } };
+	struct apply a = { .file = opt.out != NULL ? opt.out : file, .lock = -1, .wait_ms = opt.wait_ms, .log = { .fd = -1, .log_fd = -1 } };
 	char *tmp = opt.out != NULL ? file_sibling(opt.out, ".applied") : NULL;
-	int rc = opt.out != NULL && tmp == NULL ? EX_IOERR : names_for(&a, tmp != NULL ? tmp : file);
+	int rc = opt.out != NULL && tmp == NULL ? EX_IOERR : apply_names(&a, tmp != NULL ? tmp : file);
 
 	if (rc == EX_OK)
 		rc = opt.out != NULL ? copy_base(&a, file) : find_out(&a);
