@@ -336,10 +336,12 @@ END
 }
 
 @test "the backup just made stays, even among seven with a later time" {
-	for day in 01 02 03 04 05 06 07; do
-		dropbox_control put "{\"path\":\"/backups/database_backup_209901${day}_020500.db\",\"text\":\"$day\"}" >/dev/null
+	for hour in 1 2 3 4 5 6 7; do
+		later=$(date -u -d "$hour hours" +%Y%m%d_%H%M%S)
+		dropbox_control put "{\"path\":\"/backups/database_backup_$later.db\",\"text\":\"$hour\"}" >/dev/null
 	done
-	run upload
+	# all of one day, for it is between eight and nine o'clock here
+	TZ=HERE$(($(date -u +%-H) - 8)) run upload
 	expect 0
 	[ "$(backups | wc -l)" -eq 8 ]
 }

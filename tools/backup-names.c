@@ -32,7 +32,7 @@ static const struct option_row options[] = {
 	{ 0, "beyond", "N", option_number, &(struct option_range){ &beyond, 0, NAMES_MOST },
 	  "of each kind, only those beyond the N newest" },
 	{ 0, "nights", "N", option_number, &(struct option_range){ &nights, 1, NAMES_MOST },
-	  "of each kind, all but the newest of each of the last N days,\nand but the N newest" },
+	  "of each kind, all but the newest of each of the last N days\nthat have one, and but the N newest" },
 	{ 0, "name", "KIND", option_choice, &(struct option_words){ &kind, kinds }, "print the name of a backup of now" },
 	{ 0, "at", "TIME", option_text, &at, "of data of this time (RFC 3339, UTC)" },
 	{ 0, "next", "NAME", option_text, &next, "print the name that comes one second after NAME" },

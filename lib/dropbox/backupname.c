@@ -67,31 +67,36 @@ static int64_t day_of(int64_t at)
 	return (int64_t)timegm(&tm) / 86400;
 }
 
+bool backupname_ahead(const struct backupname *b, int64_t now)
+{
+	return b->time > now + AHEAD;
+}
+
 /* What was seen of one kind so far, from the newest on. */
 struct seen {
-	int64_t count, last_day;
+	int64_t count, days, last_day;
 };
 
 static bool stays(const struct backupname *b, struct seen *seen, const struct backupname_rule *rule)
 {
-	int64_t day, place;
+	int64_t day;
 	bool newest_of_day;
 
 	if (rule->keep == BACKUPNAME_KEEP_NONE)
 		return false;
-	if (b->time > rule->now + AHEAD)
+	if (backupname_ahead(b, rule->now))
 		return true;
-	place = seen->count++;
 	day = day_of(b->time);
-	newest_of_day = place == 0 || day != seen->last_day;
+	newest_of_day = seen->count == 0 || day != seen->last_day;
 	seen->last_day = day;
-	return place < rule->count ||
-	       (rule->keep == BACKUPNAME_KEEP_NIGHTS && newest_of_day && day > day_of(rule->now) - rule->count);
+	seen->days += newest_of_day;
+	return seen->count++ < rule->count ||
+	       (rule->keep == BACKUPNAME_KEEP_NIGHTS && newest_of_day && seen->days <= rule->count);
 }
 
 size_t backupname_beyond(struct backupname *list, size_t count, const struct backupname_rule *rule)
 {
-	struct seen seen[BACKUPNAME_KINDS] = { { 0, 0 } };
+	struct seen seen[BACKUPNAME_KINDS] = { { 0, 0, 0 } };
 	size_t left = 0;
 
 	qsort(list, count, sizeof *list, newest_first);

@@ -26,12 +26,15 @@ bool backupname_parse(const char *name, struct backupname *out);
 /* The name of a backup of that kind with data of that time. */
 void backupname_make(size_t kind, int64_t time, struct backupname *out);
 
+/* Is it from the future, by more than clocks differ? */
+bool backupname_ahead(const struct backupname *b, int64_t now);
+
 /* What stays, of each kind for itself. */
 struct backupname_rule {
 	enum {
 		BACKUPNAME_KEEP_NONE,	/* nothing */
 		BACKUPNAME_KEEP_NEWEST,	/* the `count` newest */
-		BACKUPNAME_KEEP_NIGHTS,	/* the newest of each of the last `count` local days, and the `count` newest */
+		BACKUPNAME_KEEP_NIGHTS,	/* the newest of each of the last `count` local days that have one, and the `count` newest */
 	} keep;
 	int64_t count;
 	int64_t now;		/* seconds since the epoch */
