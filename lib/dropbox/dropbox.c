@@ -910,7 +910,8 @@ int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const ch
 	int rc;
 
 	json_put_str(arg, "path", path);
-	json_put_str(arg, "parent_rev", rev);
+	if (rev != NULL)
+		json_put_str(arg, "parent_rev", rev);
 	dropbox_do(d, h, &c, &a);
 	rc = a.rc;
 	if (rc == EX_NOINPUT && a.lost)

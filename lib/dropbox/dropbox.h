@@ -146,8 +146,8 @@ int dropbox_report(const char *object, const struct dropbox_answer *a);
 int dropbox_metadata(struct dropbox *d, struct http *h, const char *path, struct dropbox_meta *m);
 
 /*
- * Deletes path while it is the revision rev. EX_OK; EX_NOINPUT when nothing is there, not reported; else an exit
- * status (reported), EX_CANTCREAT when it was replaced meanwhile.
+ * Deletes path while it is the revision rev, or, with NULL, whatever it is: a folder goes with all in it. EX_OK;
+ * EX_NOINPUT when nothing is there, not reported; else an exit status (reported), EX_CANTCREAT when it was replaced meanwhile.
  */
 int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const char *rev);
 
