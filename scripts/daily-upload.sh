@@ -9,10 +9,12 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+# shellcheck source=scripts/prune.sh
+. "$here/prune.sh"
 live='' node='' remote='' state='' teams_url_set='' slack_url_set='' ntfy_url_set='' record_epoch='' record_owner='' record_seq=''
 draft_epoch='' draft_snapshot_at='' draft_content_hash='' draft_size='' draft_size_text='' draft_verified='' file_rev=''
 file_content_hash='' put_uploaded='' put_rev='' put_content_hash='' verify_text='' verify_not_judged_count=''
-changes_every='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
+changes_every='' record_n='' record_newest_n='' record_newest_object='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'
@@ -37,7 +39,6 @@ for option; do
 	esac
 done
 
-keep=7
 resume_for=6h
 
 # A timer's start ends here when this night is done, or waits for a person, unless the record has changed hands since
@@ -220,17 +221,6 @@ publish() {
 	fact seq:int "$record_seq"
 	fact published:bool yes
 	drop_snapshot
-}
-
-prune() {
-	names=$(dbx-ls /backups)
-	# never the one just made, whatever the clock says
-	old=$(printf '%s\n' "$names" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' | grep -vxF -e "$backup") || old=
-	# shellcheck disable=SC2086  # a backup's name has no blanks
-	set -- $old
-	note "nothing to remove"
-	[ $# -eq 0 ] || dbx-rm "$@"
-	[ $# -eq 0 ] || note "$# removed, the newest $keep are kept"
 }
 
 get ctv-conf --shell

@@ -105,9 +105,7 @@ settle_choice() {
 		[ -n "$plan_missing" ]
 	do
 		choose --objects in --wanted >"$scratch/wanted"
-		# shellcheck disable=SC2016  # for that shell
-		xargs -r -n 1 -P 8 sh -c 'exec dbx-fetch --no-progress -o "in/${1##*/}" "$1"' fetch <"$scratch/wanted" ||
-			fail 75
+		bring in <"$scratch/wanted" || fail 75
 	done
 	[ "$plan_n$plan_base" = "$was" ] || told
 	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"

@@ -11,8 +11,6 @@
 #include "lib/msg.h"
 #include "lib/sqlite/shelf.h"
 
-/* A copy has the name of its data's time, or, when that was taken, of one of the seconds after it. */
-#define NAMES_ON 59
 #define NAMED_MOST 5		/* states that a message names */
 
 static int by_number(const void *a, const void *b)
@@ -40,7 +38,7 @@ static void match(const struct shelf *s, struct shelf_copy *c)
 	for (size_t i = 0; i < s->object_count; i++) {
 		const struct shelf_object *o = &s->objects[i];
 
-		if (o->at > c->at || o->at < c->at - NAMES_ON)
+		if (o->at > c->at || o->at < c->at - SHELF_NAMES_ON)
 			continue;
 		if (c->low == 0)
 			c->low = o->n;

@@ -11,6 +11,9 @@
 
 #include "lib/sqlite/change.h"
 
+/* A copy has the name of its data's time, or, when that was taken, of one of so many seconds after it. */
+#define SHELF_NAMES_ON 59
+
 /* An object that lies here. */
 struct shelf_known {
 	char object[HASH_TEXT];		/* its content_hash */

@@ -1,0 +1,41 @@
+#!/bin/sh
+# prune.sh - what goes from Dropbox when a night is on record: older nights, and the changes that nobody needs without them.
+# Sourced by daily-upload.sh, never run
+#
+# What always holds: what goes is what a filter names, which prints the names of copies and of changes and no others; what is
+# needed is reckoned from the copies that stay, so a run that is killed here has removed too little, and the next one goes on;
+# what cannot be told stays.
+# shellcheck shell=sh disable=SC2154  # the settings and answers are daily-upload.sh's
+
+keep=7
+
+# spent OPTION...: of the changes, without the copies that go
+spent() {
+	grep -vxF -f "$scratch/old" "$scratch/listing" | change-spent ${record_n:+--base "$record_n"} "$@" || exit
+}
+
+# prune: the record was read before, so that whatever it names is in the listing
+prune() {
+	scratch=$(mktemp -d)
+	dbx-ls -R /backups /changes >"$scratch/listing" 2>/dev/null || [ $? -eq 66 ] || fail $? "/backups and /changes cannot be listed"
+	# never the one just made, whatever the clock says
+	sed -n 's,^/backups/,,p' "$scratch/listing" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' |
+		grep -vxF -e "$backup" >"$scratch/old" || :
+	: >"$scratch/spent"
+	# what a record needs that could not be read is not known
+	[ -z "$record_seq" ] || prune_changes
+	# shellcheck disable=SC2046  # these names have no blanks
+	set -- $(cat "$scratch/old" "$scratch/spent")
+	note "nothing to remove"
+	[ $# -eq 0 ] || dbx-rm --days "$@"
+	[ $# -eq 0 ] || note "$# removed, the last $keep nights are kept"
+}
+
+prune_changes() {
+	if [ -n "$record_newest_object" ]; then
+		set -- --newest "$record_newest_n" --newest-object "$record_newest_object" --objects "$scratch"
+		# what cannot be brought leaves it open what is on the chain
+		spent "$@" --wanted | bring "$scratch" || :
+	fi
+	spent "$@" >"$scratch/spent"
+}
