@@ -5,6 +5,7 @@
 #include "lib/pace.h"
 
 #define DAY 86400
+#define LONGEST_MS ((int64_t)DAY * 1000)
 
 static int64_t begin_of(int year, int month)
 {
@@ -22,18 +23,31 @@ int64_t pace_month(int64_t now_s)
 	return (int64_t)tm.tm_year * 12 + tm.tm_mon;
 }
 
-int64_t pace_ms(int64_t every_ms, int64_t most, int64_t used, int64_t now_s)
+/* How long the calls that are left make one wait; 0 where they suffice. */
+static int64_t by_calls(const struct pace *p, int64_t now_s)
 {
 	int64_t month = pace_month(now_s);
 	int64_t begin = begin_of((int)(month / 12), (int)(month % 12)), end = begin_of((int)(month / 12), (int)(month % 12) + 1);
-	int64_t gone = now_s - begin, all = end - begin, left, ms;
+	int64_t gone = now_s - begin, all = end - begin, most = p->most - PACE_NIGHT * (all / DAY), left;
 
-	if (most == 0)
-		return every_ms;
-	most -= PACE_NIGHT * (all / DAY);
-	if (most > 0 && used <= most / 10 + (most - most / 10) * gone / all)
-		return every_ms;
-	left = (most - used) / PACE_CALLS;
-	ms = (all - gone) * 1000 / (left > 0 ? left : 1);
-	return ms > every_ms ? ms : every_ms;
+	if (p->most == 0 || (most > 0 && p->used <= most / 10 + (most - most / 10) * gone / all))
+		return 0;
+	left = (most - p->used) / PACE_CALLS;
+	return (all - gone) * 1000 / (left > 0 ? left : 1);
+}
+
+int64_t pace_ms(const struct pace *p, int64_t now_s, const char **why)
+{
+	int64_t ms = p->every_ms, calls = by_calls(p, now_s);
+
+	*why = "";
+	if (p->took_ms * PACE_LOOK > ms) {
+		ms = p->took_ms * PACE_LOOK;
+		*why = "long looks";
+	}
+	if (calls > ms) {
+		ms = calls;
+		*why = "the month's calls";
+	}
+	return ms < LONGEST_MS ? ms : LONGEST_MS;
 }

@@ -238,13 +238,11 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	[ ! -e out ]
 }
 
-@test "STATE is one of ours, held by one run at a time, and a damaged one is said" {
+@test "STATE is one of ours, and held by one run at a time" {
 	live
 	sqlite3 other 'CREATE TABLE t(a)'
 	run -65 db-changes --since other live.db out
 	expect 65 'other: a database, and none of db-changes'
-	echo nonsense nonsense nonsense >torn
-	run -65 db-changes --since torn live.db out
 	flock st.lock sleep 100 &
 	until [ -e st.lock ] && ! flock -n st.lock true; do :; done
 	run -73 db-changes -t 10ms --since st live.db out
@@ -253,6 +251,47 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	mkfifo pipe.lock
 	run -73 timeout 5 db-changes --since pipe live.db out
 	expect 73 'pipe.lock: not a regular file'
+}
+
+@test "a damaged STATE is put aside and said once, and a base begins anew, whenever the damage is found" {
+	live
+	echo nonsense nonsense nonsense >torn
+	cp torn was
+	run -0 db-changes --json --since torn live.db out
+	expect 0 'torn: damaged: put aside as torn.damaged, a base begins the chain anew'
+	cmp was torn.damaged
+	rm out
+	db-changes --confirm torn
+	# where the hashes are: it is found in the middle of a look, which is none then
+	root=$(sqlite3 torn "SELECT rootpage FROM sqlite_schema WHERE name = 'hashes'")
+	size=$(sqlite3 torn 'PRAGMA page_size')
+	yes damage | dd of=torn bs="$size" count=1 seek=$((root - 1)) conv=notrunc iflag=fullblock status=none
+	sqlite3 live.db "INSERT INTO t(v) VALUES ('new')"
+	run -75 db-changes --full --since torn live.db out
+	expect 75 'torn: damaged: put aside as torn.damaged'
+	[ ! -e out ] && [ ! -e torn ]
+	run -66 db-changes --no-base --since torn live.db out
+	[[ $output != *damaged* ]]
+}
+
+@test "what a month's calls and long looks make of the period, and the reason" {
+	live
+	db-changes --since st live.db out
+	db-changes --confirm st
+	pace() { db-changes --show --every 1m --shell=p_ "$@" st | grep '^p_wait' | paste -sd' '; }
+	[ "$(pace --monthly 20000)" = "p_wait='60s' p_wait_why=''" ]
+	# what is made besides counts, too
+	db-changes --show --calls 1000 st >/dev/null
+	[ "$(sqlite3 st 'SELECT n FROM calls')" = 1002 ]
+	sqlite3 st 'UPDATE calls SET n = 20000'
+	[[ $(pace --monthly 20000) = "p_wait='"[0-9]*"s' p_wait_why='the month'\''s calls'" ]]
+	[ "$(pace)" = "p_wait='60s' p_wait_why=''" ]
+	sqlite3 st 'CREATE TABLE IF NOT EXISTS took (one INTEGER PRIMARY KEY, ms); INSERT OR REPLACE INTO took VALUES (1, 10000)'
+	[ "$(pace)" = "p_wait='100s' p_wait_why='long looks'" ]
+	# until one does not
+	sqlite3 live.db "INSERT INTO t(v) VALUES ('new')"
+	db-changes --full --since st live.db out
+	[ "$(pace)" = "p_wait='60s' p_wait_why=''" ]
 }
 
 @test "sources that are no databases are refused before SQLite sees them" {

@@ -396,6 +396,7 @@ refused() {
 5|get_metadata|missing-scope|{}|77|lacks the scope files.metadata.read
 5|upload|400|{}|70|does not take the request
 5|upload|403|{}|77|does not allow that to this account: invalid_account_type
+5|upload|403-month|{}|77|invalid_account_type/feature: Your team has used all of its data transport API calls for the month
 5|upload|missing-scope|{}|77|lacks the scope files.content.write
 5|upload|404-html|{}|76|answer 404
 5|upload|redirect|{}|76|answer 302

@@ -28,14 +28,14 @@
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
 				     "path", "size", "object", "content_hash", "base", "full", "lost_after", "missed",
-				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash", "pending_base", "wait",
+				     "looked_at", "rev", "pending_n", "pending_epoch", "pending_object", "pending_path", "pending_content_hash", "pending_base", "wait", "wait_why",
 				     NULL };
 
 static struct {
 	const char *state, *file, *append, *node, *rev, *parent;
 	int64_t wait_ms;
 	int64_t every_ms;		/* 0: not given */
-	uint64_t monthly;
+	uint64_t monthly, calls;
 	uint64_t n, epoch;		/* 0 and UINT64_MAX: not given */
 	bool full, base, no_base, confirm, drop, show, json;
 	struct shell shell;
@@ -161,6 +161,9 @@ static int find_changes(const char *src, const char *out)
 		rc = look_keep(&k);
 	if (rc == EX_OK)
 		rc = report(&k);
+	/* it is put aside, and the next look begins without it */
+	if (state.damaged)
+		rc = EX_TEMPFAIL;
 	look_free(&k);
 	published_close(&state);
 	return rc;
@@ -207,11 +210,14 @@ static int show(const struct published *s)
 /* How long to wait for the next look, as sleep(1) takes it. */
 static void tell_pace(struct published *s)
 {
-	int64_t ms = pace_ms(opt.every_ms, (int64_t)opt.monthly, published_calls(s), clock_wall());
+	const struct pace p = { opt.every_ms, (int64_t)opt.monthly, published_calls(s), published_last_took(s) };
+	const char *why;
+	int64_t ms = pace_ms(&p, clock_wall(), &why);
 	char text[24];
 
 	snprintf(text, sizeof text, "%llds", (long long)((ms + 999) / 1000));
 	shell_set(&opt.shell, "wait", text);
+	shell_set(&opt.shell, "wait_why", why);
 }
 
 static int settle(const char *state)
@@ -223,6 +229,8 @@ static int settle(const char *state)
 		rc = published_confirm(&s, opt.rev);
 	if (rc == EX_OK && opt.drop)
 		rc = published_drop(&s);
+	if (rc == EX_OK && opt.calls > 0)
+		rc = published_called(&s, (int)opt.calls);
 	if (rc == EX_OK && opt.show && opt.every_ms > 0)
 		tell_pace(&s);
 	if (rc == EX_OK && opt.show)
@@ -250,6 +258,7 @@ static const struct option_row options[] = {
 	{ 0, "every", "DURATION", option_positive, &opt.every_ms, "of --show: how often changes are to be published" },
 	{ 0, "monthly", "N", option_number, &(struct option_range){ &opt.monthly, 0, UINT32_MAX },
 	  "and how many calls a month may take (0: no limit)" },
+	{ 0, "calls", "N", option_number, &(struct option_range){ &opt.calls, 0, 1000 }, "of --show: so many were made besides" },
 	{ 't', "timeout", "DURATION", option_duration, &opt.wait_ms, "how long to wait for a lock (default 60s)" },
 	{ 0, "json", NULL, option_flag, &opt.json, "print the description as a JSON object;\nwith --show of what is pending, else of the last" },
 	{ 0, "append", "FILE", option_text, &opt.append, "append it to FILE, as a line" },

@@ -403,6 +403,16 @@ static void judge_auth(struct dropbox_answer *a)
 	}
 }
 
+/* A plan that lacks a feature, or whose month has no calls left, which only the words tell. */
+static void judge_403(struct dropbox_answer *a)
+{
+	const char *text = json_str(json_get(a->body, "user_message"), "text");
+
+	join_tags(json_get(a->body, "error"), a->tag, sizeof a->tag);
+	fail(a, EX_NOPERM, "Dropbox does not allow that to this account%s%s%s%.300s", *a->tag != '\0' ? ": " : "", a->tag,
+	     text != NULL ? ": " : "", text != NULL ? text : "");
+}
+
 static void judge_400(struct dropbox_answer *a, const struct http_response *r)
 {
 	const char *text = json_str(json_get(a->body, "user_message"), "text");
@@ -427,8 +437,7 @@ static void judge_status(struct dropbox_answer *a, const struct http_response *r
 	} else if (r->status == 401) {
 		judge_auth(a);
 	} else if (r->status == 403) {
-		join_tags(json_get(a->body, "error"), a->tag, sizeof a->tag);
-		fail(a, EX_NOPERM, "Dropbox does not allow that to this account%s%s", *a->tag != '\0' ? ": " : "", a->tag);
+		judge_403(a);
 	} else if (r->status == 400) {
 		judge_400(a, r);
 	} else if (r->status == 429) {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/exits.h"
 #include "lib/file.h"
 #include "lib/hash.h"
@@ -16,6 +17,7 @@
 #include "lib/sqlite/look.h"
 
 #define SPARE ((uint64_t)64 << 20)	/* what a long OUT leaves to whoever else writes on its disk: the application */
+#define BURDEN_MS 500		/* a tenth of the shortest period */
 #define FLUSH ((uint64_t)4 << 20)
 #define SPARE_EVERY 1024		/* pages of OUT */
 #define CHUNK (64u << 10)	/* read at once: a page of the largest size; more than the processor's cache holds costs twice */
@@ -328,6 +330,7 @@ static bool is_untouched(const struct look *k)
 
 int look_take(struct look *k)
 {
+	int64_t began;
 	int rc;
 
 	k->out_fd = k->file_fd = -1;
@@ -338,8 +341,10 @@ int look_take(struct look *k)
 	if (k->chunk == NULL)
 		return no_memory(k->src);
 	rc = live_open(&k->live, k->src, k->wait_ms, k->file != NULL);
+	began = clock_ms();
 	if (rc == EX_OK)
 		rc = take_look(k);
+	k->took_ms = clock_ms() - began;
 	if (rc == EX_OK) {
 		k->looked = true;
 		k->full = !k->quick;
@@ -385,8 +390,18 @@ static int keep(struct look *k)
 	return published_pend(k->state, &k->now);
 }
 
+/* A night's look is not one of those that come again and again. */
+static int remember_time(struct look *k)
+{
+	return k->file == NULL ? published_took(k->state, k->full && k->took_ms >= BURDEN_MS ? k->took_ms : 0) : EX_OK;
+}
+
 int look_keep(struct look *k)
 {
+	int rc = remember_time(k);
+
+	if (rc != EX_OK)
+		return rc;
 	if (k->changed)
 		return keep(k);
 	/* the next one may begin where this one ended */

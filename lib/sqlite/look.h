@@ -22,6 +22,7 @@ struct look {
 	struct published_state now;
 	int64_t began_ns;			/* by the wall clock, before anything was looked at */
 	bool changed;
+	int64_t took_ms;			/* from the first byte to the last */
 	bool full;				/* every page was read */
 	bool lost;				/* the log lacks what was published: this host lost commits */
 	uint32_t missed;			/* pages that a look by the log would not have seen */

@@ -1,6 +1,8 @@
 #include "lib/std.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -27,6 +29,7 @@ static const char schema[] =
 
 static int failed(struct published *s, int rc)
 {
+	s->damaged |= (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 	return sqlite_fail(s->db, s->path, "cannot be used", rc);
 }
 
@@ -153,6 +156,43 @@ static void make(const char *path)
 		close(fd);
 }
 
+/* What it held is in no other place, but a base begins anew. Its name is free then, under the lock. */
+static int put_aside(struct published *s)
+{
+	char aside[PATH_MAX], journal[PATH_MAX];
+
+	sqlite3_finalize(s->get);
+	sqlite3_finalize(s->put);
+	sqlite3_close(s->db);
+	s->get = s->put = NULL;
+	s->db = NULL;
+	s->damaged = false;
+	if (snprintf(aside, sizeof aside, "%s.damaged", s->path) >= (int)sizeof aside ||
+	    snprintf(journal, sizeof journal, "%s-journal", s->path) >= (int)sizeof journal ||
+	    (unlink(journal) != 0 && errno != ENOENT) || rename(s->path, aside) != 0) {
+		msg_errno(s->path, "damaged, and cannot be put aside");
+		return EX_DATAERR;
+	}
+	msg_err(s->path, "damaged: put aside as %s, a base begins the chain anew", aside);
+	return EX_OK;
+}
+
+static int open_database(struct published *s)
+{
+	int rc;
+
+	make(s->path);
+	rc = sqlite_open(s->path, NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &s->db);
+	/* the file is ours alone under the lock; a cache that is no larger than a few blocks */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(s->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-1024; PRAGMA synchronous=FULL;"
+				  "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return failed(s, rc);
+	rc = know_schema(s);
+	return rc == EX_OK ? read_rows(s) : rc;
+}
+
 int published_open(struct published *s, const char *path, int64_t wait_ms)
 {
 	char *lock;
@@ -173,20 +213,17 @@ int published_open(struct published *s, const char *path, int64_t wait_ms)
 	free(lock);
 	if (rc != EX_OK)
 		return rc;
-	make(path);
-	rc = sqlite_open(path, NULL, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, &s->db);
-	/* the file is ours alone under the lock; a cache that is no larger than a few blocks */
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(s->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-1024; PRAGMA synchronous=FULL;"
-				  "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
-	if (rc != SQLITE_OK)
-		return failed(s, rc);
-	rc = know_schema(s);
-	return rc == EX_OK ? read_rows(s) : rc;
+	rc = open_database(s);
+	if (s->damaged)
+		rc = put_aside(s) == EX_OK ? open_database(s) : EX_DATAERR;
+	return rc;
 }
 
 void published_close(struct published *s)
 {
+	/* what was found in the middle of a look; the next one begins anew */
+	if (s->damaged && s->lock >= 0)
+		put_aside(s);
 	sqlite3_finalize(s->get);
 	sqlite3_finalize(s->put);
 	sqlite3_close(s->db);
@@ -332,13 +369,13 @@ int published_looked(struct published *s, const struct published_look *look)
 }
 
 /* The calls of months that are over are of no use. */
-static int count_calls(struct published *s)
+int published_called(struct published *s, int calls)
 {
 	char text[320];
 
 	snprintf(text, sizeof text, "CREATE TABLE IF NOT EXISTS calls(month INTEGER PRIMARY KEY, n INTEGER NOT NULL);"
 		 "DELETE FROM calls WHERE month<>%lld; INSERT OR IGNORE INTO calls VALUES(%lld, 0); UPDATE calls SET n=n+%d",
-		 (long long)pace_month(clock_wall()), (long long)pace_month(clock_wall()), PACE_CALLS);
+		 (long long)pace_month(clock_wall()), (long long)pace_month(clock_wall()), calls);
 	return run(s, text);
 }
 
@@ -350,6 +387,22 @@ int64_t published_calls(struct published *s)
 	snprintf(text, sizeof text, "SELECT sum(n) FROM calls WHERE month=%lld", (long long)pace_month(clock_wall()));
 	/* without the table none was counted */
 	return sqlite_int(s->db, text, &n) == SQLITE_OK ? n : 0;
+}
+
+int published_took(struct published *s, int64_t ms)
+{
+	char text[160];
+
+	snprintf(text, sizeof text, "CREATE TABLE IF NOT EXISTS took(one INTEGER PRIMARY KEY, ms INTEGER NOT NULL);"
+		 "INSERT OR REPLACE INTO took VALUES(1, %lld)", (long long)ms);
+	return ms == published_last_took(s) ? EX_OK : run(s, text);
+}
+
+int64_t published_last_took(struct published *s)
+{
+	int64_t ms = 0;
+
+	return sqlite_int(s->db, "SELECT ms FROM took", &ms) == SQLITE_OK ? ms : 0;
 }
 
 int published_confirm(struct published *s, const char *rev)
@@ -366,7 +419,7 @@ int published_confirm(struct published *s, const char *rev)
 	if (rc == EX_OK)
 		rc = run(s, last);
 	if (rc == EX_OK)
-		rc = count_calls(s);
+		rc = published_called(s, PACE_CALLS);
 	if (rc == EX_OK)
 		rc = write_row(s, "confirmed", &s->pending);
 	if (rc == EX_OK)

@@ -40,6 +40,7 @@ struct published {
 	const char *path;
 	sqlite3 *db;
 	int lock;			/* -1 when not held */
+	bool damaged;			/* says SQLite */
 	struct published_state confirmed, pending;
 	sqlite3_stmt *get, *put;
 	/* blocks of hashes: the one read last, and the one that is being changed */
@@ -49,6 +50,7 @@ struct published {
 
 /*
  * Opens STATE, or makes an empty one, and takes its lock, waiting up to wait_ms. *s is to be closed whatever is returned.
+ * One that SQLite calls damaged is put aside as STATE.damaged, which is reported, here or when it is closed: then there is none.
  * EX_OK, EX_CANTCREAT (locked), EX_DATAERR (not ours, damaged), EX_IOERR, EX_TEMPFAIL (a signal), reported.
  */
 int published_open(struct published *s, const char *path, int64_t wait_ms);
@@ -68,6 +70,11 @@ int published_looked(struct published *s, const struct published_look *look);
 int published_confirm(struct published *s, const char *rev);
 int published_drop(struct published *s);
 
+/* Calls that count against a month's limit were made. */
+int published_called(struct published *s, int calls);
+/* How long the last look at every page took; 0 where that was no burden. On disk at once, or with what is begun. */
+int published_took(struct published *s, int64_t ms);
+int64_t published_last_took(struct published *s);
 /* How many calls the confirmations of this month stand for (pace.h). */
 int64_t published_calls(struct published *s);
 

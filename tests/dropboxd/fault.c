@@ -59,6 +59,14 @@ static const struct kind {
 		"{\".tag\":\"invalid_account_type\",\"invalid_account_type\":{\".tag\":\"feature\"}"
 		"}}",
 		NULL, false, false },
+	/* a business plan's limit of uploads (developers/reference/data-transport-limit) */
+	{ "403-month", F_REPLY, 403, JSON,
+		"{\"error_summary\":\"invalid_account_type/feature/.\",\"error\":"
+		"{\".tag\":\"invalid_account_type\",\"invalid_account_type\":{\".tag\":\"feature\"}"
+		"},\"user_message\":{\"locale\":\"en\",\"text\":\"Your team has used all of its data "
+		"transport API calls for the month. Your monthly limit will reset on the 1st day of "
+		"every month.\"}}",
+		NULL, false, false },
 	{ "404-html", F_REPLY, 404, HTML, PAGE, NULL, false, false },
 	{ "408", F_REPLY, 408, TEXT, "Request Timeout", NULL, false, false },
 	{ "409", F_TAGS, 409, JSON, NULL, NULL, false, false },
