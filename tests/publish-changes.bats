@@ -21,6 +21,7 @@ setup() {
 
 teardown() {
 	[ -z "${pid-}" ] || kill "$pid" 2>/dev/null || true
+	[ -z "${go-}" ] || exec {go}>&-
 	dropbox_stop
 }
 
@@ -254,6 +255,7 @@ killed_behind() {
 	[ "$(record .change.n)" = 2 ]
 	# nothing was looked at, nothing is left
 	[ -z "$(db-changes --show --shell=s_ "$states" | grep "^s_pending_n='[0-9]")" ]
+	[ "$(record .pace.why)" = 'base under way' ]
 	# a host without polkit has its base at night
 	stub svc-ctl <<-'END'
 		exit 77
@@ -317,8 +319,9 @@ killed_behind() {
 @test "a Dropbox that is away, or full, or does not want us: each with its status, and the next round goes on" {
 	base
 	add 1
-	dropbox_fault '{"route":"files/upload","kind":"507","count":-1}' 2>/dev/null || true
-	dropbox_control fault/clear >/dev/null 2>&1 || true
+	dropbox_fault '{"route":"files/upload","kind":"409","tag":"path/insufficient_space","count":1}'
+	run publish
+	expect 74 'no space left in Dropbox'
 	root=$DROPBOX_ROOT
 	dropbox_stop
 	run publish
@@ -509,14 +512,81 @@ night() {
 	[ "$(record .head.n)" = 3 ]
 }
 
-@test "STATE that is no STATE keeps no night from its copy, and says so" {
+@test "STATE that is damaged is put aside and said once, and a base begins the chain anew" {
 	upload
+	add 1
+	publish
+	publish
+	touch -d '1 day ago' pi-ctv/state/last-upload.json
+	jq '.finished_at = "2026-01-01T00:00:00Z"' pi-ctv/state/last-upload.json >last && cp last pi-ctv/state/last-upload.json
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
 	echo nothing >"$states"
+	run publish
+	expect 75 'put aside as .*state.db.damaged'
+	[[ $output = *'no state was published by this host: ctv-db-sync.service makes a base'* ]]
+	run publish
+	expect 75 'makes a base'
+	[[ $output != *damaged* ]]
+	[ "$(cat "$states.damaged")" = nothing ]
+	run upload
+	expect 0 'state 3, a base'
+	dropbox_get /database.db >base.db
+	add 2
+	publish
+	publish
+	chain_is_live
+	# in a night, too
+	echo nothing >"$states"
+	run upload
+	expect 0 'a base'
+	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '3 5 null' ]
+}
+
+@test "STATE that is not ours keeps no night from its copy, and says so" {
+	upload
+	rm "$states"
+	sqlite3 "$states" 'CREATE TABLE t (x)'
 	run publish
 	expect 65 'state.db'
 	run upload
 	expect 0 'it is of no state of the chain of changes, which ends here'
 	[ "$(record '"\(.seq) \(.head.n)"')" = '2 null' ]
+	sqlite3 "$states" 'SELECT * FROM t'
+}
+
+@test "an object that somebody removed from the chain makes the next night a base" {
+	base
+	for i in 1 2 3; do
+		add "$i"
+		publish
+	done
+	# a night goes on with a chain that is whole
+	night
+	[ "$(jq -r .base lines)" = false ]
+	add 4
+	publish
+	add 5
+	publish
+	dbx-rm "$(dbx-ls -R /changes | grep -o '/changes/.*/000000006-.*zst$')"
+	# the minutes go on: who has the state goes on with them
+	add 6
+	publish
+	[ "$(record .change.n)" = 8 ]
+	night
+	[ "$(jq -r '"\(.base) \(.n)"' lines)" = 'true 9' ]
+	[ "$(record .head.n)" = 9 ]
+	publish
+	add 7
+	publish
+	chain_is_live
+	# the newest one, of the right number, but another's content
+	add 8
+	publish
+	path=$(record .change.path)
+	dbx-rm "$path"
+	dbx-put "$live" "$path"
+	night
+	[ "$(jq -r .base lines)" = true ]
 }
 
 @test "a night that ends before its state is on record is not gone on with" {
@@ -537,7 +607,7 @@ night() {
 	END
 	add 1
 	run upload
-	expect 75 'looks again'
+	expect 75 'busy'
 	rm stubs/mirror-head
 	# its number is another state's; an object of the same second has the same name
 	add 2
@@ -572,10 +642,8 @@ night() {
 		exec "$real" "$@"
 	END
 	run publish
-	expect 75 'state 2 is on record all the same'
+	expect 0 'state 2 is published'
 	rm stubs/mirror-head
-	run publish
-	expect 0 '^state 2 is published'
 	[ ! -e asked ]
 	add 2
 	publish
@@ -632,39 +700,100 @@ night() {
 	[ "$(sqlite3 "$states" 'SELECT n FROM calls')" = 4 ]
 	sqlite3 "$states" 'UPDATE calls SET n = 20000'
 	[ "$(waits)" -gt 60 ]
-	[ "$(db-changes --show --shell=p_ --every 60s "$states" | grep p_wait)" = "p_wait='60s'" ]
+	db-changes --show --shell=p_ --every 60s --monthly 20000 "$states" | grep -x "p_wait_why='the month.*s calls'"
+	[ "$(db-changes --show --shell=p_ --every 60s "$states" | grep p_wait=)" = "p_wait='60s'" ]
 	sqlite3 "$states" 'UPDATE calls SET month = month - 1'
 	[ "$(waits)" = 60 ]
 	add 2
 	publish
 	[ "$(sqlite3 "$states" 'SELECT n FROM calls')" = 2 ]
+	# to say that this host looked is one more
+	touch -d '1 hour ago' pi-ctv/state/.head-seen.json
+	publish
+	[ "$(sqlite3 "$states" 'SELECT n FROM calls')" = 3 ]
+	# the record tells the standby how often to expect something
+	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '60 ' ]
+	sqlite3 "$states" 'UPDATE calls SET n = 20000'
+	add 3
+	publish
+	[ "$(record .pace.why)" = "the month's calls" ]
+	[ "$(record .pace.seconds)" -gt 60 ]
 }
 
-@test "the service: rounds for ever, what goes wrong is told once, what ends it is told by its status" {
+@test "a look that takes long makes the next one wait, until one does not" {
 	base
-	export CTV_CHANGES_EVERY=5s
+	add 1
+	publish
+	# as on a slow card: ten seconds for all of it
+	sqlite3 "$states" 'CREATE TABLE IF NOT EXISTS took (one INTEGER PRIMARY KEY, ms); INSERT OR REPLACE INTO took VALUES (1, 10000)'
+	db-changes --show --shell=p_ --every 60s "$states" | grep -x -e "p_wait='100s'" -e "p_wait_why='long looks'" | wc -l | grep -x 2
+	publish
+	db-changes --show --shell=p_ --every 60s "$states" | grep -x "p_wait='60s'"
+}
+
+@test "a minute's upload is bounded, so that a night that comes meanwhile gets its turn; the night's own is not" {
+	stub dbx-put <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/puts"
+		case "$*" in *--timeout*) [ ! -e "$BATS_TEST_TMPDIR/slow" ] || exit 75 ;; esac
+		exec "$real" "$@"
+	END
+	base
+	add 1
+	publish
+	grep -e '--timeout 6m .* /changes/.*000000002' puts
+	add 2
+	killed_behind db-changes --no-base
+	: >puts
+	night
+	grep -e '--timeout 6m .* /changes/.*000000003' puts
+	run ! grep -e '--timeout .* /changes/.*000000004' puts
+	grep -e ' /changes/.*000000004' puts
+	# what did not get through in its time is dropped, and in the night's own state
+	add 3
+	killed_behind db-changes --no-base
+	: >slow
+	night
+	[ "$(record '"\(.head.n) \(.change)"')" = '5 null' ]
+	chain_is_live
+}
+
+# serve: the service in the background, whose rounds wait for turn; what it says is in log, what people are told in told
+serve() {
+	stub alert-post <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/told"
+	END
 	cat >bin/sleep <<-'END'
 		#!/bin/sh
 		# the next round begins when the test says so
-		[ "$1" = 5s ] || exec /bin/sleep "$@"
+		case $1 in 5s | 5m | 1h) ;; *) exec /bin/sleep "$@" ;; esac
 		echo "$*" >>"$BATS_TEST_TMPDIR/slept"
-		read -r _ <"$BATS_TEST_TMPDIR/go"
+		exec timeout 60 sh -c 'read -r _ <"$BATS_TEST_TMPDIR/go"'
 	END
 	chmod +x bin/sleep
 	mkfifo go
-	on pi-ctv setpriv --pdeathsig KILL timeout 120 publish-changes.sh >log 2>&1 &
-	pid=$!
-	# turn: lets one round pass
-	rounds() { [ "$(wc -l <slept)" -ge "$1" ]; }
-	turn() {
-		echo >go
-		eventually rounds "$1"
-	}
-	eventually [ -s slept ]
-	[ "$(head -n 1 slept)" = 5s ]
+	# it waits for nobody who writes or reads
+	exec {go}<>go
+	: >told
+	CTV_CHANGES_EVERY=5s on pi-ctv setpriv --pdeathsig KILL publish-changes.sh >log 2>&1 3>&- {go}>&- &
+	pid=$! turns=0
+	turn
+}
+
+# turn: one round passes
+turn() {
+	[ "$turns" -eq 0 ] || echo >&"$go"
+	turns=$((turns + 1))
+	rounds() { [ -e slept ] && [ "$(wc -l <slept)" -ge "$turns" ]; }
+	eventually rounds
+}
+
+@test "the service: rounds for ever, and what goes wrong is told once" {
+	base
+	serve
+	[ "$(cat slept)" = 5s ]
 	[ ! -s log ]
 	add 1
-	turn 2
+	turn
 	[ "$(record .change.n)" = 2 ]
 	[ ! -s log ]
 	# a round that ends well may have something to say
@@ -673,21 +802,98 @@ night() {
 		exec "$real" "$@"
 	END
 	mv stubs/db-changes bin/
-	turn 3
+	turn
 	[ "$(cat log)" = 'db-changes: lost commits' ]
 	rm bin/db-changes
-	dropbox_stop
+	dropbox_fault '{"route":"files/*","kind":"503-empty","count":-1}'
 	add 2
-	turn 4
-	turn 5
+	turn
+	turn
 	[ "$(grep -c . log)" -ge 2 ]
 	lines=$(wc -l <log)
-	turn 6
+	turn
 	[ "$(wc -l <log)" -eq "$lines" ]
-	# what the next round cannot mend ends it
+	dropbox_control reset
+	turn
+	grep -x 'publishes again' log
+	[ "$(record .change.n)" = 3 ]
+	# that it is away is no matter of this service
+	[ "$(sort -u told)" = '--key ctv-publish.service --state ok' ]
+}
+
+@test "nothing that a round meets ends the service: people are told, and it is tried again" {
+	base
+	serve
 	mv pi-ctv/state/changes gone
-	echo >go
-	status=0
-	wait "$pid" || status=$?
-	[ "$status" -eq 73 ]
+	turn
+	turn
+	[ "$(tail -n 1 slept)" = 5m ]
+	[ "$(grep -c 'no such directory' log)" -eq 1 ]
+	grep -e '--key ctv-publish.service --state warning' told
+	mv gone pi-ctv/state/changes
+	turn
+	[ "$(tail -n 1 told)" = '--key ctv-publish.service --state ok' ]
+	[ "$(tail -n 1 slept)" = 5s ]
+	# what is no setting
+	kill -0 "$pid"
+}
+
+@test "a fenced host waits for the record, and goes on when it is the owner again; nobody is alerted" {
+	base
+	stub dbx-wait <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/waited"
+		exit 75
+	END
+	serve
+	on pi2 mirror-head claim --owner pi2
+	add 1
+	turn
+	grep 'is fenced' log
+	[ "$(wc -l <waited)" -eq 1 ]
+	grep -e "--not $(dbx-ls --json /mirror-head.json | jq -r .rev) /mirror-head.json" waited
+	turn
+	lines=$(wc -l <log)
+	turn
+	[ "$(wc -l <log)" -eq "$lines" ]
+	# nor where Dropbox is away meanwhile
+	dropbox_fault '{"route":"files/*","kind":"503-empty","count":-1}'
+	turn
+	run ! grep warning told
+	dropbox_control reset
+	on pi-ctv mirror-head claim --owner pi-ctv
+	turn
+	turn
+	[ "$(record .change.n)" = 2 ]
+}
+
+@test "where the month's calls are used up, says Dropbox, the minutes stop, people are told, and it is tried again each hour" {
+	base
+	serve
+	dropbox_fault '{"route":"files/upload","kind":"403-month","count":-1}'
+	add 1
+	turn
+	[ "$(tail -n 1 slept)" = 1h ]
+	grep 'used all of its data transport API calls for the month' log
+	turn
+	lines=$(wc -l <log)
+	turn
+	[ "$(wc -l <log)" -eq "$lines" ]
+	grep -e '--key ctv-publish.service --state warning' told
+	# at the first of the month
+	dropbox_control reset
+	turn
+	[ "$(record .change.n)" = 2 ]
+	[ "$(tail -n 1 slept)" = 5s ]
+	[ "$(tail -n 1 told)" = '--key ctv-publish.service --state ok' ]
+	chain_is_live
+}
+
+@test "what a month's limit kept from Dropbox keeps no night from it" {
+	base
+	add 1
+	killed_behind db-changes --no-base
+	dropbox_fault '{"route":"files/upload","kind":"403-month","match":"/changes/","count":1}'
+	night
+	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '2 2 null' ]
+	chain_is_live
 }

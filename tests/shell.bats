@@ -20,6 +20,7 @@ db-install none live
 db-changes --since state none out
 db-apply none file
 change-history --state 1
+change-next --owner pi-ctv state
 svc-ctl status none.service
 svc-ctl check none.service
 room-check none

@@ -1,0 +1,66 @@
+#!/bin/sh
+# publish-service.sh - round after round of publish-changes.sh, for ever, and what ends that. Sourced, never run
+#
+# What always holds: nothing that a round meets ends the service, for what is tried again needs nobody to start it; a round
+# that says what the one before it said is not told again; what no round mends by itself people are told once, and hear when it
+# is over.
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
+
+# stopped: nobody looks any more, and the record says so. Where nobody ever did, nobody is asked.
+stopped() {
+	if [ -e "$states" ]; then
+		get mirror-head show --shell=record_ || [ "$get_status" -eq 66 ] || exit "$get_status"
+		[ "$record_owner" != "$node" ] || [ -z "$record_confirmed_at" ] ||
+			mirror-head publish --owner "$node" --confirm null || exit
+	fi
+	say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
+}
+
+# fenced: true for a host that another's record kept from publishing, when that has changed, or an hour has passed
+fenced() {
+	get change-next --shell=next_ --owner "$node" -t 1m "$states" 2>/dev/null && [ "$next_step" = fenced ] || return
+	pace_wait=5s
+	dbx-wait -t 1h --not "$next_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ]
+}
+
+# trouble PAUSE: no next round mends it by itself; people are told, and it is tried again
+trouble() {
+	alert-post --key ctv-publish.service --state warning --repeat 4h --do "journalctl -u ctv-publish.service" \
+		"${node:-$(uname -n)}: what changes is not published
+$said" >/dev/null 2>&1 || :
+	pace_wait=$1
+}
+
+# serve: round after round, each a process of its own, which reads the settings anew; none ends the service but `off`
+serve() {
+	before=first
+	while :; do
+		code=0
+		said=$("$0" --once 2>&1) || code=$?
+		get ctv-conf --shell 2>/dev/null || changes_every=1m
+		states=$state/changes/state.db was=$pace_wait_why
+		if [ "$code" -ne 0 ]; then
+			# a request has another number each time
+			what=$(printf '%s\n' "$said" | sed 's/ (request [^)]*)//')
+			[ "$what" = "$before" ] || printf '%s\n' "$said"
+			before=$what
+		elif [ -n "$before" ]; then
+			[ "$before" = first ] || say "publishes again"
+			before=
+			alert-post --key ctv-publish.service --state ok || :
+		fi
+		# that this host lost commits ends no round, and is not to be lost, too
+		[ "$code" -ne 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | grep -vx -e 'state [0-9]* is published' || :
+		case $changes_every/$code in
+		/0) return ;;
+		# with the minutes off a Dropbox that is away, or a record that is not believed, is the night's
+		/*) pace_wait=5m ;;
+		*/0 | */69 | */75) set_pace ;;
+		# not allowed: where a month's calls are used up each try may be one
+		*/77) fenced || trouble 1h ;;
+		*) trouble 5m ;;
+		esac
+		[ "$pace_wait_why" = "$was" ] || say "a look every $pace_wait${pace_wait_why:+: $pace_wait_why}"
+		sleep "$pace_wait"
+	done
+}
