@@ -2,7 +2,7 @@
 # demo.sh - the main job end to end on this machine: a primary, a Dropbox and a standby, and the proof
 #
 # Two directories play the two hosts, build/dropboxd plays Dropbox; everything else is the real thing: the
-# scripts and tools that run at night. DEMO_SIZE=1400M shows it at the size of the real database.
+# scripts and tools that run at night, and between two nights. DEMO_SIZE=1400M shows it at the size of the real database.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -30,12 +30,17 @@ case $size in
 esac
 [ "$megabytes" -ge 1 ] || { echo "demo.sh: DEMO_SIZE: $size: too small" >&2; exit 64; }
 
-server='' writer=
+server='' writer='' services=
 # nothing is left running, however this ends
 clean_up() {
 	code=$?
 	trap '' INT TERM HUP
 	trap - EXIT
+	for pid in $services; do
+		# with what it has started
+		kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+	done
 	for pid in $writer $server; do
 		kill "$pid" 2>/dev/null || :
 		wait "$pid" 2>/dev/null || :
@@ -105,8 +110,9 @@ cat <<END
 ${bold}ctv-mirror: a warm standby for a SQLite-backed web application, over nothing but Dropbox${plain}
 
 Your application runs on one small machine, with one database file. Every night that machine
-puts a verified copy into Dropbox, and a second machine brings it home and checks it again. If
-the first one dies, the second one starts the same application on last night's data.
+puts a verified copy into Dropbox, and a second machine brings it home and checks it again.
+Between two nights it sends what changed, minute by minute. If the first one dies, the second
+one starts the same application.
 
    pi-ctv  build/demo/pi-ctv   the primary: serves, and writes to its database all the time
    pi2     build/demo/pi2      the standby: sleeps, with a copy that it can trust
@@ -172,11 +178,14 @@ CTV_APP_DIR="$demo/$host"
 CTV_STATE_DIR="$demo/$host/state"
 CTV_LOG_DIR="$demo/$host/log"
 CTV_SERVICE=ctv-mirror-demo.service
+CTV_CHANGES_EVERY=5s
+CTV_PRIMARY_URL=http://127.0.0.1:9
+CTV_STANDBY_URL=http://127.0.0.1:9
 CTV_MIN_SIZE=$((megabytes / 2 + 1))M
 CTV_REQUIRE_TABLES="spots:1000 customers budget"
 END
 	)
-	mkdir -p "$demo/$host/state"
+	mkdir -p "$demo/$host/state/changes"
 done
 echo primary >"$demo/pi-ctv/state/role"
 echo standby >"$demo/pi2/state/role"
@@ -221,6 +230,61 @@ printf '   %-22s %s\n' "meanwhile on pi-ctv" "$since spots entered since the sna
 
 title "5. The next night, had nothing changed"
 on pi2 scripts/daily-download.sh
+
+title "6. Between two nights, every 5 seconds: publish-changes.sh, follow-changes.sh"
+
+# service HOST SCRIPT: as systemd would keep it running, with a log
+service() {
+	mkdir -p "$demo/$1/log"
+	on "$1" setsid setpriv --pdeathsig TERM "$root/scripts/$2" >>"$demo/$1/log/${2%.sh}.log" 2>&1 &
+	services="$services $!"
+}
+# newest FIELD: of what is followed on pi2
+newest() {
+	on pi2 db-apply --show --shell "$followed" 2>/dev/null | sed -n "s/^$1='\(.*\)'/\1/p"
+}
+# followed_beyond TIME: waits until what was committed by then is on pi2
+followed_beyond() {
+	clock; began=$now
+	until [ -e "$followed" ] && expr "$(newest snapshot_at)" \> "$1" >/dev/null; do
+		clock
+		[ $((now - began)) -lt 12000 ] || { echo "demo.sh: $followed: nothing newer within two minutes, see build/demo/*/log" >&2; exit 75; }
+		sleep 0.1
+	done
+}
+utc() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+
+followed=$demo/pi2/data/.follow/newest.db
+service pi-ctv publish-changes.sh
+service pi2 follow-changes.sh
+followed_beyond "$(utc)"
+echo "   pi2 follows, in a file of its own: state $(newest n)"
+for order in 1 2 3; do
+	sql "$primary" "INSERT INTO spots (customer_id, broadcast_month, gross_rate, note) VALUES ($order, '2026-11', 25, 'the order $order')"
+	followed_beyond "$(utc)"
+	took "$began"
+	printf '   %-22s %s\n' "order $order" "committed on pi-ctv, on pi2 $took later, as state $(newest n)"
+done
+bytes=$(on pi2 dbx-ls -l -R /changes | awk '$1 != "-" { bytes += $1; n++ } END { printf "%d states, %d KiB", n, bytes / 1024 }')
+printf '   %-22s %s\n' "sent" "$bytes, of a database of $(($(stat -c %s "$primary") >> 20)) MiB"
+
+title "7. What a failover would lose now: failover-to-pi2.sh --dry-run"
+# behind these lines it asks for the application's unit, and none is installed here
+on pi2 scripts/failover-to-pi2.sh --dry-run 2>&1 | sed -n '1,/you would lose/p'
+
+title "8. A bad UPDATE, and the moment before it: cli-db-sync restore --at"
+followed_beyond "$(utc)"
+before=$(newest snapshot_at)
+budget="SELECT total(budget_amount) FROM budget"
+was=$(sql "$primary" "$budget")
+sql "$primary" "UPDATE budget SET budget_amount = 0"
+followed_beyond "$(utc)"
+echo "   somebody forgets the WHERE of an UPDATE, and seconds later pi2 has that, too
+"
+on pi2 scripts/cli-db-sync.sh restore --at "$before" -o "$demo/before.db"
+echo
+prove "the budget" "$(sql "$demo/before.db" "$budget")" "$was" "as it was at $before"
+prove "the orders" "$(sql "$demo/before.db" "SELECT count(*) FROM spots WHERE note LIKE 'the order %'")" 3 "all three are in it"
 
 title "What is where"
 on pi2 dbx-ls -l -R / | sed -E 's/^/   /; s/([0-9a-f]{12})[0-9a-f]{52}/\1.../'

@@ -38,6 +38,14 @@ nothing_left() {
 		expect 0 'content_hash +[0-9a-f]{16}\.\.\. on pi2, in the record and in Dropbox'
 		expect 0 'spots +[0-9,]+, the same to the last cent'
 		expect 0 'already the newest copy'
+		for order in 1 2 3; do
+			expect 0 "^   order $order +committed on pi-ctv, on pi2 [0-9.]+ s later, as state [0-9]+$"
+		done
+		expect 0 'pi-ctv is down: .*127\.0\.0\.1 port 9'
+		expect 0 '^   you would lose what was entered since .*: [0-9]+ min [0-9]+ s$'
+		expect 0 'restored: .*/before\.db, state [0-9]+ of '
+		expect 0 'the budget +as it was at 20'
+		expect 0 'the orders +all three are in it'
 		expect 0 '^Nothing is left running'
 		nothing_left
 		[ "$(outside)" = "$before" ]
