@@ -30,7 +30,8 @@ PY
 # of whichever tool: `opens live` ends with its status and words; the database is d/live, another one d/new
 install_opens() { timeout 20 "$@" db-install d/new d/live; }
 snapshot_opens() { timeout 20 "$@" db-snapshot d/live d/snap; }
-both='install_opens snapshot_opens'
+changes_opens() { rm -f d/out; timeout 20 "$@" db-changes --since d/st --epoch 1 d/live d/out; }
+each='install_opens snapshot_opens changes_opens'
 
 fresh() {
 	rm -rf d
@@ -41,7 +42,7 @@ fresh() {
 }
 
 @test "a -journal that names another file: 65 with that name, and the file stays" {
-	for opens in $both; do
+	for opens in $each; do
 		for name in "$here/victim" "$here/d/live-mj0123456789" "$here/d/new"; do
 			fresh
 			[ -e "$name" ] || echo 'precious' >"$name"
@@ -55,7 +56,7 @@ fresh() {
 }
 
 @test "an ordinary user's file stays as well" {
-	for opens in $both; do
+	for opens in $each; do
 		fresh
 		hostile_journal d/live "$here/victim"
 		[ "$(id -u)" -ne 0 ] || chown -R 65534:65534 d .
@@ -68,7 +69,7 @@ fresh() {
 @test "FIFOs, links, directories and second names beside a database are refused at once" {
 	local rows=0
 	while read -r mode suffix kind why; do
-		for opens in $both; do
+		for opens in $each; do
 			fresh "$mode"
 			[ "$suffix" != -shm ] || { rm d/live && make_crashed_wal d/live; }
 			rm -f "d/live$suffix"
@@ -96,7 +97,33 @@ wal -shm fifo not_a_regular_file
 wal -shm link a_symbolic_link
 wal -shm dangling a_symbolic_link
 TABLE
-	[ "$rows" -ge 20 ]
+	[ "$rows" -ge 30 ]
+}
+
+@test "nor does what lies beside a file that is followed lead anywhere" {
+	make_db d/live
+	db-changes --since st --epoch 1 --file base d/live 1
+	db-changes --confirm st
+	sqlite3 d/live "UPDATE t SET side='new'"
+	db-changes --since st --epoch 1 d/live 2
+	for beside in -journal -wal -shm; do
+		cp base f
+		db-apply 2 f
+		jq -c '.target = .is | .target.n = 9' f.note >note
+		cat note >f.note
+		# what the next run is to end: a log with its name
+		zstd -qdc 2 >f-wal
+		rm -f "f$beside"
+		mkfifo "f$beside"
+		run timeout 20 db-apply --finish f
+		[ "$status" -ne 124 ]
+		rm -f "f$beside"
+		ln -s "$here/victim" "f$beside"
+		run timeout 20 db-apply --finish f
+		[ "$status" -ne 0 ] && [ "$status" -ne 124 ]
+		[ "$(cat victim)" = precious ]
+		rm -f f[.-]*
+	done
 }
 
 @test "a directory that becomes a link between the look and SQLite's opening is not followed" {
