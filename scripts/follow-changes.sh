@@ -72,7 +72,7 @@ night() {
 	*) fail 74 "night.tmp: cannot be proved" ;;
 	esac
 	dress night.tmp
-	{ touch -d "$snapshot_at" night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
+	{ db-install --as-of "$snapshot_at" night.tmp night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
 }
 
 # spend_night: one that has come by another way is installed, and its copy here not needed any more

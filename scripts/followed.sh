@@ -23,7 +23,7 @@ enter() {
 
 # clean: what ended runs have left on the way; what is in is whole
 clean() {
-	rm -rf in night.tmp .newest.db.* || fail 74
+	rm -rf in night.tmp .night.tmp.* .newest.db.* || fail 74
 }
 
 # forget: newest.db goes, its note and its log first: a log that was left beside another file would be taken for that one's
