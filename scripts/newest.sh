@@ -7,7 +7,7 @@
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the scripts'
 
 newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
-newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_serves='' newest_live_n=''
+newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_clock='' newest_serves='' newest_live_n=''
 newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds='' why='' ending=''
 drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
 
@@ -188,4 +188,5 @@ tell_loss() {
 		more "you $would lose what was entered since $data_on: $span"
 		[ ! -s "$state/data-of" ] || more "but what was entered here, when this host served last, is in it"
 	fi
+	[ -z "$newest_clock" ] || more "the clock of $primary is $newest_clock, says Dropbox's"
 }

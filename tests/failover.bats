@@ -337,6 +337,15 @@ noted() { jq "$1" "$follow/newest.db.note" >x && cat x >"$follow/newest.db.note"
 	row newest 'the newest state' 'half_applied; rm "$follow/newest.db-wal"; cp "$BATS_FILE_TMPDIR/minutes/pi2/data/.follow/newest.db" "$follow"'
 }
 
+@test "followed: a primary whose clock is a day ahead is named, and by how much" {
+	app_up
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u -d '+1 day' +%FT%TZ)" --object "$(on pi-ctv mirror-head show -n -f newest_object)"
+	row newest "the clock of pi-ctv is (24h|23h59m[0-9]*s?) ahead, says Dropbox's" 'on pi2 mirror-head show >/dev/null'
+	expect 0 'data from the future .* what will be lost cannot be told'
+	# of a clock that is right nothing is said
+	run ! grep -q 'the clock of' <<<"$(as_followed; failover --dry-run 2>&1)"
+}
+
 # half_applied: newest.db is state 2, and the log that makes it state 3 has its name
 half_applied() {
 	cp night.db "$follow/newest.db"

@@ -840,8 +840,6 @@ proof() {
 	on pi-ctv publish-changes.sh --once
 	round
 	[ "$(page '.lag.state, .lag.n, .lag.newest_n' | paste -sd' ')" = 'ok 1 2' ]
-	on pi-ctv mirror-head publish --owner pi-ctv --pace 60s
-	round
 	# by Dropbox's clock, too; how often to expect something says the primary
 	[ "$(page '.lag | (.silent_seconds < 60), .own_clock_seconds, .period_seconds' | paste -sd' ')" = 'true 0 60' ]
 	on pi2 follow-changes.sh --once
@@ -850,6 +848,14 @@ proof() {
 	# nothing newer existed then
 	[[ ! $(page .lag.at) < $(dropbox_get /mirror-head.json | jq -r .change.snapshot_at) ]]
 	grep -q '^ctv_db_states_behind{copy="standby"} 0$' pi2/run/www/ctv.prom
+	# a day ahead
+	newest=$(on pi-ctv mirror-head show -n -f newest_object)
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u -d '+1 day' +%FT%TZ)" --object "$newest"
+	round
+	[ "$(page '.lag | .behind, (.clock_seconds > 86000), .own_clock_seconds' | paste -sd' ')" = 'ok true 0' ]
+	grep -E -- "--key clock-wrong --state warning .*the primary's clock is (24h|23h59m)[0-9a-z]* ahead, says Dropbox's" told
+	grep -q "primary.*clock is" pi2/run/www/index.html
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u +%FT%TZ)" --object "$newest"
 	# two hours later, says Dropbox, nothing was put on record; and then it is this host whose clock is slow
 	: >told
 	dropbox_control clock '{"advance":7200}' >/dev/null

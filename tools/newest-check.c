@@ -46,7 +46,7 @@
 
 static const char *const names[] = {
 	CHECK_NAMES, "there", "usable", "half", "suspect", "old", "n", "epoch", "seq", "digest", "snapshot_at", "as_of", "as_of_on",
-	"age_seconds", "behind", "serves", "target_on", "target_seconds", "live_n", "live_at", "live_on", "live_seconds", "prev_n", "prev_on", NULL,
+	"age_seconds", "behind", "clock", "serves", "target_on", "target_seconds", "live_n", "live_at", "live_on", "live_seconds", "prev_n", "prev_on", NULL,
 };
 static struct check_form form = { .shell.names = names };
 
@@ -226,11 +226,12 @@ static void compare(struct finding *f)
 	struct head_newest newest;
 	char digest[PAGEHASH_TEXT];
 	int64_t epoch, n;
+	bool seen = headseen_load(&f->seen) == EX_OK && f->seen.exists;
 
 	if (!f->known)
 		return;
 	f->as_of = f->is.snapshot_at;
-	if (headseen_load(&f->seen) != EX_OK || !f->seen.exists) {
+	if (!seen) {
 		because(&f->of_newest, "is held against no head record: none was seen here");
 		return;
 	}
@@ -259,6 +260,20 @@ static int64_t age_of(int64_t at)
 	return age < 0 && age >= -FUTURE_S ? 0 : age;
 }
 
+/*
+ * How far the primary's clock was ahead of Dropbox's when it last said that nothing newer existed. That one is behind cannot be
+ * told from here: between a look and the record lies an upload.
+ */
+static void check_clock(struct check *c, const struct headreg *seen)
+{
+	int64_t ahead = seen->exists && seen->server_modified != 0 ? seen->head.confirmed_at - seen->server_modified : 0;
+	char span[NUM_TEXT], text[NUM_TEXT + 8] = "";
+
+	if (ahead > FUTURE_S)
+		snprintf(text, sizeof text, "%s ahead", num_duration_text(span, ahead * 1000));
+	check_text(c, "clock", text);
+}
+
 /* `14:03:10`, of another day `Mon 30 Nov, 14:03:10`, by the clock of this host. */
 static void check_on(struct check *c, const char *name, int64_t at)
 {
@@ -281,6 +296,7 @@ static void tell_newest(struct check *c, const struct finding *f)
 	check_bool(c, "usable", f->of_newest.text[0] == '\0');
 	check_bool(c, "half", f->half);
 	check_bool(c, "suspect", f->suspect);
+	check_clock(c, &f->seen);
 	if (!f->known)
 		return;
 	num_duration(setting("max_age"), &most_ms);

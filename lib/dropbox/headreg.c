@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include "lib/clock.h"
 #include "lib/dropbox/headreg.h"
 #include "lib/msg.h"
 
@@ -159,10 +160,12 @@ int headreg_swap(struct dropbox *d, struct http *h, const struct headreg *old, s
 	c.body_len = strlen(text);
 	dropbox_do(d, h, &c, &a);
 	if (a.rc == EX_OK) {
-		const char *rev = json_str(a.body, "rev");
+		const char *rev = json_str(a.body, "rev"), *at = json_str(a.body, "server_modified");
 
 		*won = true;
 		next->exists = true;
+		if (at == NULL || clock_parse(at, &next->server_modified) != NULL)
+			next->server_modified = 0;
 		snprintf(next->rev, sizeof next->rev, "%s", rev != NULL ? rev : "");
 	} else if (strncmp(a.tag, "path/conflict", 13) != 0) {
 		rc = dropbox_report(HEADREG_PATH, &a);

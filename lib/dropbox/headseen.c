@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/clock.h"
 #include "lib/dropbox/headmove.h"
 #include "lib/dropbox/headseen.h"
 #include "lib/file.h"
@@ -31,12 +32,14 @@ static bool parse(const char *text, size_t len, struct headreg *out)
 {
 	char why[HEAD_WHY], *record = NULL;
 	json *j = json_parse(text, len);
-	const char *rev = json_str(j, "rev");
+	const char *rev = json_str(j, "rev"), *written = json_str(j, "server_modified");
 
 	if (rev != NULL && strlen(rev) < sizeof out->rev && json_get(j, "record") != NULL) {
 		record = json_text(json_get(j, "record"));
 		out->exists = head_parse(record, strlen(record), &out->head, why);
 		snprintf(out->rev, sizeof out->rev, "%s", rev);
+		if (written == NULL || clock_parse(written, &out->server_modified) != NULL)
+			out->server_modified = 0;
 	}
 	free(record);
 	json_free(j);
@@ -82,10 +85,13 @@ out:
 static int write_memory(const struct headreg *r)
 {
 	char *path = memory_path(), *text = NULL;
+	char at[CLOCK_TEXT];
 	json *j = json_object();
 	int rc = EX_IOERR;
 
 	json_put_str(j, "rev", r->rev);
+	if (r->server_modified != 0)
+		json_put_str(j, "server_modified", clock_text(at, r->server_modified));
 	json_put(j, "record", head_json(&r->head));
 	text = json_text(j);
 	json_free(j);

@@ -3,8 +3,8 @@
  * dropbox.com is noticed and not believed. In Dropbox such a record looks like any other: a restored one is byte for byte
  * one that was good once, and only its revision is new.
  *
- * Remembered are the newest record that was read or written here, and its revision, {"rev","record":{...}} in
- * .head-seen.json in the state directory, which the application cannot write. Where there is no such directory, or we may not write there,
+ * Remembered are the newest record that was read or written here, its revision and, where that was told, when it was written by
+ * Dropbox's clock, {"rev","server_modified","record":{...}} in .head-seen.json in the state directory, which the application cannot write. Where there is no such directory, or we may not write there,
  * nothing is remembered, and what is read is believed.
  */
 #ifndef LIB_DROPBOX_HEADSEEN_H
