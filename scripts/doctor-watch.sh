@@ -26,7 +26,7 @@ see_alerts() {
 on_the_page() {
 	page_lag='' page_lag_text='' page_clock='' page_proof='' page_proof_text=''
 	mkdir -p "$scratch/www"
-	cp "$run_dir/www/status.json" "$scratch/www" 2>/dev/null || :
+	[ ! -f "$run_dir/www/status.json" ] || cp -pP --remove-destination "$run_dir/www/status.json" "$scratch/www" 2>/dev/null || :
 	"$@" >"$scratch/lines" 2>/dev/null
 	get status-render --shell=page_ --node "$node" --role "$role" --records "$state" --warn-lag "$warn_lag" --max-lag "$max_lag" \
 		-o "$scratch/www" <"$scratch/lines" 2>/dev/null || :
