@@ -8,7 +8,7 @@
 
 newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
 newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_clock='' newest_serves='' newest_live_n=''
-newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds='' why='' ending=''
+newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds='' demand_text='' why='' ending=''
 drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
 
 look_newest() {
@@ -58,11 +58,14 @@ finish_apply() {
 	return "$finished"
 }
 
+# meant WHY: does a person say yes? --yes is meant for it only with --newest
+meant() { (yes=${newest:+$yes} && ask "   $1. Take it all the same? [y/N]"); }
+
 # is it good, and if it is suspect, does a person say yes?
 wanted() {
 	case $newest_verdict in
 	ok) ;;
-	warning) (yes=${newest:+$yes} && ask "   $newest_text. Take it all the same? [y/N]") ;;
+	warning) meant "$newest_text" ;;
 	# a person may mean it, whatever stands under the live name
 	*) [ -n "$newest" ] && [ -n "$newest_usable" ] ;;
 	esac
@@ -85,6 +88,15 @@ install_newest() {
 	done
 }
 
+# demands_met: what this host demands of any database, its tables and size, or $why. What somebody has deleted on the primary is
+# in the newest state a minute later, and last night's has it
+demands_met() {
+	set -- db-verify --shell=demand_ -l header --min-size "$min_size"
+	for table in $tables; do set -- "$@" --table "$table"; done
+	demand_text='what is in it cannot be told'
+	get timeout -k 1s 10s "$@" "$live_dir/.follow/newest.db" || [ $? -eq 1 ] || { why=${demand_text#*newest.db: } && return 1; }
+}
+
 # reach_newest: newest.db is at rest and to be taken, or $why says why not
 reach_newest() {
 	why=$newest_text
@@ -95,7 +107,8 @@ reach_newest() {
 	why='what was being applied is not at its end'
 	[ -z "$newest_half" ] || finish_apply || return
 	why=$newest_text
-	wanted
+	wanted || return
+	demands_met || meant "newest.db: $why"
 }
 
 # take_newest: it gets the live name
@@ -163,7 +176,7 @@ choose() {
 foresee() {
 	if [ -n "$last_night" ]; then
 		take_night
-	elif [ "$newest_verdict" = ok ] || { [ -n "$newest" ] && [ -n "$newest_usable" ]; }; then
+	elif { [ "$newest_verdict" = ok ] || { [ -n "$newest" ] && [ -n "$newest_usable" ]; }; } && demands_met; then
 		would_take=$newest_n
 		more "would take newest.db, state $newest_n, with all that was entered until $newest_as_of_on"
 		get holders-check --shell=held_ "$live" || [ -z "$held_holders" ] || more "but $live is in use by $held_holders"
@@ -172,7 +185,7 @@ foresee() {
 	elif [ -n "$newest" ]; then
 		no_newest
 	elif [ -n "$newest_there$changes_every" ]; then
-		more "newest.db would not be taken: $newest_text"
+		more "newest.db would not be taken: ${why:-$newest_text}"
 	fi
 }
 

@@ -507,6 +507,27 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 1')" = 'entered here' ]
 }
 
+@test "followed: what was deleted on the primary does not take the place of last night's, unless a person means it" {
+	app_up
+	minutes_minute 'DROP TABLE customers'
+	CTV_CHANGES_EVERY=1m on pi2 follow-changes.sh --once
+	run failover --dry-run
+	[[ $output == *'newest.db would not be taken: no table customers'* ]]
+	run failover --newest
+	expect 65 'the newest state is not to be had: no table customers'
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[[ $output == *'newest.db is not taken: no table customers'* ]]
+	[ "$(sha256sum <"$copy")" = "$night" ]
+	[ -e "$follow/newest.db" ]
+	# who says yes to it
+	echo standby >pi2/state/role
+	echo inactive >unit
+	run failover --newest --yes
+	expect 0 'FAILOVER COMPLETE'
+	run ! sqlite3 "$copy" 'SELECT * FROM customers'
+}
+
 @test "followed: --newest takes it also in place of what a person put there, which is kept; what is no state it never takes" {
 	table
 	sql "$copy" "UPDATE spots SET note = 'by hand' WHERE id = 1"
