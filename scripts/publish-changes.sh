@@ -182,6 +182,16 @@ round() {
 	round
 }
 
+# missed: what only the night's look has seen is a fault of ours, which nobody would notice
+missed() {
+	if [ "${look_missed:-0}" -eq 0 ]; then
+		alert-post --key changes-missed --state ok || :
+	else
+		alert-post --key changes-missed --state warning --repeat 24h \
+			"$node: $look_missed pages of state $look_n had changed, which the looks of the minutes should have seen" || :
+	fi >/dev/null 2>&1
+}
+
 # whole: the night's round. What is pending is published, or looked at again, but keeps no night from its file. A base
 # is on record when its file is; until then it is pending. The file is described last of all: a night that was interrupted
 # goes on only with what is on record, or will be by the file, and has its object in Dropbox.
@@ -198,8 +208,7 @@ whole() {
 	[ "$next_step" = look ] ||
 		set -- "$@" --base --number "$next_number" ${next_newest_object:+--parent "$next_newest_object"}
 	get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || exit
-	[ "${look_missed:-0}" -eq 0 ] || alert-post --key changes-missed --state warning --repeat 24h \
-		"$node: $look_missed pages of state $look_n had changed, which the looks of the minutes should have seen" >/dev/null 2>&1 || :
+	missed
 	if [ "$next_step" = look ]; then
 		put_for=''
 		settle

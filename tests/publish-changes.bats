@@ -757,6 +757,25 @@ night() {
 	chain_is_live
 }
 
+@test "pages that the looks of the minutes should have seen are an alert, which a night without any ends; the night is as ever" {
+	base
+	stub alert-post <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/told"
+	END
+	stub db-changes <<-'END'
+		case "$*" in *--full*) "$real" "$@" >said; code=$?; sed "s/^look_missed=.*/look_missed='3'/" said; exit $code ;; esac
+		exec "$real" "$@"
+	END
+	add 1
+	night
+	[ "$(record .head.n)" = 2 ]
+	grep -e '--key changes-missed --state warning .*3 pages of state 2' told
+	mv stubs/db-changes unused
+	hash -r
+	night
+	[ "$(tail -n 1 told)" = '--key changes-missed --state ok' ]
+}
+
 # serve: the service in the background, whose rounds wait for turn; what it says is in log, what people are told in told
 serve() {
 	stub alert-post <<-'END'
@@ -796,6 +815,13 @@ turn() {
 	turn
 	[ "$(record .change.n)" = 2 ]
 	[ ! -s log ]
+	# while nothing changes nobody is called, and nothing is written
+	turn
+	find pi-ctv -printf '%p %T@ %s\n' | sort >before
+	calls=$(dropbox_log | wc -l)
+	turn
+	find pi-ctv -printf '%p %T@ %s\n' | sort | diff before -
+	[ "$(dropbox_log | wc -l)" -eq "$calls" ]
 	# a round that ends well may have something to say
 	stub db-changes <<-'END'
 		case "$*" in *--no-base*) echo 'db-changes: lost commits' >&2 ;; esac
