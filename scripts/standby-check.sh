@@ -10,7 +10,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 live='' live_dir='' unit='' min_size='' max_age='' tables='' run_dir='' standby_url='' station_url=''
-text='' copy_size_bytes='' app_http_status='' unit_load=''
+text='' copy_size_bytes='' app_http_status='' unit_load='' newest_old=''
 
 usage() {
 	cat <<'END'
@@ -50,9 +50,9 @@ conditions() {
 	row db_unchanged warns page 65 'the next download keeps that copy before it replaces it' \
 		installed-check --record "$state/installed.json" "$live"
 	row db_fresh asks failover,page 65 'systemctl start ctv-pi2-download.service' \
-		age-check -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$live"
+		db_fresh
 	row db_fresh warns drill 65 'systemctl start ctv-pi2-download.service' \
-		age-check -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$live"
+		db_fresh
 	row code_present blocks page 77 '' \
 		"$here/code-check.sh"
 	row unit_startable blocks failover,drill,page 66/69 'ctv-doctor.sh' \
@@ -86,6 +86,15 @@ db_content() {
 		set -- "$@" --table "$table"
 	done
 	db-verify -l "$level" --timeout 60s --min-size "$min_size" "$@" "$live"
+}
+
+# what a failover would take is what is followed minute by minute, where that may be had
+db_fresh() {
+	if [ "$run" = page ] && get newest-check --shell=newest_ 2>/dev/null && [ -z "$newest_old" ]; then
+		newest-check "$@"
+	else
+		age-check -w "$max_age" -c "$max_age" --time-of "$state/data-of" "$@" "$live"
+	fi
 }
 
 # for a second copy

@@ -1,7 +1,7 @@
 # gallery.bash - a standby in each state that its page has. The ages are real ones, of files and times, by the checks themselves, so
 # that a page that contradicts itself is the page's own fault.
 
-gallery='ready old-data old-copy minutes-behind nothing-followed clock-wrong sync-failed proof-failed primary-down not-ready both-down
+gallery='ready old-data old-night old-copy minutes-behind nothing-followed clock-wrong sync-failed proof-failed primary-down not-ready both-down
 	serving serving-ill off unknown'
 
 # at SECONDS-AGO: that time
@@ -36,7 +36,11 @@ copy() {
 	truncate -s 1503236096 "$copy"
 	touch -d "@$((now - $1))" "$copy"
 	age-check --as standby -w 26h -c 36h "$copy" || true
-	[ "$role" = active ] || age-check --as ready/db_fresh -w 36h -c 36h "$copy" || true
+	case $role/$minutes in
+	active/*) ;;
+	standby/[0-9]*) ready db_fresh ok "newest.db is state ${minutes%% *}" ;;
+	*) age-check --as ready/db_fresh -w 36h -c 36h "$copy" || true ;;
+	esac
 }
 
 # minutes STATE AGE SILENT [EDIT]: state STATE, that old, is followed, of 9; its owner looked SILENT seconds ago
@@ -57,7 +61,8 @@ findings() {
 	local role=standby primary=ok copy_age=50580 night=12600 good=12600 minutes='9 3600 40' proof=ok blocked='' clock='' written=ok
 	case $1 in
 	unknown) return ;;
-	old-data) copy_age=140000 night=12600 good=99000 ;;
+	old-data) copy_age=140000 good=99000 minutes='' ;;
+	old-night) copy_age=140000 good=99000 ;;
 	old-copy) written=warning ;;
 	minutes-behind) minutes='8 7260 40' ;;
 	nothing-followed) minutes='none 0 40' ;;
@@ -103,14 +108,14 @@ findings() {
 alerts() {
 	case $1 in primary-down | both-down | serving*) alert primary-down critical 'pi-ctv is down' ;; esac
 	case $1 in
-	old-data) alert db-stale warning 'the data of pi2 is older than 36h' ;;
+	old-data | old-night) alert db-stale warning 'the data of pi2 is older than 36h' ;;
 	minutes-behind | nothing-followed) alert data-lag critical 'pi2 lacks the last minutes of pi-ctv' ;;
 	clock-wrong) alert clock-wrong warning 'a clock is wrong' ;;
 	proof-failed) alert proof warning 'the application was not proved on the data of pi2' ;;
 	not-ready | both-down) alert standby-not-ready warning 'pi2 could not take over for 15 minutes' ;;
 	serving-ill) alert standby-issue critical 'pi2 serves in place of pi-ctv, and not as it should' ;;
 	esac
-	case $1 in old-data | sync-failed) alert sync-failed warning 'no nightly download of pi2 was good for 26 hours' ;; esac
+	case $1 in old-data | old-night | sync-failed) alert sync-failed warning 'no nightly download of pi2 was good for 26 hours' ;; esac
 }
 
 # sample STATE: its page in $www, and what is told of it in told_NAME

@@ -55,6 +55,11 @@ shows() {
 	shows '✗ CRITICAL' 'NOT READY, 4 of 5' '<strong>db-stale</strong>'
 }
 
+@test "an old night, and the minutes" {
+	sample old-night
+	shows '✗ CRITICAL' 'READY, 5 of 5' 'The standby is ready, but its nightly copy is old'
+}
+
 @test "a copy that was written to" {
 	sample old-copy
 	shows '! WARNING' 'READY, 5 of 5' 'not verified since it was written to'

@@ -12,7 +12,8 @@
 #                 may accept
 # db_unchanged    (chooses the level)     -                     warning                 -                warns, page only
 # db_fresh        a person may go on      65                    critical above the      critical         `asks`; in a drill it warns
-#                 (drill: tolerated)                            limit
+#                 (drill: tolerated)                            limit                                    the page measures what is
+#                                                                                                        followed, if that is to be had
 # code_present    (step code)             77, a warning says    as code-check.sh says   (code-check)     page only, by code-check.sh:
 #                                         so                                                             its warnings block nothing
 # unit_startable  66, 69                  the same              critical                (units)          66, 69 when systemd is silent
@@ -242,4 +243,19 @@ warn/timer_armed warn/page_served " ]
 	expect 64 'db_size: no such condition of failover'
 	run standby_check no_such
 	expect 64 'no_such: no such condition'
+}
+
+@test "old data: on the page what is followed counts, while a failover would take it and it is not old itself" {
+	touch -d '-40 hours' "$live"
+	verdicts newest-check 2
+	run standby_check --for page db_fresh
+	expect 65 '^no  db_fresh .*40h00m old'
+	verdicts newest-check 0
+	run standby_check --for page db_fresh
+	expect 0 '^ok  db_fresh +newest-check says 0'
+	run standby_check db_fresh
+	expect 65 '^no  db_fresh .*40h00m old'
+	sed -i '$i case $* in *--shell=newest_) echo "newest_old=yes" ;; esac' bin/newest-check
+	run standby_check --for page db_fresh
+	expect 65 '^no  db_fresh .*40h00m old'
 }
