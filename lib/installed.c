@@ -64,7 +64,7 @@ int installed_begin(struct installed *i)
 		return EX_OK;
 	rc = in_state(i, "role.lock", path) ? file_lock_at(path, LOCK_WAIT_MS, &i->lock) : EX_CANTCREAT;
 	if (rc == EX_OK && in_state(i, "role", path) && is_active(path)) {
-		msg_err(path, "this host has begun to serve; its database stays");
+		msg_err(path, "this host has begun to serve; what it serves stays");
 		rc = EX_CANTCREAT;
 	}
 	/* a record that is damaged is none */

@@ -1,12 +1,14 @@
 #!/bin/sh
-# clone.sh - the application's clone, for update-code.sh: git in it, and what a power cut leaves of an update. Sourced, never run
+# clone.sh - the application's clone, for update-code.sh: git in it, what a power cut leaves of an update, the nightly proof's notes. Sourced, never run
 #
 # What always holds: before the first file of an update is touched, the list of its files is on disk, and it goes when they
 # are; whoever finds a list makes its files what HEAD says, from git's objects. Our notes stand in .git/ctv-update: `list` of
 # an update that is not on disk yet (two commits, then modes, blobs and paths), `last` of one that is, `modes` from before it.
-# shellcheck shell=sh disable=SC2154  # act, app and patience are of update-code.sh
+# shellcheck shell=sh disable=SC2154,SC2034  # act, app, patience and noted are of update-code.sh
 
 notes=.git/ctv-update
+# the commits that the nightly proof has judged last
+proved=refs/ctv/proved failed=refs/ctv/failed
 tab=$(printf '\t')
 
 # what git writes beside the working tree is on disk when it ends, and nothing stays behind that would hold our lock
@@ -104,4 +106,53 @@ mend_files() {
 	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path"; done
 	[ "$other" = HEAD ] || say "$app: an update that was interrupted is mended: $(wc -l <$notes/mend) files"
 	settle
+}
+
+# ---- the nightly proof ----------------------------------------------------------------------------
+
+# at REVISION: the commit; empty where there is none
+at() { in_clone rev-parse -q --verify "$1^{commit}" 2>/dev/null || :; }
+
+# unheeded CODE TEXT: of the note; the night goes on, and ends with this
+unheeded() {
+	noted=$1
+	warn "$app: $2"
+	return "$1"
+}
+
+# heed: the note of the proof. Once done it changes nothing more: what a person has brought back since stays
+heed() {
+	get code-note --shell || { noted=$?; return 0; }
+	[ -n "$verdict" ] || return 0
+	good=$(at $proved)
+	if [ "$(at "$commit")" != "$commit" ] || ! in_clone merge-base --is-ancestor "$commit" '@{upstream}' 2>/dev/null; then
+		unheeded 65 "$(in_clone rev-parse --short HEAD): the proof has a verdict on $commit, which is not of GitHub's" || return 0
+	fi
+	case $verdict in
+	proved)
+		[ "$good" = "$commit" ] || in_clone update-ref $proved "$commit" || fail 74 "$app: cannot write"
+		[ "$(at $failed)" != "$commit" ] || in_clone update-ref -d $failed || fail 74 "$app: cannot write"
+		;;
+	# what was proved once fails by something else than its code
+	*)
+		[ "$good" != "$commit" ] && [ "$(at $failed)" != "$commit" ] || return 0
+		[ "$verdict" = failed ] || take_back || :
+		in_clone update-ref $failed "$commit" || fail 74 "$app: cannot write"
+		;;
+	esac
+}
+
+# take_back: the code of $commit, if it is here, becomes that of $good
+take_back() {
+	[ "$(at HEAD)" = "$commit" ] || return 0
+	name="$(version), which failed the nightly proof"
+	in_clone merge-base --is-ancestor "${good:-none}" "$commit" 2>/dev/null || unheeded 66 "$name, stays: none before it was proved" || return
+	in_clone update-index -q --refresh >/dev/null || :
+	in_clone diff --quiet "$good" "$commit" -- requirements.txt || true >$notes/requirements
+	{ echo "$good $commit" && in_clone diff-tree -r --no-renames "$good" "$commit"; } >$notes/next
+	true >$notes/modes
+	enter_ours HEAD "$good"
+	in_clone read-tree -n -m -u HEAD "$good" 2>/dev/null || unheeded 75 "$name, stays: files that were changed here are in the way" || return
+	{ begin_update && put_back "$good" && [ "$(at HEAD)" = "$good" ] && settle; } || unheeded 74 "$name, stays: cannot write" || return
+	echo "$(version) again; $name"
 }

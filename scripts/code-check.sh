@@ -1,5 +1,5 @@
 #!/bin/sh
-# code-check.sh [--json | --as ID | --shell | --unreadable] - is the application's code as committed, can the application read it, can the night update it?
+# code-check.sh [--json | --as ID | --shell | --unreadable | --commit] - is the application's code as committed, can the application read it, can the night update it?
 #
 # What always holds: nothing is changed, and nothing that the clone names is run: git sees its files through an empty
 # repository of our own, without the clone's config and hooks, so anybody may look, root too.
@@ -11,11 +11,12 @@ app='' unit=''
 
 usage() {
 	cat <<'END'
-usage: code-check.sh [--json | --as ID | --shell | --unreadable]
+usage: code-check.sh [--json | --as ID | --shell | --unreadable | --commit]
 
 Looks at the application's clone: are its files as they were committed, can the
 application's user read them, can the night update it? One line.
 
+      --commit          the commit that is here, by its whole name
       --unreadable      name each file that the application's user cannot read
       --json            a JSON object
       --as ID           the same, beginning with this id
@@ -28,10 +29,11 @@ Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 END
 }
 
-list='' form=
+list='' form='' which=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--unreadable) list=yes ;;
+	--commit) which=yes ;;
 	--as)
 		[ $# -gt 1 ] || (usage_error "--as: needs a value") || exit 3
 		form=--as=$2
@@ -121,6 +123,13 @@ look_at_tree() {
 	fi
 }
 
+# what the nightly proof has found; update-code.sh heeds it
+look_at_proof() {
+	here_is=$commit
+	commit_of refs/ctv/failed
+	[ "$commit" != "$here_is" ] || problem warning "this code failed the nightly proof" "prove-failover.sh --now"
+}
+
 look_at_rights() {
 	unread=$(unreadable)
 	[ -z "$unread" ] || problem critical "$user cannot read $(counted "$unread")" \
@@ -172,10 +181,12 @@ case $commit in
 	;;
 esac
 case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
+[ -z "$which" ] || { echo "$commit"; exit 0; }
 echo "$commit" >"$mine/HEAD"
 [ -z "$list" ] || { unreadable; exit 0; }
 
 look_at_tree
 look_at_rights
+look_at_proof
 look_at_night
 answer "$verdict" "${text:+$app: $text; }$(look log -1 --format='at %h of %cs' HEAD)" "$hint"

@@ -10,14 +10,16 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/lib.sh"
 # shellcheck source=scripts/clone.sh
 . "$here/clone.sh"
-app='' unit=''
+app='' unit='' state='' verdict='' commit=''
 
 usage() {
 	cat <<'END'
 usage: update-code.sh [-n | --fetch | --merge | --mend | --back]
 
 Brings the application's clone up to date, and its requirements. The night does
-it; a failover does these by themselves. The code that serves stays.
+it; a failover does these by themselves. The code that serves stays. What the
+nightly proof has found is heeded: a commit that failed is not brought again, and
+goes back to the one that was proved last where that was asked for.
 
       --fetch      only fetch: given up after 2 s without a connection, and after 5 s
       --merge      mend, and merge what was fetched unless it needs other requirements
@@ -31,7 +33,7 @@ Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
-act=night patience=60
+act=night patience=60 noted=0
 [ $# -eq 0 ] || case $1 in
 -n | --dry-run) act=try patience=5 ;;
 --fetch | --merge | --mend | --back) act=${1#--} patience=5 ;;
@@ -57,7 +59,7 @@ become() {
 	[ -n "$home" ] || home=/nonexistent others=--clear-groups
 	code=0
 	said=$(setsid -w setpriv --reuid "$owner" --regid "$(id -g "$owner" 2>/dev/null || stat -c %g .git)" $others env -i \
-		PATH="$PATH" HOME="$home" CTV_ENV_FILE=/nonexistent CTV_APP_DIR="$app" CTV_SERVICE="$unit" \
+		PATH="$PATH" HOME="$home" CTV_ENV_FILE=/nonexistent CTV_APP_DIR="$app" CTV_SERVICE="$unit" CTV_STATE_DIR="$state" \
 		"$here/$program" "$@" 2>&1 </dev/null) || code=$?
 	said=$(printf '%s\n' "$said" | LC_ALL=C tr -c '\n -~' '?')
 	if [ $code -eq 0 ]; then printf '%s\n' "$said"; else printf '%s\n' "$said" >&2; fi
@@ -95,6 +97,7 @@ merge() {
 	new=$(in_clone rev-parse '@{upstream}' 2>/dev/null) || fail 78 "$app: follows no branch of origin" "git -C $app branch -u origin/main"
 	in_clone merge-base --is-ancestor "$was" "$new" || fail 75 "$app: has commits of its own" "git -C $app log @{u}.."
 	[ "$was" != "$new" ] || { echo "$(version), the newest"; return 0; }
+	[ "$new" != "$(at $failed)" ] || { echo "$(version); the newest, $(in_clone rev-parse --short "$new"), failed the nightly proof"; return 0; }
 	if ! in_clone diff --quiet "$was" "$new" -- requirements.txt; then
 		[ "$act" = night ] || fail 75 "$app: the new code needs other requirements, that is left to the nightly job"
 		true >$notes/requirements
@@ -150,10 +153,15 @@ fetch) ask_github fetch --quiet ;;
 back) back ;;
 *)
 	# new code under an application that serves is what its next start may fail by
-	[ "$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null)" != active ] || finish unchanged "$unit is active: the code that serves stays"
+	is=$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null) || :
+	case $is in active | activating | reloading) finish unchanged "$unit is $is: the code that serves stays" ;; esac
 	mend
+	[ "$act" != night ] || heed
+	# what ctv-code.path has started for the note is no night: nothing comes that nobody will prove
+	[ -z "${TRIGGER_PATH-}" ] || act=note
 	[ "$act" != night ] || ask_github fetch --quiet
-	if [ "$act" = mend ]; then version; else merge; fi
-	[ "$act" != night ] || requirements
+	case $act in night | merge) merge ;; *) version ;; esac
+	case $act in night | note) requirements ;; esac
+	exit "$noted"
 	;;
 esac

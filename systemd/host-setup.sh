@@ -28,7 +28,7 @@ role=${1-} action=${2-}
 case $role/$action in
 standby/install | standby/remove)
 	node=pi2
-	armed='ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path
+	armed='ctv-pi2-download.timer ctv-code.path ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path
 		ctv-status.timer ctv-status.path control-station.service'
 	with_data='ctv-pi2-download ctv-follow ctv-follow-check ctv-proof ctv-status flaskapp'
 	;;
@@ -452,7 +452,7 @@ install)
 remove)
 	[ "$(id -u)" -eq 0 ] || die 77 "needs root"
 	[ "$(role_here)" != active ] || die 73 "this host serves in place of the primary: fail back first"
-	for unit in ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path \
+	for unit in ctv-pi2-download.timer ctv-code.path ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path \
 		ctv-db-sync.timer ctv-publish.service ctv-status.timer ctv-status.path control-station.service; do
 		disarm "$unit"
 	done

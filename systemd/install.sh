@@ -22,7 +22,7 @@ die() {
 
 case $ROLE in
 standby)
-	own='ctv-code.service ctv-follow.service ctv-follow-check.service ctv-follow-check.timer
+	own='ctv-code.service ctv-code.path ctv-follow.service ctv-follow-check.service ctv-follow-check.timer
 		ctv-pi2-download.service ctv-pi2-download.timer ctv-proof.service ctv-resume.service ctv-settle.path ctv-settle.service
 		ctv-status.service ctv-status.timer ctv-status.path control-station.service
 		flaskapp.service' node=pi2

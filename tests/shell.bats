@@ -25,6 +25,7 @@ svc-ctl status none.service
 svc-ctl check none.service
 room-check none
 say-check NAME none unknown text
+code-note
 dbx-auth whoami
 installed-check --record none none
 newest-check

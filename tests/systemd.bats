@@ -47,7 +47,9 @@ exposure() {
 	grep -qx "User=$(id -un)" "$D/etc/systemd/system/ctv-code.service.d/home.conf"
 	grep -qx 'After=.* ctv-pi2-download.service' "$D/etc/systemd/system/ctv-code.service"
 	grep -qx 'Wants=.* ctv-code.service' "$D/etc/systemd/system/ctv-pi2-download.service"
-	grep -qx 'InaccessiblePaths=-/etc/ctv-db-sync.env .*' "$D/etc/systemd/system/ctv-code.service"
+	for line in InaccessiblePaths=-/etc/ctv-db-sync.env TemporaryFileSystem=/var/lib/ctv-mirror:ro BindReadOnlyPaths=-/var/lib/ctv-mirror/ask; do
+		grep -qx "$line" "$D/etc/systemd/system/ctv-code.service"
+	done
 	run ! grep -q DROPBOX "$D/etc/systemd/system/ctv-code.service"
 }
 

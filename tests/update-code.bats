@@ -357,6 +357,215 @@ two_seconds() {
 	stub timeout <<<'shift 3; exec $real -k 1 60 "$@"'
 }
 
+# judged VERDICT COMMIT: the proof's note, and the run that ctv-code.path starts for it
+judged() {
+	on pi2 code-note "$@"
+	run on pi2 env TRIGGER_PATH="$PWD/pi2/state/ask/code" update-code.sh
+}
+
+# three: a commit that was proved, and one that came in the night after it
+three() {
+	mkdir -p pi2/state/ask
+	first=$(at)
+	judged proved "$first"
+	expect 0 '^[0-9a-f]{7} of [0-9-]+$'
+	new_code
+	update
+	second=$(at)
+	[ "$second" != "$first" ]
+}
+
+ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
+
+@test "what fails the nightly proof stays, is named, and is not brought again; one that is newer is" {
+	three
+	[ "$(ref proved)" = "$first" ]
+	judged failed "$second"
+	expect 0
+	[ "$(at) $(ref failed) $(ref proved)" = "$second $second $first" ]
+	run check
+	expect 1 'app: this code failed the nightly proof; at'
+	# somebody takes it back
+	update --back
+	run check
+	expect 0
+	for act in '' --merge; do
+		# shellcheck disable=SC2086  # none is no word
+		run update $act
+		expect 0 "^${first:0:7} of [0-9-]+; the newest, ${second:0:7}, failed the nightly proof$"
+		[ "$(at)" = "$first" ]
+	done
+	echo 3 >work/app.py
+	push three
+	run update
+	expect 0 ', was '
+	[ "$(at)" = "$(newest)" ]
+	judged proved "$(at)"
+	[ "$(ref proved)" = "$(newest)" ]
+	run check
+	expect 0
+}
+
+@test "what failed by something else, and is proved later, has not failed any more" {
+	three
+	judged failed "$second"
+	judged proved "$second"
+	[ "$(ref proved)" = "$second" ]
+	run ! ref failed
+	# and fails again, but not by its code
+	judged back "$second"
+	expect 0
+	[ "$(at)" = "$second" ]
+	run ! ref failed
+}
+
+@test "back: the code of the last proof is there again, with its requirements, once" {
+	echo gunicorn >>work/requirements.txt
+	stub uv <<<'cat requirements.txt >>"$BATS_TEST_TMPDIR/uv"'
+	mkdir -p pi2/state/ask
+	first=$(at)
+	judged proved "$first"
+	new_code
+	update
+	second=$(at)
+	grep -q gunicorn uv
+	rm uv
+	judged back "$second"
+	expect 0 "^${first:0:7} of [0-9-]+ again; ${second:0:7} of [0-9-]+, which failed the nightly proof$"
+	[ "$(at)" = "$first" ]
+	[ "$(cat "$app/app.py" "$app/src/web.py")" = $'1\n1' ]
+	[ ! -e "$app/lib" ]
+	[ -z "$(git -C "$app" status --porcelain)" ]
+	settled
+	[ "$(cat uv)" = flask ]
+	run update
+	expect 0 "the newest, ${second:0:7}, failed the nightly proof"
+	run update --back
+	expect 66 'no update to take back'
+	# a person brings it again, and knows why
+	git -C "$app" merge -q --ff-only "$second"
+	run update
+	expect 0 'the newest$'
+	[ "$(at)" = "$second" ]
+}
+
+@test "ctv-code.path brings nothing that nobody will prove; the night heeds a note that nobody carried out" {
+	three
+	echo 3 >work/app.py
+	push three
+	judged failed "$second"
+	[ "$(at)" = "$second" ]
+	[ "$(git -C "$app" rev-parse origin/main)" = "$second" ]
+	on pi2 code-note proved "$second"
+	update
+	[ "$(ref proved)" = "$second" ]
+	[ "$(at)" = "$(newest)" ]
+}
+
+@test "back: without one that was proved, and with changes of a person's in the way, it stays, which is told once" {
+	mkdir -p pi2/state/ask
+	new_code
+	update
+	second=$(at)
+	judged back "$second"
+	expect 66 "${second:0:7} of [0-9-]+, which failed the nightly proof, stays: none before it was proved$"
+	run update
+	expect 0 'the newest$'
+	[ "$(at)" = "$second" ]
+	judged proved "$second"
+	echo 3 >work/app.py
+	push three
+	update
+	echo mine >"$app/app.py"
+	judged back "$(newest)"
+	expect 75 'stays: files that were changed here are in the way$'
+	[ "$(cat "$app/app.py")" = mine ]
+	[ "$(at)" = "$(newest)" ]
+	[ "$(ref failed)" = "$(newest)" ]
+}
+
+@test "power cut while the code goes back: its files are mended, and the note is carried out" {
+	three
+	stub setsid <<<'[ "$1" = sh ] || exec $real "$@"'
+	stub sync <<<'case $* in "-f .git") exit 1 ;; esac; exec $real "$@"'
+	judged back "$second"
+	rm stubs/setsid stubs/sync
+	[ -e "$app/.git/ctv-update/list" ]
+	git -C "$app" update-ref -d refs/ctv/failed
+	: >"$app/app.py"
+	rm "$app/src/web.py"
+	run on pi2 env TRIGGER_PATH=x update-code.sh
+	expect 0 'is mended'
+	settled
+	[ "$(cat "$app/app.py" "$app/src/web.py")" = $'1\n1' ]
+	[ "$(at) $(ref failed)" = "$first $second" ]
+}
+
+@test "what a note says that the proof did not write is not done, and the night goes on" {
+	three
+	local note=pi2/state/ask/code back="back $second" strange
+	strange=$(git -C "$app" commit-tree -m x "$second^{tree}")
+	tree=$(git -C "$app" rev-parse "$second^{tree}")
+	for text in "back $strange" "back $(printf '%040d' 0)" "back $tree" "back --all" "back HEAD" "back ${second:0:12}" "BACK $second" \
+		"$back $second" "$back"$'\n'"$back" " $back" "back  $second" "forward $second" "back ${second^^}" ''; do
+		rm -rf "$note"
+		printf '%s\n' "$text" >"$note"
+		run update
+		expect 65 || { echo "$text" >&2; return 1; }
+		[ "$(at)" = "$second" ]
+		run ! ref failed
+	done
+	printf 'back %s' "$second" >"$note"
+	run update
+	expect 65 'is no note of the nightly proof'
+	printf '%s\0\n' "$back" >"$note"
+	run update
+	expect 65 'is no note'
+	echo "$back" >elsewhere
+	rm "$note"
+	ln -s ../../../elsewhere "$note"
+	run update
+	expect 65 'cannot open'
+	rm "$note"
+	mkfifo "$note"
+	run command timeout 30 env PATH="$PATH" bash -c "$(declare -f on); wrap=(); on pi2 update-code.sh"
+	expect 65 'not a regular file'
+	[ "$(at)" = "$second" ]
+	run ! ref failed
+	# a commit of a person's, who has not published it
+	rm "$note"
+	git -C "$app" commit -q --allow-empty -m mine
+	judged back "$(at)"
+	expect 65 "which is not of GitHub's"
+	# and a clone that is torn from its branch
+	git -C "$app" checkout -q --detach "$second"
+	judged back "$second"
+	expect 65
+	[ "$(at)" = "$second" ]
+	run ! ref failed
+}
+
+@test "an application that starts keeps its code, whatever the proof says" {
+	three
+	for word in active activating reloading; do
+		echo $word >unit
+		judged back "$second"
+		expect 0 "is $word: the code that serves stays"
+		[ "$(at)" = "$second" ]
+	done
+	echo failed >unit
+	run on pi2 env TRIGGER_PATH=x update-code.sh
+	[ "$(at)" = "$first" ]
+}
+
+@test "code-check.sh --commit: the whole name, also of a branch that is packed" {
+	[ "$(check --commit)" = "$(at)" ]
+	git -C "$app" pack-refs --all
+	[ "$(check --commit)" = "$(at)" ]
+	git -C "$app" checkout -q --detach
+	[ "$(check --commit)" = "$(at)" ]
+}
+
 @test "GitHub without an answer is given up after two seconds without a connection" {
 	git -C "$app" remote set-url origin ssh://t@192.0.2.1/x
 	stub ssh <<<'true >"$BATS_TEST_TMPDIR/begun"; exec /bin/sleep 50'

@@ -43,7 +43,7 @@ static const char *const names[] = { CHECK_NAMES, "role", "hint", NULL };
 static const char set_it[] = "mirror-role set standby, if that is what this host is";
 static struct check_form form = { .shell.names = names };
 static bool served;
-static char *role_file, *role_lock, *mark_file, *wanted_dir;
+static char *role_file, *role_lock, *mark_file, *wanted_dir, *code_note;
 
 /* The role of this name, or NULL. */
 static const char *role_of(const char *word)
@@ -196,6 +196,9 @@ static int set(const char *word)
 	snprintf(line, sizeof line, "%s\n", word);
 	if (rc == EX_OK)
 		rc = file_replace(role_file, 0644, line, strlen(line));
+	/* what a proof has asked of the code of a standby; under this lock no other comes */
+	if (rc == EX_OK && strcmp(word, "active") == 0)
+		unlink(code_note);
 	if (rc == EX_OK)
 		news_tell(setting("state"));
 	return rc;
@@ -270,7 +273,7 @@ static int act(char **words, int count)
 		return shell_end(&form.shell, is_verb(words, count, "check", 1) ? STATE_UNKNOWN : rc);
 	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
 	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 ||
-	    asprintf(&wanted_dir, "%s/wanted", setting("state")) < 0)
+	    asprintf(&wanted_dir, "%s/wanted", setting("state")) < 0 || asprintf(&code_note, "%s/ask/code", setting("state")) < 0)
 		abort();
 	if (is_verb(words, count, "show", 1))
 		rc = show();
@@ -288,6 +291,7 @@ static int act(char **words, int count)
 	free(role_lock);
 	free(mark_file);
 	free(wanted_dir);
+	free(code_note);
 	return rc;
 }
 

@@ -91,6 +91,56 @@ all_three() {
 	all_three root
 }
 
+# noted VERDICT COMMIT: as the jobs' user; waits until ctv-code.service has carried it out, whose result is $result
+noted() {
+	local before
+	before=$(pi2 systemctl show -P InvocationID ctv-code)
+	pi2 setpriv --reuid ctvsync --regid ctvsync --init-groups code-note "$1" "$2"
+	eventually eval '[ "$(pi2 systemctl show -P InvocationID ctv-code)" != '"'$before'"' ]'
+	eventually eval '[[ "$(pi2 systemctl show -P ActiveState ctv-code)" =~ ^(inactive|failed)$ ]]'
+	result=$(pi2 systemctl show -P Result ctv-code)
+}
+
+# is_at COMMIT
+is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $APP rev-parse HEAD)" = "$1" ]; }
+
+@test "the nightly proof: its note is carried out by the clone's owner, who sees nothing else of the state, and never where this host serves" {
+	first=$(pi2 /usr/local/lib/ctv-mirror/code-check.sh --commit)
+	noted proved "$first"
+	[ "$result" = success ]
+	push bad
+	pi2 systemctl start ctv-pi2-download.service
+	eventually is_at "$newest" || { pi2 journalctl -q --no-pager -u ctv-code -u ctv-code.path -u ctv-pi2-download >&2; false; }
+	eventually eval '[ "$(pi2 systemctl show -P ActiveState ctv-code)" = inactive ]'
+	push later
+	noted back "$(pi2 /usr/local/lib/ctv-mirror/code-check.sh --commit)"
+	[ "$result" = success ]
+	is_at "$first"
+	[ -z "$(pi2 find $APP/.git $APP/src ! -user daseme -print)" ]
+	run pi2 journalctl -q -o cat -u ctv-code
+	expect 0 "again; .* which failed the nightly proof"
+	# only the notes
+	pi2 sh -c 'mkdir -p /run/systemd/system/ctv-code.service.d && printf "%s\n" "[Service]" ExecStart= \
+		"ExecStart=/bin/sh -c \"ls -A /var/lib/ctv-mirror && ! cat /etc/ctv-db-sync.env && ! touch /var/lib/ctv-mirror/ask/x\"" \
+		>/run/systemd/system/ctv-code.service.d/look.conf && systemctl daemon-reload && systemctl start ctv-code'
+	[ "$(pi2 journalctl -q -o cat -u ctv-code _COMM=ls)" = ask ]
+	pi2 sh -c 'rm -r /run/systemd/system/ctv-code.service.d && systemctl daemon-reload'
+	# the night brings the newer one
+	pi2 systemctl start ctv-code.service
+	is_at "$newest"
+	# a note that nobody has carried out is gone with the role
+	pi2 systemctl stop ctv-code.path
+	pi2 setpriv --reuid ctvsync --regid ctvsync --init-groups code-note back "$newest"
+	run failover --force --no-code
+	expect 0 'FAILOVER COMPLETE'
+	pi2 test ! -e $STATE/ask/code
+	run pi2 setpriv --reuid ctvsync --regid ctvsync --init-groups code-note back "$newest"
+	expect 73 'begun to serve'
+	pi2 systemctl stop flaskapp
+	pi2 systemctl start ctv-code.service
+	is_at "$newest"
+}
+
 @test "code that the application cannot read: the dry run is not ready, the page and the doctor say so" {
 	pi2 chmod 600 $APP/src/web/app.py
 	run failover --dry-run

@@ -60,7 +60,7 @@ switched() {
 version() { pi2 dpkg-query -W -f '${db:Status-Status} ${Version}' ctv-mirror-standby; }
 property() { pi2 systemctl show -P "$1" "$2"; }
 enabled() { pi2 systemctl is-enabled "$1" || true; }
-ARMED='ctv-pi2-download.timer ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path control-station.service'
+ARMED='ctv-pi2-download.timer ctv-code.path ctv-follow.service ctv-follow-check.timer ctv-resume.service ctv-settle.path ctv-status.timer ctv-status.path control-station.service'
 
 # armed: the units that an installation starts are enabled, the timers run, the page is served, and nothing has failed
 armed() {
