@@ -157,11 +157,9 @@ back) back ;;
 	case $is in active | activating | reloading) finish unchanged "$unit is $is: the code that serves stays" ;; esac
 	mend
 	[ "$act" != night ] || heed
-	# what ctv-code.path has started for the note is no night: nothing comes that nobody will prove
-	[ -z "${TRIGGER_PATH-}" ] || act=note
 	[ "$act" != night ] || ask_github fetch --quiet
-	case $act in night | merge) merge ;; *) version ;; esac
-	case $act in night | note) requirements ;; esac
+	if [ "$act" = mend ]; then version; else merge; fi
+	[ "$act" != night ] || requirements
 	exit "$noted"
 	;;
 esac

@@ -110,9 +110,8 @@ is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $A
 	[ "$result" = success ]
 	push bad
 	pi2 systemctl start ctv-pi2-download.service
-	eventually is_at "$newest" || { pi2 journalctl -q --no-pager -u ctv-code -u ctv-code.path -u ctv-pi2-download >&2; false; }
+	eventually is_at "$newest"
 	eventually eval '[ "$(pi2 systemctl show -P ActiveState ctv-code)" = inactive ]'
-	push later
 	noted back "$(pi2 /usr/local/lib/ctv-mirror/code-check.sh --commit)"
 	[ "$result" = success ]
 	is_at "$first"
@@ -125,7 +124,8 @@ is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $A
 		>/run/systemd/system/ctv-code.service.d/look.conf && systemctl daemon-reload && systemctl start ctv-code'
 	[ "$(pi2 journalctl -q -o cat -u ctv-code _COMM=ls)" = ask ]
 	pi2 sh -c 'rm -r /run/systemd/system/ctv-code.service.d && systemctl daemon-reload'
-	# the night brings the newer one
+	# the night brings a newer one
+	push later
 	pi2 systemctl start ctv-code.service
 	is_at "$newest"
 	# a note that nobody has carried out is gone with the role
