@@ -338,6 +338,11 @@ static char *unless_no(const char *set)
 	return made("%s", set != NULL && strcmp(set, "no") == 0 ? "" : "yes");
 }
 
+static char *if_yes(const char *set)
+{
+	return made("%s", set != NULL && strcmp(set, "yes") == 0 ? "yes" : "");
+}
+
 /* `list NAME`, in the place of list. */
 static char *longer(char *list, const char *name)
 {
@@ -408,6 +413,7 @@ static struct {
 	{ "prove", "CTV_PROVE", yes_or_no, NULL, unless_no, NULL, PROOF },
 	{ "prove_expect", "CTV_PROVE_EXPECT", pages, NULL, NULL, NULL, PROOF },
 	{ "prove_write", "CTV_PROVE_WRITE", file, NULL, NULL, NULL, PROOF },
+	{ "prove_rollback", "CTV_PROVE_ROLLBACK", yes_or_no, NULL, if_yes, NULL, PROOF },
 	{ "wrong_of_proof", NULL, NULL, NULL, wrong_of_proof, NULL, ALL },
 	{ "wrong_urls", NULL, NULL, NULL, wrong_addresses, NULL, ALL },
 };

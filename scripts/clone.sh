@@ -120,14 +120,20 @@ unheeded() {
 	return "$1"
 }
 
+# was_here COMMIT: is or was it the code of this clone? Who writes the note is less than the clone's owner, and chooses among
+# these alone
+was_here() {
+	{ at HEAD && at $proved && at $failed && head -qn 1 $notes/list $notes/last 2>/dev/null | tr ' ' '\n'; } | grep -qxF -e "$1"
+}
+
 # heed: the note of the proof. Once done it changes nothing more: what a person has brought back since stays
 heed() {
 	get code-note --shell || { noted=$?; return 0; }
 	[ -n "$verdict" ] || return 0
 	good=$(at $proved)
-	if [ "$(at "$commit")" != "$commit" ] || ! in_clone merge-base --is-ancestor "$commit" '@{upstream}' 2>/dev/null; then
-		unheeded 65 "$(in_clone rev-parse --short HEAD): the proof has a verdict on $commit, which is not of GitHub's" || return 0
-	fi
+	was_here "$commit" || unheeded 65 "the note of the proof is about $commit, which is not the code here, and was not" || return 0
+	in_clone merge-base --is-ancestor "$commit" '@{upstream}' 2>/dev/null ||
+		unheeded 65 "the proof has a verdict on $commit, which is not of GitHub's" || return 0
 	case $verdict in
 	proved)
 		[ "$good" = "$commit" ] || in_clone update-ref $proved "$commit" || fail 74 "$app: cannot write"

@@ -16,7 +16,8 @@ usage: code-check.sh [--json | --as ID | --shell | --unreadable | --commit]
 Looks at the application's clone: are its files as they were committed, can the
 application's user read them, can the night update it? One line.
 
-      --commit          the commit that is here, by its whole name
+      --commit          the commit that is here, by its whole name; none, and 1, where
+                        its files are not as committed
       --unreadable      name each file that the application's user cannot read
       --json            a JSON object
       --as ID           the same, beginning with this id
@@ -127,7 +128,14 @@ look_at_tree() {
 look_at_proof() {
 	here_is=$commit
 	commit_of refs/ctv/failed
-	[ "$commit" != "$here_is" ] || problem warning "this code failed the nightly proof" "prove-failover.sh --now"
+	failed=$commit
+	[ -n "$failed" ] || return 0
+	commit_of "$followed"
+	if [ "$failed" = "$here_is" ]; then
+		problem warning "this code failed the nightly proof" "prove-failover.sh"
+	elif [ "$failed" = "$commit" ]; then
+		problem warning "the newest, $(printf %.7s "$failed"), failed the nightly proof, so this stays" "push a newer one"
+	fi
 }
 
 look_at_rights() {
@@ -138,7 +146,7 @@ look_at_rights() {
 
 # could the unit of the night do its work?
 look_at_night() {
-	commit_of "refs/remotes/$(git config -f .git/config "branch.$branch.remote")/${upstream#refs/heads/}"
+	commit_of "$followed"
 	if [ -z "$branch" ] || [ -z "$upstream" ] || [ -z "$commit" ]; then
 		problem warning "follows no branch of origin" "git -C $app branch -u origin/main"
 	elif [ "$(look rev-list --count "$commit..HEAD")" != 0 ]; then
@@ -172,17 +180,21 @@ mine=$(mktemp -d)
 trap 'rm -rf "$mine"' EXIT
 mkdir "$mine/objects" "$mine/refs"
 commit_of HEAD
-branch='' upstream=
+branch='' upstream='' followed=
 case $commit in
 'ref: '*)
 	branch=${commit#ref: refs/heads/}
 	upstream=$(git config -f .git/config "branch.$branch.merge") || :
+	followed=refs/remotes/$(git config -f .git/config "branch.$branch.remote")/${upstream#refs/heads/} || :
 	commit_of "${commit#ref: }"
 	;;
 esac
 case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
-[ -z "$which" ] || { echo "$commit"; exit 0; }
 echo "$commit" >"$mine/HEAD"
+if [ -n "$which" ]; then
+	changed=$(look status --porcelain --untracked-files=no) && [ -z "$changed" ] && echo "$commit"
+	exit
+fi
 [ -z "$list" ] || { unreadable; exit 0; }
 
 look_at_tree

@@ -198,10 +198,10 @@ setup() {
 }
 
 @test "--shell: a wrong value of what only the nightly proof needs is named, and keeps no failover from beginning" {
-	run -0 --separate-stderr env CTV_PROVE_EXPECT='/a /n>1; /b' CTV_PROVE_WRITE=write ctv-conf --shell
+	run -0 --separate-stderr env CTV_PROVE_EXPECT='/a /n>1; /b' CTV_PROVE_WRITE=write CTV_PROVE_ROLLBACK=on ctv-conf --shell
 	[[ $stderr == *"ctv-conf: CTV_PROVE_EXPECT: /a /n>1; /b: number 2: not PATH POINTER OP VALUE, such as"* ]]
-	grep -qx "wrong_of_proof='CTV_PROVE_EXPECT CTV_PROVE_WRITE'" <<<"$output"
-	[ "$(grep -cE "^prove_(expect|write)=''$" <<<"$output")" -eq 2 ]
+	grep -qx "wrong_of_proof='CTV_PROVE_EXPECT CTV_PROVE_WRITE CTV_PROVE_ROLLBACK'" <<<"$output"
+	[ "$(grep -cE "^prove_(expect|write|rollback)=''$" <<<"$output")" -eq 3 ]
 }
 
 @test "--shell: settings files and credentials that are none" {

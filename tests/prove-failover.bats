@@ -111,7 +111,7 @@ exposure() {
 }
 
 @test "a program for the write that others could have written, or put there, is not trusted" {
-	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/prove-failover.sh")"
+	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/proof.sh")"
 	ours=$(mktemp -d)
 	echo x >"$ours/write"
 	chmod 755 "$ours" "$ours/write"

@@ -388,7 +388,7 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	# somebody takes it back
 	update --back
 	run check
-	expect 0
+	expect 1 "app: the newest, ${second:0:7}, failed the nightly proof, so this stays; at"
 	for act in '' --merge; do
 		# shellcheck disable=SC2086  # none is no word
 		run update $act
@@ -400,10 +400,36 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	run update
 	expect 0 ', was '
 	[ "$(at)" = "$(newest)" ]
+	run check
+	expect 0
 	judged proved "$(at)"
 	[ "$(ref proved)" = "$(newest)" ]
 	run check
 	expect 0
+}
+
+@test "a note chooses among the commits that were the code here: neither an older nor a newer one of GitHub's" {
+	three
+	echo 3 >work/app.py
+	push three
+	update
+	third=$(at)
+	judged proved "$third"
+	echo 4 >work/app.py
+	push four
+	git -C "$app" fetch -q
+	git -C "$app" remote set-url origin /nonexistent
+	for note in "proved $first" "failed $first" "back $first" "proved $(newest)" "failed $(newest)" "back $(newest)"; do
+		echo "$note"
+		# shellcheck disable=SC2086  # words
+		judged $note
+		expect 69 'the note of the proof is about [0-9a-f]*, which is not the code here, and was not'
+		[ "$(at) $(ref proved)" = "$third $third" ]
+		run ! ref failed
+	done
+	# what an update has just replaced was here
+	judged failed "$second"
+	[ "$(at) $(ref failed)" = "$third $second" ]
 }
 
 @test "what failed by something else, and is proved later, has not failed any more" {
@@ -533,11 +559,11 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	rm "$note"
 	git -C "$app" commit -q --allow-empty -m mine
 	judged back "$(at)"
-	expect 65 "which is not of GitHub's"
+	expect 75 "which is not of GitHub's"
 	# and a clone that is torn from its branch
 	git -C "$app" checkout -q --detach "$second"
 	judged back "$second"
-	expect 65
+	expect 78 "which is not of GitHub's"
 	[ "$(at)" = "$second" ]
 	run ! ref failed
 }
@@ -555,8 +581,13 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	[ "$(at)" = "$first" ]
 }
 
-@test "code-check.sh --commit: the whole name, also of a branch that is packed" {
+@test "code-check.sh --commit: the whole name, also of a branch that is packed; none of files that are not as committed" {
 	[ "$(check --commit)" = "$(at)" ]
+	echo changed >"$app/app.py"
+	run check --commit
+	expect 1
+	[ -z "$output" ]
+	git -C "$app" checkout -q app.py
 	git -C "$app" pack-refs --all
 	[ "$(check --commit)" = "$(at)" ]
 	git -C "$app" checkout -q --detach

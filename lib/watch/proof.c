@@ -23,7 +23,7 @@ static void add(struct buf *b, const char *text)
 static void describe(struct buf *b, const json *j, bool recent)
 {
 	const char *verdict = json_str(j, "verdict"), *message = json_str(j, "message"), *said = json_str(j, "app_said");
-	const char *last = json_str(j, "last_ok_at"), *commit = json_str(j, "commit"), *back = json_str(j, "rolled_back");
+	const char *last = json_str(j, "last_ok_at"), *commit = json_str(j, "commit");
 	char took[64];
 	int64_t ms;
 
@@ -52,10 +52,6 @@ static void describe(struct buf *b, const json *j, bool recent)
 		add(b, ", with the code ");
 		buf_put(b, commit, strlen(commit) < 12 ? strlen(commit) : 12);
 	}
-	if (back != NULL && *back != '\0') {
-		add(b, "; put back: ");
-		buf_put(b, back, strlen(back) < 12 ? strlen(back) : 12);
-	}
 	if (said != NULL && *said != '\0') {
 		add(b, "; it said: ");
 		add(b, said);
@@ -67,7 +63,7 @@ static void describe(struct buf *b, const json *j, bool recent)
 json *proof_build(const json *inputs, const json *before, int64_t now, enum state *state)
 {
 	static const char *const members[] = { "verdict", "message", "hint", "finished_at", "last_ok_at", "answer_ms", "n", "snapshot_at",
-					       "newest", "commit", "app_said", "rolled_back" };
+					       "newest", "commit", "app_said" };
 	const json *record = status_input(inputs, "proof"), *old = json_get(before, "proof");
 	const char *result = json_str(record, "result"), *verdict;
 	struct buf text = BUF_INIT(4096);

@@ -5,7 +5,7 @@
  *                was ended on its way, as a failover does
  *   n, snapshot_at, newest   of the data: those of the last night, or of the last minute
  *   answer_ms    from the application's start to its answer
- *   commit, app_said, rolled_back   its code, its last words, the commit that was put back in place of that
+ *   commit, app_said   its code, its last words
  * Its last_ok_at is when the verdict was last ok.
  */
 #ifndef LIB_WATCH_PROOF_H
@@ -18,8 +18,8 @@
 
 /*
  * The part `proof` of the document, owned by the caller: state, text, verdict, message, hint, finished_at, last_ok_at,
- * answer_ms, n, snapshot_at, newest, commit, app_said, rolled_back. Never worse than a warning: a failover works without
- * having been proved. A run that goes on leaves it as it was. NULL, and STATE_OK, where nothing was ever to be proved.
+ * answer_ms, n, snapshot_at, newest, commit, app_said. Never worse than a warning: a failover works without having been
+ * proved. A run that goes on leaves it as it was. NULL, and STATE_OK, where nothing was ever to be proved.
  */
 json *proof_build(const json *inputs, const json *before, int64_t now, enum state *state);
 

@@ -83,6 +83,8 @@ static const struct { const char *name, *value, *field, *is; } derived[] = {
 	/* the nightly proof's: a wrong one is none, and is named */
 	{ "CTV_PROVE", "", "prove", "yes" }, { "CTV_PROVE", "no", "prove", "" }, { "CTV_PROVE", "off", "prove", "yes" },
 	{ "CTV_PROVE", "off", "wrong_of_proof", "CTV_PROVE" }, { "CTV_PROVE", "no", "wrong_of_proof", "" },
+	{ "CTV_PROVE_ROLLBACK", "", "prove_rollback", "" }, { "CTV_PROVE_ROLLBACK", "yes", "prove_rollback", "yes" },
+	{ "CTV_PROVE_ROLLBACK", "on", "prove_rollback", "" },
 	{ "CTV_PROVE_EXPECT", "/a /n>1;/b /s=x", "prove_expect", "/a /n>1;/b /s=x" }, { "CTV_PROVE_EXPECT", "/a", "prove_expect", NULL },
 	{ "CTV_PROVE_EXPECT", ";", "wrong_of_proof", "CTV_PROVE_EXPECT" },
 	{ "CTV_PROVE_WRITE", "/x/write", "prove_write", "/x/write" }, { "CTV_PROVE_WRITE", "x", "prove_write", NULL },

@@ -1,0 +1,108 @@
+#!/bin/sh
+# proof.sh - how a proof copies the database, and judges what it has seen of the application. Sourced by prove-failover.sh, never
+# run
+#
+# What always holds: what is copied is only read; the copy is removed wherever a run ended; what the application needs and
+# cannot have in a network of its own proves nothing against it.
+# shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the script's
+
+# ---- the copy ----------------------------------------------------------------------------------
+
+# enter: the database's directory, where the application may write, so from here on no name of it is trusted
+enter() {
+	cd -P "$live_dir" || fail 73
+	copy=.proof/${live##*/}
+}
+
+# remove: what a proof leaves, also one that was killed
+remove() {
+	{ rm -rf .proof && [ ! -e .proof ]; } || fail 74 "$live_dir/.proof: cannot be removed" "sudo rm -r $live_dir/.proof"
+}
+
+# copied FROM TO [OPTION]: without a byte moved where the file system can
+copied() {
+	cp -pP --remove-destination --reflink=always "$1" "$2" 2>/dev/null || {
+		# what is followed goes when room is short, and the next night needs as much
+		get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . ||
+			skipped "$room_text: too little for a copy and for the next night" "make room in $live_dir"
+		cp -pP --remove-destination --reflink=auto "$1" "$2" || fail 74 "$1: cannot be copied"
+	}
+}
+
+# size_of FILE: sets $copy_size_bytes
+size_of() {
+	get age-check --shell=copy_ --any-age "$1" || :
+	[ -n "$copy_size_bytes" ] || skipped "$live_dir/$1: is not there"
+}
+
+copy_night() {
+	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+	n=$installed_n snapshot_at=$installed_snapshot_at
+	size_of "${live##*/}"
+	was=$(stat -c '%d %i %s %Y' "${live##*/}")
+	copied "${live##*/}" "$copy"
+	# what an application that was ended has left is of its database
+	[ ! -s "${live##*/}-wal" ] || copied "${live##*/}-wal" "$copy-wal"
+	[ "$was" = "$(stat -c '%d %i %s %Y' "${live##*/}")" ] || skipped "$live: has changed meanwhile" "run it again"
+}
+
+# the follower writes newest.db under its lock, which this run holds until it has the copy
+copy_newest() {
+	{ [ -O .follow ] && [ ! -h .follow ]; } || skipped "$live_dir/.follow: nothing is followed here"
+	size_of .follow/newest.db
+	get db-apply --shell --finish .follow/newest.db || skipped "$live_dir/.follow/newest.db: cannot be used now"
+	copied .follow/newest.db "$copy"
+	unlock follow.lock
+}
+
+# ---- verdicts ----------------------------------------------------------------------------------
+
+# skipped TEXT [HINT]: nothing is known of the application
+skipped() { fact verdict:text skipped; fail 75 "$1" "${2-}"; }
+
+# last_words: what the application said of its end, in a line: without where in the code, and what is said twice
+last_words() {
+	journalctl -q -o cat -n 200 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID "$app_unit")" 2>/dev/null | LC_ALL=C tr -c '\n -~' '?' |
+		grep -vE '^( |$|Traceback |During handling|The above exception)|\[(INFO|DEBUG)\]' | awk '!seen[$0]++' | cut -c 1-250 | tail -n 7 |
+		sed ':a;N;$!ba;s,\n, / ,g' || :
+}
+
+# failed STEP TEXT: it does not come up. What it needs and cannot have here proves nothing against it.
+failed() {
+	said=$(last_words)
+	fact app_said:text "$said"
+	case $1/$said/$(asked_outside) in
+	start/*'Network is unreachable'* | start/*'name resolution'* | start/*'Name or service not known'* | start/*'Cannot assign requested address'* | start/*/yes)
+		fact verdict:text cannot
+		fail 75 "$1: $2: it asks for a network outside, so it cannot be proved this way" \
+			"let it start without that, as a failover without network must; or CTV_PROVE=no"
+		;;
+	esac
+	case $1 in stop | verify) ;; *) on_code "${prove_rollback:+back}" ;; esac
+	fact verdict:text failed
+	fail 69 "$1: $2" "journalctl -u $app_unit -n 50"
+}
+
+# on_code [VERDICT]: is left for the clone's owner, update-code.sh(8). The newest data may be why, so they judge no code; nor is
+# code judged that has changed meanwhile.
+on_code() {
+	[ -z "$commit" ] || [ -n "$newest" ] || [ "$commit" != "$("$here/code-check.sh" --commit 2>/dev/null)" ] ||
+		code-note "${1:-failed}" "$commit" || :
+}
+
+# trusted FILE: could nobody but root and this user have written it, or put it there?
+trusted() {
+	at=$(readlink -e "$1") || return
+	while [ -z "$(find "${at:-/}" -maxdepth 0 \( ! -user root ! -user "$(id -un)" -o -perm /022 ! -perm -1000 \))" ]; do
+		[ -n "$at" ] || return 0
+		at=${at%/*}
+	done
+	return 1
+}
+
+# asked_outside: has anybody in this network asked for an address that is not in it?
+asked_outside() {
+	awk '$1 == "Ip:" && !at { for (i = 2; i <= NF; i++) if ($i == "OutNoRoutes") at = i; next }
+		$1 == "Ip:" && $at != 0 || $1 == "Ip6OutNoRoutes" && $2 != 0 { found = 1 } END { if (found) print "yes" }' \
+		/proc/net/snmp /proc/net/snmp6
+}
