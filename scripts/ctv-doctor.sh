@@ -113,7 +113,7 @@ programs() {
 	elif [ "$1" = tool ]; then
 		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
 	else
-		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|mirror\|clone\|takeover\|followed\|newest\|proof\|doctor-[a-z]*\)\.sh$/d'
+		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|mirror\|clone\|takeover\|choice\|followed\|newest\|prune\|publish-service\|proof\|doctor-[a-z]*\)\.sh$/d'
 	fi
 }
 
@@ -264,7 +264,7 @@ case $role in
 active) serves=yes ;;
 primary) kind=primary serves=yes ;;
 esac
-armed='ctv-pi2-download.timer ctv-status.timer ctv-settle.path ctv-status.path ctv-resume.service control-station.service
+armed='ctv-pi2-download.timer ctv-status.timer ctv-code.path ctv-settle.path ctv-status.path ctv-resume.service control-station.service
 	ctv-follow.service ctv-follow-check.timer'
 job=ctv-pi2-download minutes=ctv-follow.service
 [ "$kind" = standby ] || { job=ctv-db-sync minutes=ctv-publish.service armed='ctv-db-sync.timer ctv-status.timer ctv-publish.service'; }

@@ -8,50 +8,65 @@
 
 # ---- the copy ----------------------------------------------------------------------------------
 
-# enter: the database's directory, where the application may write, so from here on no name of it is trusted
+# enter: from here on all names are in a directory of ours alone, whatever becomes of its own name. Beside the database the
+# application may write, and lead what is done by name to where only we may.
 enter() {
 	cd -P "$live_dir" || fail 73
-	copy=.proof/${live##*/}
+	beside=$PWD
+	{ [ -O .proof ] && [ ! -h .proof ] && [ -d .proof ]; } || rm -rf .proof
+	[ -d .proof ] || (umask 077 && mkdir .proof) || fail 73
+	cd -P .proof || fail 77
+	{ [ "$PWD" = "$beside/.proof" ] && [ -O . ]; } || fail 77 "$beside/.proof: is not ours" "sudo rm -r $beside/.proof"
+	chmod 00700 . || fail 77
 }
 
-# remove: what a proof leaves, also one that was killed
+# clean: what a proof leaves here, also one that was killed. What the application has in directories that it made, it removes
+# itself when its unit has stopped.
+clean() { find . -mindepth 1 -maxdepth 1 -exec rm -rf {} +; }
+
 remove() {
-	{ rm -rf .proof && [ ! -e .proof ]; } || fail 74 "$live_dir/.proof: cannot be removed" "sudo rm -r $live_dir/.proof"
+	{ clean && cd .. && rmdir .proof; } || fail 74 "$live_dir/.proof: cannot be removed" "sudo rm -r $live_dir/.proof"
 }
 
-# copied FROM TO [OPTION]: without a byte moved where the file system can
+# room: what is followed goes when room is short, and the next night needs as much
+room() {
+	get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . ||
+		skipped "$room_text: too little for a copy and for the next night" "make room in $live_dir"
+}
+
+# copied FROM TO: without a byte moved where the file system can; a link is nobody's database
 copied() {
-	cp -pP --remove-destination --reflink=always "$1" "$2" 2>/dev/null || {
-		# what is followed goes when room is short, and the next night needs as much
-		get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . ||
-			skipped "$room_text: too little for a copy and for the next night" "make room in $live_dir"
-		cp -pP --remove-destination --reflink=auto "$1" "$2" || fail 74 "$1: cannot be copied"
+	cp -pP --remove-destination -T --reflink=always "$1" "$2" 2>/dev/null || {
+		room
+		cp -pP --remove-destination -T --reflink=auto "$1" "$2" || fail 74 "$1: cannot be copied"
 	}
+	{ [ -f "$2" ] && [ ! -h "$2" ]; } || skipped "$live_dir/${1#../}: is not a regular file"
+	{ chgrp --reference="$live" "$2" && chmod --reference="$live" "$2"; } || fail 77
 }
 
 # size_of FILE: sets $copy_size_bytes
 size_of() {
 	get age-check --shell=copy_ --any-age "$1" || :
-	[ -n "$copy_size_bytes" ] || skipped "$live_dir/$1: is not there"
+	[ -n "$copy_size_bytes" ] || skipped "$live_dir/${1#../}: is not there"
 }
 
 copy_night() {
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
 	n=$installed_n snapshot_at=$installed_snapshot_at
-	size_of "${live##*/}"
-	was=$(stat -c '%d %i %s %Y' "${live##*/}")
-	copied "${live##*/}" "$copy"
+	size_of "$night"
+	was=$(stat -c '%d %i %s %Y' "$night")
+	copied "$night" "$copy"
 	# what an application that was ended has left is of its database
-	[ ! -s "${live##*/}-wal" ] || copied "${live##*/}-wal" "$copy-wal"
-	[ "$was" = "$(stat -c '%d %i %s %Y' "${live##*/}")" ] || skipped "$live: has changed meanwhile" "run it again"
+	[ ! -s "$night-wal" ] || copied "$night-wal" "$copy-wal"
+	[ "$was" = "$(stat -c '%d %i %s %Y' "$night")" ] || skipped "$live: has changed meanwhile" "run it again"
 }
 
 # the follower writes newest.db under its lock, which this run holds until it has the copy
 copy_newest() {
-	{ [ -O .follow ] && [ ! -h .follow ]; } || skipped "$live_dir/.follow: nothing is followed here"
-	size_of .follow/newest.db
-	get db-apply --shell --finish .follow/newest.db || skipped "$live_dir/.follow/newest.db: cannot be used now"
-	copied .follow/newest.db "$copy"
+	{ [ -O ../.follow ] && [ ! -h ../.follow ]; } || skipped "$live_dir/.follow: nothing is followed here"
+	size_of ../.follow/newest.db
+	get db-apply --shell --finish ../.follow/newest.db || skipped "$live_dir/.follow/newest.db: cannot be used now"
+	copied ../.follow/newest.db "$copy"
 	unlock follow.lock
 }
 

@@ -63,8 +63,8 @@ answers() {
 prove() {
 	enter
 	undo=give_up
-	remove
-	{ mkdir .proof && chgrp --reference=. .proof && chmod 00770 .proof; } || fail 73
+	clean 2>/dev/null || :
+	{ mkdir -p data && chgrp --reference=.. data && chmod 00770 data; } || fail 73
 	fact newest:bool "$newest"
 	fact commit:text "$commit"
 
@@ -74,7 +74,6 @@ prove() {
 	fact n:int "$n"
 	fact snapshot_at:text "$snapshot_at"
 	fact rev:text "$installed_rev"
-	{ chgrp --reference="$live" "$copy" && chmod --reference="$live" "$copy"; } || fail 77
 	data="${newest:+the newest state, }${n:+state $n, }data of ${snapshot_at:-an unknown time}"
 	note "$data"
 
@@ -148,9 +147,9 @@ current() {
 # try: what would keep a proof from beginning
 try() {
 	current
-	enter
+	cd -P "$live_dir" || fail 73
 	size_of "${live##*/}"
-	get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . || skipped "$room_text: too little for a copy and for the next night"
+	room
 	say "ready: $app_unit is $unit as it is now, $room_text"
 }
 
@@ -178,6 +177,8 @@ get ctv-conf --shell
 port=${standby_url##*:} port=${port%%/*}
 case $port in '' | *[!0-9]*) port=80 ;; esac
 url=http://127.0.0.1:$port
+# in the directory that is entered
+night=../${live##*/} copy=data/${live##*/}
 [ -z "$wrong_of_proof" ] || fail 78 "$wrong_of_proof: not of its kind" "ctv-doctor.sh settings"
 if [ "$act" = clean ]; then
 	stop

@@ -98,7 +98,7 @@ answer() {
 
 @test "units: not there, changed on disk, failed, without a program or its execute bit, enabled where it must not be" {
 	run doctor units
-	sees 0 units '11 are loaded as they are on disk, none has failed'
+	sees 0 units '12 are loaded as they are on disk, none has failed'
 	broken() {
 		echo "$2" >"units/$1"
 		run doctor units

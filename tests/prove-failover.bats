@@ -3,6 +3,7 @@
 # in tests/lab/proof.bats.
 
 load helper
+load sqlite
 
 setup() {
 	D=$BATS_TEST_TMPDIR/root
@@ -63,6 +64,14 @@ exposure() {
 	has 'ExecStart=-/a b'
 	has ExecCondition=/may
 	lacks 'root-|pre2|/stop|/post|/reload|PermissionsStartOnly'
+	# however that is written
+	made_of '[Service]' ExecStart=/a 'ExecStartPre=/b ; /c ;' 'ExecStartPre=/x ; +/bin/x' 'ExecStartPre="+/bin/x"' "ExecStartPre=-'!/bin/x'" \
+		'ExecStartPre=\x2b/bin/x' 'ExecStartPre=/x ;  -+/bin/x' 'ExecStartPre=%h/pre' 'ExecStartPost=/x ; "+/bin/x"'
+	has 'ExecStartPre=/b ; /c ;'
+	has ExecStartPre=%h/pre
+	lacks '/x'
+	made_of '[Service]' 'ExecStart="+/a"'
+	lacks ^ExecStart=
 }
 
 @test "what it may write is a layer, or the copy, and nothing else" {
@@ -75,7 +84,7 @@ exposure() {
 	has BindPaths=-/run/ctvproof/2:/srv/up
 	has BindPaths=-/run/ctvproof/4:/var/lib/two/three
 	has BindPaths=-/run/ctvproof/5:/var/log/logs
-	has BindPaths=/opt/apps/ctv-bookedbiz-db/data/database/.proof:/opt/apps/ctv-bookedbiz-db/data/database
+	has BindPaths=/opt/apps/ctv-bookedbiz-db/data/database/.proof/data:/opt/apps/ctv-bookedbiz-db/data/database
 	has BindReadOnlyPaths=/srv/x:/y
 	has Environment=STATE_DIRECTORY=/var/lib/one:/var/lib/two/three
 	has RuntimeDirectory=ctv-proof-app/web
@@ -102,6 +111,65 @@ exposure() {
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH run "$generator" "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/out"
 	expect 0
 	[ -z "$(ls -A "$BATS_TEST_TMPDIR/out")" ]
+}
+
+# proof COMMANDS: in the words of proof.sh, on the database live/production.db; a name of which the application swaps with what is
+# in elsewhere/, which only we may write
+proof() {
+	sh -c 'set -eu; here=$1; . "$here/lib.sh"; . "$here/proof.sh"
+		live=$2 live_dir=${2%/*} state=$2 spare=0 night=../${2##*/} copy=data/${2##*/}; installed_n= installed_snapshot_at= copy_size_bytes= room_text=
+		eval "$3"' prove-failover.sh "$ROOT/scripts" "$PWD/live/production.db" "$1"
+}
+
+# elsewhere: what a proof must not touch
+elsewhere() {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir live elsewhere
+	chmod 2775 live
+	echo mine >elsewhere/role
+	chmod 600 elsewhere/role
+	chmod 700 elsewhere
+	make_db live/production.db
+	chmod 660 live/production.db
+	find elsewhere -printf '%p %m %g %s\n' | sort >before
+}
+
+unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
+
+@test "the copy is in a directory that is ours alone, with a room for the application in it, and goes whole" {
+	elsewhere
+	proof 'enter; mkdir data; copy_night; cmp data/production.db "$live"; touch data/production.db-wal'
+	[ "$(stat -c '%a' live/.proof live/.proof/data/production.db)" = $'700\n660' ]
+	# a link in its place, one that is open to others, and one of an older version
+	proof 'enter; remove'
+	[ ! -e live/.proof ]
+	ln -s ../elsewhere live/.proof
+	proof 'enter; clean; mkdir data'
+	[ ! -h live/.proof ]
+	chmod 2770 live/.proof
+	touch live/.proof/production.db
+	proof 'enter; [ "$(stat -c %a .)" = 700 ]; remove'
+	[ ! -e live/.proof ]
+	unmoved
+}
+
+@test "a name that is swapped for a link while it is made leads nowhere" {
+	elsewhere
+	mkdir stubs
+	# its own directory, between the making and the entering
+	printf '#!/bin/sh\nPATH=/usr/bin:/bin; mkdir "$@"; [ "$1" != .proof ] || { mv .proof gone; ln -s ../elsewhere .proof; }\n' >stubs/mkdir
+	chmod +x stubs/mkdir
+	PATH=$PWD/stubs:$PATH run proof 'enter; mkdir data; copy_night'
+	expect 77 '.proof: is not ours'
+	unmoved
+	rm stubs/mkdir live/.proof
+	# the database, between the look and the copy
+	printf '#!/bin/sh\nPATH=/usr/bin:/bin; mv ../production.db ../was; ln -s ../../../elsewhere/role ../production.db; cp "$@"; code=$?
+		mv ../was ../production.db; exit $code\n' >stubs/cp
+	chmod +x stubs/cp
+	PATH=$PWD/stubs:$PATH run proof 'enter; mkdir data; copy_night'
+	expect 75 'production.db: is not a regular file'
+	unmoved
 }
 
 @test "where no systemd runs it says so" {

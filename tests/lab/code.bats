@@ -105,8 +105,6 @@ noted() {
 is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $APP rev-parse HEAD)" = "$1" ]; }
 
 @test "the nightly proof: its note is carried out by the clone's owner, who sees nothing else of the state, and never where this host serves" {
-	# its verdicts are ours here
-	pi2 sh -c 'echo CTV_PROVE=no >>/etc/ctv-db-sync.env'
 	first=$(pi2 /usr/local/lib/ctv-mirror/code-check.sh --commit)
 	noted proved "$first"
 	[ "$result" = success ]
@@ -141,6 +139,39 @@ is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $A
 	pi2 systemctl stop flaskapp
 	pi2 systemctl start ctv-code.service
 	is_at "$newest"
+}
+
+# proved VERDICT COMMIT: the last proof's
+proved() { [ "$(pi2 cat $STATE/last-proof.json | jq -r '.verdict + " " + .commit')" = "$1 $2" ]; }
+
+@test "code of a night that does not start is named with its commit, and goes back where that is asked for, until there is a newer one" {
+	pi2 sh -c 'touch /etc/ctv-lab.proof; echo CTV_PROVE_ROLLBACK=yes >>/etc/ctv-db-sync.env'
+	push good
+	good=$newest
+	pi2 systemctl start ctv-pi2-download.service
+	eventually pi2 test -s $STATE/last-proof.json
+	eventually proved ok "$good"
+	echo 'def broken(:' >>"$BATS_TEST_TMPDIR/dev/src/web/app.py"
+	push bad
+	pi2 systemctl start ctv-pi2-download.service
+	eventually proved failed "$newest"
+	eventually is_at "$good"
+	run round pi2
+	pi2 cat /run/ctv-mirror/www/status.json >status
+	[[ $(jq -r .proof.text status) = "the proof failed: start: "*", with the code ${newest:0:12}; it said: "*SyntaxError* ]]
+	run pi2 /usr/local/lib/ctv-mirror/code-check.sh
+	expect 1 "the newest, ${newest:0:7}, failed the nightly proof, so this stays"
+	# the next hour brings it not, and proves what is there again
+	pi2 systemctl start ctv-pi2-download.service
+	eventually proved ok "$good"
+	is_at "$good"
+	sed -i '/^def broken/d' "$BATS_TEST_TMPDIR/dev/src/web/app.py"
+	push mended
+	pi2 systemctl start ctv-pi2-download.service
+	eventually proved ok "$newest"
+	is_at "$newest"
+	run pi2 /usr/local/lib/ctv-mirror/code-check.sh
+	expect 0
 }
 
 @test "code that the application cannot read: the dry run is not ready, the page and the doctor say so" {

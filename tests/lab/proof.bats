@@ -149,7 +149,7 @@ fails() {
 
 @test "killed at any point, the next one finds its way; no point leaves anything but the copy, and the next takes that" {
 	data >"$BATS_TEST_TMPDIR/before"
-	for when in 'test -e .proof' 'test -e .proof/production.db' 'systemctl is-active -q ctv-proof-app' 'systemctl is-failed -q ctv-proof-app'; do
+	for when in 'test -e .proof' 'test -e .proof/data/production.db' 'systemctl is-active -q ctv-proof-app' 'systemctl is-failed -q ctv-proof-app'; do
 		code
 		[ "$when" != 'systemctl is-failed -q ctv-proof-app' ] || code 'def broken(:'
 		pi2 sh -c "cd $APP/data/database; mkdir -p $STATE/ask/proof
@@ -158,16 +158,56 @@ fails() {
 		unchanged
 	done
 	code
+	# a proof that is held while the application is up
+	pi2 sh -c "printf '#!/bin/sh\nexec tail -f /dev/null\n' >/usr/local/bin/hang && chmod 755 /usr/local/bin/hang"
 	for when in 'test -e .proof' 'systemctl is-active -q ctv-proof-app'; do
+		pi2 sh -c 'echo CTV_PROVE_WRITE=/usr/local/bin/hang >>/etc/ctv-db-sync.env'
 		pi2 sh -c "cd $APP/data/database; mkdir -p $STATE/ask/proof
 			systemctl start --no-block ctv-proof.service; timeout 60 sh -c 'until $when; do :; done'"
 		lab poweroff pi2
 		lab boot pi2
-		pi2 sh -c 'systemctl stop ctv-status.timer ctv-status.path ctv-follow ctv-status'
+		pi2 sh -c 'systemctl stop ctv-status.timer ctv-status.path ctv-follow ctv-status; sed -i /^CTV_PROVE_WRITE=/d /etc/ctv-db-sync.env'
 		prove
 		[ "$(told verdict)" = ok ]
 		unchanged
 	done
+}
+
+@test "directories that it makes beside its database are gone with the copy, also after a power cut; the next proof is not kept from its work" {
+	data >"$BATS_TEST_TMPDIR/before"
+	code 'import os' 'os.umask(0o022)' 'os.makedirs("/opt/apps/ctv-bookedbiz-db/data/database/backups/of/today", exist_ok=True)' \
+		'open("/opt/apps/ctv-bookedbiz-db/data/database/backups/of/today/file", "w").close()'
+	prove
+	[ "$(told verdict)" = ok ]
+	unchanged
+	pi2 setpriv --reuid ctvsync --regid ctvapps --clear-groups sh -c "cd $APP/data/database && mkdir -m 700 .proof && mkdir -m 770 .proof/data"
+	pi2 setpriv --reuid ctvapps --regid ctvapps --clear-groups sh -c "mkdir /tmp/b && chmod 755 /tmp/b && touch /tmp/b/file"
+	pi2 sh -c "cp -a /tmp/b $APP/data/database/.proof/data/backups"
+	prove
+	[ "$(told verdict)" = ok ]
+	unchanged
+}
+
+@test "an application that swaps names beside its database leads a proof nowhere, and cannot reach the copy" {
+	pi2 chmod 2770 $STATE
+	pi2 sh -c "cat >/tmp/swap.py" <<-'END'
+		import os
+		os.chdir("/opt/apps/ctv-bookedbiz-db/data/database")
+		while True:
+		    try:
+		        os.rename(".proof", ".gone")
+		        os.symlink("/var/lib/ctv-mirror", ".proof")
+		        break
+		    except OSError:
+		        pass
+	END
+	pi2 setpriv --reuid ctvapps --regid ctvapps --clear-groups python3 /tmp/swap.py & swap=$!
+	operator /usr/local/lib/ctv-mirror/prove-failover.sh >&2 || true
+	wait $swap
+	[ "$(pi2 stat -c '%U:%G %a' $STATE)" = 'ctvsync:ctvsync 2770' ]
+	[ "$(pi2 stat -c '%U:%G %a' $STATE/role)" = 'ctvsync:ctvsync 660' ]
+	[ -z "$(pi2 find $STATE -group ctvapps)" ]
+	[ -z "$(pi2 find $STATE -name 'production.db*' -o -name data)" ]
 }
 
 # publish SQL: the primary's next state, as its publisher would
