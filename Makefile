@@ -66,7 +66,7 @@ $(UNITS): $(B)/unit/%: $(B)/tests/unit/%.o $(LIBA)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $< $(LIBA) $(LIBS)
 
 # the scripts that people call; the others are read by them, or of this tree alone
-CALLED = $(filter-out $(patsubst %,scripts/%.sh,lib mirror clone takeover choice followed newest proof prune publish-service doctor-findings doctor-host doctor-watch deps demo completion),$(wildcard scripts/*.sh))
+CALLED = $(filter-out $(patsubst %,scripts/%.sh,lib mirror clone takeover choice followed newest proof prune publish-night publish-service doctor-findings doctor-host doctor-watch deps demo completion),$(wildcard scripts/*.sh))
 $(B)/completions/ctv-mirror.bash: scripts/completion.sh $(BINS) $(CALLED)
 	@mkdir -p $(@D)
 	$(Q)sh scripts/completion.sh $(BINS) $(CALLED) >$@.new && mv $@.new $@

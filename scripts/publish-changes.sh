@@ -118,37 +118,6 @@ settle() {
 	fail 75 "the record changes too often"
 }
 
-# need_base WHY: only the nightly job publishes the whole state; by night, and once a day besides. The record says what is waited for.
-need_base() {
-	base_word='a base is waited for' base_text="so the base waits"
-	get job-run --last=last_ upload
-	case $(unit_state ctv-db-sync.service)/$last_ended_tonight$last_base/$last_ended_tonight$last_exit in
-	active/* | activating/* | reloading/*) base_word='base under way' base_text='the base is under way' ;;
-	*/yesyes/*) base_text="the base of today is made, so it waits for the night's" ;;
-	*/yes65 | */yes70 | */yes77 | */yes78) base_text='the nightly job waits for a person, and the base for it' ;;
-	*)
-		if age-check -w 1h -c 1h "$state/last-upload.json" >/dev/null 2>&1; then
-			base_text='the nightly job has run within the hour, so the base waits'
-		else
-			start_base
-		fi
-		;;
-	esac
-	set_pace
-	mirror-head publish --owner "$node" --timeout 1m --pace "$pace_wait" --why "$base_word" >/dev/null 2>&1 || :
-	fail 75 "$1: $base_text"
-}
-
-start_base() {
-	started=0
-	svc-ctl -t 5s start ctv-db-sync.service || started=$?
-	case $started in
-	0 | 75) base_word='base under way' base_text='ctv-db-sync.service makes a base' ;;
-	77) base_text='polkit does not let this job start the nightly one, so the base waits for the night' ;;
-	*) exit "$started" ;;
-	esac
-}
-
 # confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it.
 confirm() {
 	! age-check -w "$confirm_every" -c "$confirm_every" "$state/.head-seen.json" >/dev/null 2>&1 || return 0
@@ -182,43 +151,8 @@ round() {
 	round
 }
 
-# missed: what only the night's look has seen is a fault of ours, which nobody would notice
-missed() {
-	if [ "${look_missed:-0}" -eq 0 ]; then
-		alert-post --key changes-missed --state ok || :
-	else
-		alert-post --key changes-missed --state warning --repeat 24h \
-			"$node: $look_missed pages of state $look_n had changed, which the looks of the minutes should have seen" || :
-	fi >/dev/null 2>&1
-}
-
-# whole: the night's round. What is pending is published, or looked at again, but keeps no night from its file. A base
-# is on record when its file is; until then it is pending. The file is described last of all: a night that was interrupted
-# goes on only with what is on record, or will be by the file, and has its object in Dropbox.
-whole() {
-	one_at_a_time
-	what_next
-	case $next_step in
-	put | confirm) (settle) || db-changes --drop "$states" || exit ;;
-	drop | wait) db-changes --drop "$states" || exit ;;
-	esac
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live" 2>/dev/null || :
-	what_next --list --above "${installed_n:-0}"
-	set -- --full --file "$file" --node "$node" --epoch "${epoch:-1}"
-	[ "$next_step" = look ] ||
-		set -- "$@" --base --number "$next_number" ${next_newest_object:+--parent "$next_newest_object"}
-	get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || exit
-	missed
-	if [ "$next_step" = look ]; then
-		put_for=''
-		settle
-		[ "$published" = "$look_object" ] || fail 75 "the record changes too often"
-	else
-		dbx-put -c "$out" "$look_path" || exit
-	fi
-	db-changes --show --append "$lines" "$states" >/dev/null || exit
-}
-
+# shellcheck source=scripts/publish-night.sh
+. "$here/publish-night.sh"
 # shellcheck source=scripts/publish-service.sh
 . "$here/publish-service.sh"
 if [ -z "$once$file" ]; then
