@@ -32,31 +32,59 @@ int alone_look(struct alone *a)
 	return EX_OK;
 }
 
-int alone_lease(struct alone *a, const struct stat *st)
+bool alone_has(int fd)
 {
-	struct stat now;
-
 	/* the default action of the signal that somebody waits is to end this process */
 	signal(SIGIO, SIG_IGN);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
+		return false;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return true;
+}
+
+/* EX_OK; EX_TEMPFAIL when somebody has it open, or EX_UNAVAILABLE without a lease; EX_CANTCREAT, reported. */
+static int take_lease(struct alone *a, const struct stat *st)
+{
+	struct stat now;
+	int why;
+
+	signal(SIGIO, SIG_IGN);
 	a->lease = open(a->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* a file that this user may not read he may replace all the same */
+	if (a->lease < 0 && errno == EACCES)
+		return EX_UNAVAILABLE;
 	if (a->lease < 0 || fstat(a->lease, &now) != 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino) {
-		/* a file that this user may not read he may replace all the same */
-		if (a->lease < 0 && errno == EACCES)
-			return EX_OK;
 		msg_err(a->object, "was replaced meanwhile");
 		return EX_CANTCREAT;
 	}
 	if (fcntl(a->lease, F_SETLEASE, F_WRLCK) == 0)
 		return EX_OK;
-	if (errno == EAGAIN) {
+	why = errno;
+	alone_end(a);
+	if (why == EAGAIN)
+		return EX_TEMPFAIL;
+	msg_info("%s: no lease on it (%s): that nobody has it open is what its locks and the visible processes say", a->object,
+		 strerror(why));
+	return EX_UNAVAILABLE;
+}
+
+int alone_lease(struct alone *a, const struct stat *st)
+{
+	int rc = take_lease(a, st), seen;
+
+	if (rc == EX_OK || rc == EX_CANTCREAT)
+		return rc;
+	/* who it is, or whether it is nobody, is to be seen, and who only copies it lets go */
+	seen = alone_look(a);
+	if (seen != EX_OK || rc == EX_UNAVAILABLE)
+		return seen;
+	rc = take_lease(a, st);
+	if (rc == EX_TEMPFAIL) {
 		msg_err(a->object, "in use by a process that cannot be seen");
 		msg_hint(HINT);
-		return EX_CANTCREAT;
+		rc = EX_CANTCREAT;
 	}
-	msg_info("%s: no lease on it (%s): that nobody has it open is what its locks and the visible processes say", a->object,
-		 strerror(errno));
-	alone_end(a);
-	return EX_OK;
+	return rc == EX_UNAVAILABLE ? EX_OK : rc;
 }
 
 int alone_lend(int fd, const char *object)

@@ -23,8 +23,17 @@ struct alone {
 /* Nobody else has it open, as far as this user can see. EX_OK, EX_CANTCREAT (in use, with who), EX_IOERR; reported. */
 int alone_look(struct alone *a);
 
+/*
+ * Has nobody but this descriptor the file open? True is the kernel's word, which costs no look at all processes; false is none: it
+ * may be that no lease can be had.
+ */
+bool alone_has(int fd);
+
 struct stat;
-/* Takes the lease, when it can be had, on the file that st is of. EX_OK or EX_CANTCREAT (in use, replaced); reported. */
+/*
+ * Takes the lease on the file that st is of; where none can be had, looks once more instead. EX_OK, EX_CANTCREAT (in use, replaced),
+ * EX_IOERR; reported.
+ */
 int alone_lease(struct alone *a, const struct stat *st);
 /*
  * The other side: a database that is only copied, which takes minutes, is lent. Who wants to be alone with it (holders.h) opens it

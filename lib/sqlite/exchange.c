@@ -66,6 +66,8 @@ int exchange_candidate(struct exchange *x)
 		msg_hint("its content may be in there: db-snapshot makes a copy that is complete by itself");
 		return EX_DATAERR;
 	}
+	if (alone_has(x->fd))
+		return EX_OK;
 	rc = holders_find(x->candidate, &h);
 	if (rc == EX_OK && h.count > 0) {
 		msg_err(x->candidate, "in use by %s", h.who);
@@ -236,12 +238,12 @@ static int take_name(struct exchange *x, const char *other)
 static int nobody_has_old(struct exchange *x)
 {
 	const char *old = x->put_aside ? x->aside : x->kept_as != NULL ? x->kept_as : x->alike ? x->source : NULL;
-	bool wanted = alone_is_wanted(&x->alone);
+	bool wanted = alone_is_wanted(&x->alone), alone = x->alone.lease >= 0 && !wanted;
 	struct holders h;
 
 	/* to look for locks the file is opened */
 	alone_end(&x->alone);
-	if (!x->have_old || old == NULL || holders_find(old, &h) != EX_OK || (h.count == 0 && !wanted))
+	if (!x->have_old || old == NULL || alone || holders_find(old, &h) != EX_OK || (h.count == 0 && !wanted))
 		return EX_OK;
 	msg_err(x->live, "installed, but the old one is still open in %s", h.count > 0 ? h.who : "a process that waited for it");
 	msg_hint("restart it: what it writes goes to %s", old);
@@ -264,9 +266,7 @@ int exchange_do(struct exchange *x)
 		msg_errno(x->live, "cannot write its directory to disk");
 		return EX_IOERR;
 	}
-	rc = alone_look(&x->alone);
-	if (rc == EX_OK && x->have_old)
-		rc = alone_lease(&x->alone, &x->old);
+	rc = x->have_old ? alone_lease(&x->alone, &x->old) : alone_look(&x->alone);
 	if (rc == EX_OK && stop_asked()) {
 		msg_err(x->live, "interrupted");
 		rc = EX_TEMPFAIL;
