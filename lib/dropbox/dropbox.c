@@ -1,13 +1,11 @@
 #include "lib/std.h"
 
-#include <locale.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
-#include <wctype.h>
 
 #include "lib/clock.h"
 #include "lib/settings.h"
@@ -15,7 +13,6 @@
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/stop.h"
-#include "lib/utf8.h"
 
 #define TEXT_MAX ((size_t)4 << 20)	/* a list_folder page of 2000 long names is under 3 MiB */
 #define STALL_MS INT64_C(60000)
@@ -241,13 +238,6 @@ int dropbox_each(char **paths, int count, int64_t timeout_ms, int (*one)(struct 
 
 /* --- metadata --- */
 
-static bool is_rev(const char *s)
-{
-	size_t n = strspn(s, "0123456789abcdef");
-
-	return s[n] == '\0' && n >= DROPBOX_REV_LEAST && n <= DROPBOX_REV_MOST;
-}
-
 bool dropbox_meta_read(struct dropbox_meta *m, const json *j)
 {
 	const char *tag = json_str(j, ".tag"), *path = json_str(j, "path_display");
@@ -266,7 +256,7 @@ bool dropbox_meta_read(struct dropbox_meta *m, const json *j)
 		    clock_parse(client, &m->client_modified) != NULL || server == NULL ||
 		    clock_parse(server, &m->server_modified) != NULL)
 			return false;
-		if (!is_rev(rev))
+		if (!dropbox_is_rev(rev))
 			return false;
 		if (hash != NULL && !hash_valid(hash))
 			return false;
@@ -932,67 +922,4 @@ int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const ch
 	dropbox_answer_free(&a);
 	json_free(arg);
 	return rc;
-}
-
-bool dropbox_same_path(const char *a, const char *b)
-{
-	locale_t unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	uint32_t x, y;
-	bool same;
-
-	do {
-		size_t n = utf8_next(a, &x), m = utf8_next(b, &y);
-
-		same = n > 0 && m > 0 &&
-		       (x == y || (unicode != (locale_t)0 && towlower_l(x, unicode) == towlower_l(y, unicode)));
-		a += n;
-		b += m;
-	} while (same && x != 0);
-	if (unicode != (locale_t)0)
-		freelocale(unicode);
-	return same;
-}
-
-const char *dropbox_take_rev(const char *text, void *to)
-{
-	*(const char **)to = text;
-	return is_rev(text) ? NULL : "not a revision (at least 9 hex digits)";
-}
-
-const char *dropbox_ref_fault(const char *ref)
-{
-	if (strncmp(ref, "rev:", 4) == 0)
-		return is_rev(ref + 4) ? NULL : "not a revision (rev: and at least 9 hex digits)";
-	if (strncmp(ref, "id:", 3) == 0)
-		return ref[3] != '\0' ? NULL : "not an id";
-	return dropbox_path_fault(ref);
-}
-
-const char *dropbox_path_fault(const char *path)
-{
-	size_t n, component = 0;
-	uint32_t c;
-
-	if (*path != '/')
-		return "a Dropbox path starts with '/'";
-	if (path[1] == '\0')
-		return "the root is no file";
-	for (const char *s = path; *s != '\0'; s += n) {
-		n = utf8_next(s, &c);
-		if (n == 0)
-			return "not valid UTF-8";
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-			return "has a control character";
-		if (*s == '\\')
-			return "has a backslash, which Dropbox does not take";
-		if (*s == '/' && component == 0 && s > path)
-			return "has an empty component";
-		component = *s == '/' ? 0 : component + 1;
-		if (component > 255)
-			return "has a name of more than 255 characters";
-	}
-	n = strlen(path);
-	if (path[n - 1] == '/')
-		return "ends with '/'";
-	return path[n - 1] == ' ' ? "ends with a blank" : NULL;
 }

@@ -8,14 +8,12 @@
 #ifndef LIB_DROPBOX_DROPBOX_H
 #define LIB_DROPBOX_DROPBOX_H
 
+#include "lib/dropbox/path.h"
 #include "lib/exits.h"
 #include "lib/hash.h"
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/retry.h"
-
-#define DROPBOX_REV_LEAST 9	/* hex digits of a revision */
-#define DROPBOX_REV_MOST 127
 
 struct dropbox;
 
@@ -150,19 +148,5 @@ int dropbox_metadata(struct dropbox *d, struct http *h, const char *path, struct
  * EX_NOINPUT when nothing is there, not reported; else an exit status (reported), EX_CANTCREAT when it was replaced meanwhile.
  */
 int dropbox_delete(struct dropbox *d, struct http *h, const char *path, const char *rev);
-
-/* Are they one path to Dropbox, which does not tell upper from lower case? */
-bool dropbox_same_path(const char *a, const char *b);
-
-/*
- * Is path what Dropbox takes: `/...` without a trailing slash or blank, components of at most 255
- * characters, valid UTF-8 without controls? NULL, or the reason.
- */
-const char *dropbox_path_fault(const char *path);
-/* The same for a path, `rev:...` or `id:...`. */
-const char *dropbox_ref_fault(const char *ref);
-
-/* A revision, as an option: option.h; const char **. */
-const char *dropbox_take_rev(const char *text, void *to);
 
 #endif

@@ -1,8 +1,8 @@
 #include "lib/std.h"
 
 #include "lib/clock.h"
-#include "lib/dropbox/dropbox.h"
 #include "lib/dropbox/head.h"
+#include "lib/dropbox/path.h"
 
 #define PACE_MOST (INT64_C(40) * 86400)	/* no owner plans for longer than a month */
 #define PAGES_MOST INT64_C(4294967294)	/* https://www.sqlite.org/limits.html, 12 */
