@@ -24,7 +24,7 @@ CFLAGS = -O2 -g
 
 # The reasons: FORTIFY, protector and clash protection catch overflows at run time; var-init makes a
 # forgotten initialisation harmless; no-strict-overflow and no-delete-null keep guards in place.
-ARCH     := $(shell uname -m)
+ARCH     := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 BRANCH   := $(if $(filter aarch64,$(ARCH)),-mbranch-protection=standard,$(if $(filter x86_64,$(ARCH)),-fcf-protection=full))
 WARNINGS = -Wall -Wextra -Wpedantic -Wformat=2 -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	   -Wconversion -Wno-sign-conversion -Wnull-dereference -Wundef -Wwrite-strings \
