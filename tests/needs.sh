@@ -9,6 +9,7 @@
 #	needs:memory	how much memory a process took: qemu's is in it
 #	needs:browser	Chromium
 #	needs:hosts	hosts with systemd: namespaces that qemu-user does not know
+#	needs:mounts	which mount a file is seen through: qemu-user's statx(2) leaves the number out, and says that it is there
 set -eu
 tag=
 [ "${1-}" != --tag ] || { tag=yes; shift; }
@@ -17,10 +18,11 @@ cd "${1:-$(dirname "$0")/..}"
 # shellcheck disable=SC2046  # names of ours
 awk -v tag="$tag" '
 BEGIN {
-	tags = split("needs:ptrace needs:memory needs:browser needs:hosts", tag_of)
+	tags = split("needs:ptrace needs:memory needs:browser needs:hosts needs:mounts", tag_of)
 	word["needs:ptrace"] = "(^|[^a-z_-])(strace|valgrind|gdb) "
 	word["needs:memory"] = "time (-o [^ ]+ )?-f .?%M"
 	word["needs:browser"] = "(^|[^a-z_-])chromium "
+	word["needs:mounts"] = "mount --bind .*db-install "
 	word["needs:hosts"] = "(^|[^a-z_-])lab (boot|check)|lib/systemd/systemd"
 }
 function begin(n) { part = FILENAME SUBSEP n; names[FILENAME] = names[FILENAME] " " n; body[part] = "" }
