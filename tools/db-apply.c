@@ -77,18 +77,21 @@ static int look_at_file(struct apply *a)
 static int apply_all(struct apply *a, char **changes, int count)
 {
 	struct chain_from from = { a->file, a->note.is.n, a->note.is.digest, a->note.is.page_size, a->note.is.page_count };
-	int rc = EX_OK;
+	char **paths = NULL, **way = NULL;
+	int rc = EX_OK, all = 0;
 
 	if (opt.to != NULL)
-		rc = chain_names(changes, count, &changes, &count);
+		rc = chain_names(changes, count, &paths, &all);
 	if (opt.to != NULL && rc == EX_OK)
-		rc = chain_order(&from, opt.to, changes, &count);
+		rc = chain_order(&from, opt.to, paths, all, &way, &count);
+	changes = way != NULL ? way : changes;
 	for (int i = 0; rc == EX_OK && i < count;) {
 		rc = apply_collect(a, changes, count, &i);
 		if (rc == EX_OK)
 			rc = apply_batch(a);
 	}
-	/* the names of --to are ours until the end of the program */
+	free(way);
+	chain_names_free(paths, all);
 	return rc;
 }
 

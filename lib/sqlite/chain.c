@@ -118,26 +118,27 @@ static int walk(const struct chain_from *from, const char *to, const struct link
 	return EX_NOINPUT;
 }
 
-int chain_order(const struct chain_from *from, const char *to, char **paths, int *count)
+int chain_order(const struct chain_from *from, const char *to, char **paths, int all, char ***order, int *count)
 {
-	struct link *links = calloc((size_t)*count + 1, sizeof *links);
-	const struct link **way = calloc((size_t)*count + 1, sizeof *way);
+	struct link *links = calloc((size_t)all + 1, sizeof *links);
+	const struct link **way = calloc((size_t)all + 1, sizeof *way);
 	int steps = 0, used = 0, rc = EX_OK;
 
-	if (links == NULL || way == NULL) {
+	*order = calloc((size_t)all + 1, sizeof **order);
+	if (links == NULL || way == NULL || *order == NULL) {
 		msg_err(from->name, "out of memory");
 		rc = EX_IOERR;
 	}
-	for (int i = 0; rc == EX_OK && i < *count; i++)
+	for (int i = 0; rc == EX_OK && i < all; i++)
 		rc = read_link(paths[i], &links[i]);
 	if (rc == EX_OK)
-		qsort(links, (size_t)*count, sizeof *links, by_object);
+		qsort(links, (size_t)all, sizeof *links, by_object);
 	if (rc == EX_OK)
-		rc = walk(from, to, links, *count, way, &steps);
+		rc = walk(from, to, links, all, way, &steps);
 	while (rc == EX_OK && used < steps) {
 		const struct link *l = way[steps - 1 - used];
 
-		paths[used++] = l->path;
+		(*order)[used++] = l->path;
 		if (l->whole && !is_there(from, l))
 			break;
 	}
@@ -184,4 +185,11 @@ int chain_names(char **operands, int n, char ***names, int *count)
 			abort();
 	}
 	return rc;
+}
+
+void chain_names_free(char **names, int count)
+{
+	while (count > 0)
+		free(names[--count]);
+	free(names);
 }

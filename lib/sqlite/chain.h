@@ -22,13 +22,14 @@ struct chain_from {
  * many); reported.
  */
 int chain_names(char **operands, int n, char ***names, int *count);
+void chain_names_free(char **names, int count);
 
 /*
- * Puts those of paths that lead from the file to the object of content_hash `to` in front, in their order, and returns how many
- * these are in *count; they end at the first whole state that the file is not yet (a night, a base). An object that leads to
- * where the file is is among them only while its n is not known, for it says the number.
+ * Those of the paths, all of them, that lead from the file to the object of content_hash `to`: *count of them in *order, in new
+ * memory, whose texts stay those of paths. They end at the first whole state that the file is not yet (a night, a base). An object
+ * that leads to where the file is is among them only while its n is not known, for it says the number.
  * EX_NOINPUT: an object of the way is not among them, or cannot be read by us. EX_DATAERR: no way begins at the file. All reported.
  */
-int chain_order(const struct chain_from *from, const char *to, char **paths, int *count);
+int chain_order(const struct chain_from *from, const char *to, char **paths, int all, char ***order, int *count);
 
 #endif
