@@ -153,6 +153,7 @@ bench: all
 	BENCH_SIZE=$(BENCH_SIZE) bash tests/bench/transfer.sh
 	BENCH_SIZE=$(BENCH_SIZE) sh tests/bench/snapshot.sh
 	bash tests/bench/changes.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 816))
+	bash tests/bench/failover.sh
 
 # writers that never stop against db-changes and db-apply, each seed with other ones; thousands of states, byte for byte
 STRESS_LOOKS = 4000
