@@ -268,6 +268,15 @@ not_judged=[]" ]
 	[[ $(mirror-head show) != *asked_at* ]]
 }
 
+@test "where there is no record yet a person is told so, a script by the status alone" {
+	dropbox_start
+	run mirror-head show
+	expect 66 'mirror-head.json: not found in Dropbox'
+	run --separate-stderr mirror-head show --shell=x_
+	expect 66 "^x_owner=''"
+	[ -z "$stderr" ]
+}
+
 @test "how often its owner looks stands in the record, with the reason, and a change says it besides" {
 	dropbox_start
 	chain

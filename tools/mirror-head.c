@@ -221,7 +221,11 @@ static int show(const struct headwrite *l)
 	int rc = headwrite_look(l, &seen, &now);
 
 	if (rc == EX_OK && !now.exists) {
-		msg_err(HEADREG_PATH, "not found in Dropbox");
+		/* a script has its status; before the first night this is as it should be */
+		if (shell_asked(&opt.shell))
+			msg_info("%s: not found in Dropbox", HEADREG_PATH);
+		else
+			msg_err(HEADREG_PATH, "not found in Dropbox");
 		rc = EX_NOINPUT;
 	}
 	if (rc == EX_OK)
