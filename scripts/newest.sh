@@ -8,8 +8,8 @@
 
 newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
 newest_digest='' newest_as_of='' newest_as_of_on='' newest_age_seconds='' newest_behind='' newest_clock='' newest_serves='' newest_live_n=''
-newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds='' demand_text='' why='' ending=''
-drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
+newest_live_on='' newest_live_seconds='' newest_prev_n='' newest_prev_on='' held_holders='' newest_target_on='' newest_target_seconds=''
+demand_text='' why='' ending='' drilled_rev='' drilled_content_hash='' drilled_epoch='' drilled_seq='' drilled_snapshot_at=''
 
 look_newest() {
 	newest_verdict=unknown newest_text='newest-check gives no answer' newest_there='' newest_usable='' newest_serves=other
@@ -48,8 +48,8 @@ alone() {
 # what a run was applying when it was stopped is ended
 finish_apply() {
 	finished=0
-	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null || finished=$?
 	# what is wrong with it no time mends
+	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null || finished=$?
 	case $finished in 75 | 124 | 137)
 		ask "   newest.db: wait about $newest_target_seconds s for $newest_target_on? Otherwise last night's serves. [y/N]" &&
 			timeout -k 1s "$((2 * newest_target_seconds + 30))s" db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null && finished=0
@@ -126,22 +126,19 @@ take_newest() {
 # take_night: what an earlier failover put there leaves, and last night's copy comes back
 take_night() {
 	[ "$newest_serves" != night ] || return 0
-	if [ -z "$newest_prev_n" ]; then
-		problem 66 "$live.prev: not last night's copy, as far as is on record" "without --last-night what is there serves"
-		return 0
-	fi
+	[ -n "$newest_prev_n" ] ||
+		{ problem 66 "$live.prev: not last night's copy, as far as is on record" "without --last-night what is there serves" && return; }
 	[ -z "$dry" ] || { more "last night's copy, of $newest_prev_on, would come back" && return; }
-	back=0
 	timeout -k 5s 30s db-install --quick --state "$state" "$live.prev" "$live" >/dev/null || back=$?
 	look_newest || :
-	[ "$newest_serves" = night ] || fail "$back"
+	[ "$newest_serves" = night ] || fail "${back:-70}"
 }
 
 # ---- the choice ----------------------------------------------------------------------------------
 
 no_newest() { problem 65 "the newest state is not to be had: ${why:-$newest_text}" "without --newest what is there serves"; }
 
-# choose: when it returns, what is to serve stands under the live name
+# choose: when it returns, what is to serve stands under the live name; of the newest a drill will take a copy
 choose() {
 	look_newest || :
 	would_take='' put_by=
@@ -150,7 +147,6 @@ choose() {
 	if [ -n "$last_night" ]; then
 		take_night
 	elif [ -n "$drill" ]; then
-		# of which the drill takes a copy
 		[ -z "$newest" ] || reach_newest || no_newest
 		would_take=${newest:+$newest_n}
 	elif [ "$newest_serves" = newest ] && { [ -z "$newest" ] || [ -z "$newest_usable" ]; }; then
@@ -192,9 +188,8 @@ foresee() {
 # tell_loss: what is lost with the state that is to serve; its time is that of the data, never of a file
 tell_loss() {
 	span="$((age_seconds / 3600)) h $((age_seconds / 60 % 60)) min"
-	if [ -n "$would_take" ] || [ "$newest_serves" = newest ]; then
-		[ "$age_seconds" -ge 3600 ] || span="$((age_seconds / 60)) min $((age_seconds % 60)) s"
-	fi
+	{ [ -z "$would_take" ] && [ "$newest_serves" != newest ]; } || [ "$age_seconds" -ge 3600 ] ||
+		span="$((age_seconds / 60)) min $((age_seconds % 60)) s"
 	if [ "$age_seconds" -lt 0 ]; then
 		more "data from the future ($data_on): a clock is wrong, and what will be lost cannot be told"
 	elif [ -z "$drill" ]; then
