@@ -44,10 +44,9 @@ as_backup() {
 	return "$backup_status"
 }
 
-# bring DIR: the objects of /changes that standard input names, several side by side, into DIR
+# bring DIR: the objects of /changes that standard input names, many side by side, into DIR
 bring() {
-	# shellcheck disable=SC2016  # for that shell
-	xargs -r -n 1 -P 8 sh -c 'exec dbx-fetch --no-progress -o "$0/${1##*/}" "$1"' "$1"
+	xargs -r dbx-fetch -j 16 --into "$1"
 }
 
 # has_content FILE HASH: is this file's content_hash HASH?

@@ -282,6 +282,12 @@ hold() {
 -o out -x /a.bin|-x: no such option
 --json /a.bin|--json and --shell need -o
 -o out -- -a.bin|starts with '/'
+/a.bin /b|one REMOTE is needed, or --into
+--into . /a.bin rev:123456789abc|starts with '/'
+--into . id:AAAAAAAAAAAAAAAAAAAAAA|starts with '/'
+--into . -o out /a.bin|none of the options for one
+--into . --shell /a.bin|none of the options for one
+--into . --rev 123456789ab /a.bin|none of the options for one
 ROWS
 	[ "$n" -ge 20 ]
 	only a.bin
@@ -1233,4 +1239,53 @@ at_terminal() {
 	dropbox_stop
 	echo "peak $(cat peak) KiB"
 	[ "$(tail -n1 peak)" -le 16384 ]
+}
+
+# ---- many at once ----
+
+@test "--into brings many into one directory, each whole, under its own name, side by side" {
+	mkdir here
+	for name in a b c d e f g h; do
+		remote "$name.bin" 1000
+		mv "$name.bin" "$name.was"
+	done
+	# what is there is replaced as ever
+	echo old >here/c.bin
+	dropbox_fault '{"route":"files/download","kind":"stall","count":2}'
+	dbx-fetch -j 4 --into here /a.bin /b.bin /c.bin /d.bin /e.bin /f.bin /g.bin /h.bin &
+	fetch=$!
+	# the others do not wait for two that hang
+	eventually_files 6
+	dropbox_control reset
+	wait "$fetch"
+	for name in a b c d e f g h; do
+		cmp "here/$name.bin" "$name.was"
+		[ "$(date -u -r "here/$name.bin" +%FT%TZ)" = 2026-11-23T02:05:07Z ]
+	done
+	[ "$(ls -A here | wc -l)" -eq 8 ]
+}
+
+# eventually_files N: so many of them are whole
+eventually_files() {
+	local tries=0
+	until [ "$(for f in here/?.bin; do cmp -s "$f" "$(basename "$f" .bin).was" && echo "$f"; done | wc -l)" -eq "$1" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 500 ]
+		sleep 0.02
+	done
+}
+
+@test "--into ends with the status of the first that failed, and begins none behind it" {
+	mkdir here
+	remote a.bin 1000
+	remote z.bin 1000
+	run dbx-fetch -j 1 --into here /a.bin /none.bin /z.bin
+	expect 66 '^dbx-fetch: /none.bin: not found in Dropbox$'
+	cmp here/a.bin a.bin
+	[ ! -e here/z.bin ]
+	run dbx-fetch --into nowhere /a.bin
+	expect 73
+	run dbx-fetch -j 16 --into here /z.bin
+	expect 0
+	[ -z "$output" ]
 }

@@ -1,6 +1,7 @@
 /*
  * dbx-fetch [-o FILE] [-c FILE] [--rev REV] [-j N] [--min-size S] [--limit-rate R] [--timeout D] [--json]
  * REMOTE - download a file from Dropbox
+ * dbx-fetch --into DIR [-j N] [--timeout D] REMOTE... - many small ones, side by side
  *
  * With -o, FILE is at every instant the old file or the complete new one: parallel ranges of one pinned
  * revision go into a hidden part, each block is hashed as it arrives, and the part gets its name only
@@ -12,6 +13,7 @@
 #include "lib/std.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@
 #define LOOKS_MOST 3	/* how often REMOTE may change before its bytes are asked for */
 
 static const char *output;		/* NULL: standard output */
+static const char *into;		/* a directory for all REMOTEs, or NULL */
 static const char *compare;
 static const char *rev;
 static uint64_t jobs = 4;
@@ -118,7 +121,7 @@ static void print_answer(const struct dropbox_meta *m, bool fetched)
 }
 
 /* Looks REMOTE up and gets it. EX_NOINPUT when the revision goes between the two, not reported. */
-static int get(struct download *d, struct dropbox_meta *m, bool *current)
+static int get(struct download *d, const char *path, struct dropbox_meta *m, bool *current)
 {
 	int rc = look_up(d->dropbox, d->remote, m);
 
@@ -129,40 +132,119 @@ static int get(struct download *d, struct dropbox_meta *m, bool *current)
 		msg_info("%s has this content already", compare);
 		return EX_OK;
 	}
-	return output != NULL ? download_file(d, output) : download_stream(d, STDOUT_FILENO);
+	return path != NULL ? download_file(d, path) : download_stream(d, STDOUT_FILENO);
 }
 
-static int fetch(const char *remote)
+/* The same until a revision is caught; path NULL: to standard output. */
+static int catch_one(struct download *d, const char *path, struct dropbox_meta *m, bool *current)
+{
+	int rc;
+
+	d->meta = m;
+	rc = get(d, path, m, current);
+	for (int n = 1; rc == EX_NOINPUT && m->kind == 'f' && n < LOOKS_MOST; n++) {
+		msg_info("%s changed meanwhile: once more", d->remote);
+		dropbox_meta_free(m);
+		rc = get(d, path, m, current);
+	}
+	if (rc == EX_NOINPUT && m->kind == 'f')
+		msg_err(d->remote, "its revision %s is gone from Dropbox", m->rev);
+	return rc;
+}
+
+static int fetch_one(struct dropbox *dropbox, const char *remote)
 {
 	struct dropbox_meta meta = { .kind = 'x' };
-	struct download d = { .remote = remote, .meta = &meta, .jobs = (unsigned)jobs, .limit_rate = limit_rate,
+	struct download d = { .dropbox = dropbox, .remote = remote, .jobs = (unsigned)jobs, .limit_rate = limit_rate,
 			      .progress = progress };
 	bool current = false;
-	int rc = config_load();
+	int rc = catch_one(&d, output, &meta, &current);
 
-	if (rc == EX_OK)
-		rc = dropbox_open(&d.dropbox, timeout_ms);
-	if (rc == EX_OK)
-		rc = get(&d, &meta, &current);
-	for (int n = 1; rc == EX_NOINPUT && meta.kind == 'f' && n < LOOKS_MOST; n++) {
-		msg_info("%s changed meanwhile: once more", remote);
-		dropbox_meta_free(&meta);
-		rc = get(&d, &meta, &current);
-	}
-	if (rc == EX_NOINPUT && meta.kind == 'f')
-		msg_err(remote, "its revision %s is gone from Dropbox", meta.rev);
 	/* without a file there is nothing to answer, nor room: standard output is the file's */
 	if (rc == EX_OK && output != NULL)
 		print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
-	dropbox_close(d.dropbox);
+	return rc;
+}
+
+/* Many at once. The threads share it; what changes is under the lock. */
+struct many {
+	struct dropbox *dropbox;
+	char **remotes;
+	int count;
+	pthread_mutex_t lock;
+	int next, rc;			/* the first failure: none is begun behind it */
+};
+
+static const char *take_next(struct many *m, int rc)
+{
+	const char *remote = NULL;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->rc == EX_OK)
+		m->rc = rc;
+	if (m->rc == EX_OK && m->next < m->count && !stop_asked())
+		remote = m->remotes[m->next++];
+	pthread_mutex_unlock(&m->lock);
+	return remote;
+}
+
+static void *work(void *arg)
+{
+	struct many *m = arg;
+	struct download d = { .dropbox = m->dropbox, .jobs = 1, .progress = PROGRESS_NEVER };
+	int rc = EX_OK;
+
+	while ((d.remote = take_next(m, rc)) != NULL) {
+		struct dropbox_meta meta = { .kind = 'x' };
+		char *path = NULL;
+		bool current;
+
+		rc = asprintf(&path, "%s%s", into, strrchr(d.remote, '/')) < 0 ? EX_SOFTWARE : catch_one(&d, path, &meta, &current);
+		dropbox_meta_free(&meta);
+		free(path);
+	}
+	return NULL;
+}
+
+static int fetch_many(struct dropbox *dropbox, char **remotes, int count)
+{
+	struct many m = { .dropbox = dropbox, .remotes = remotes, .count = count };
+	pthread_t threads[DOWNLOAD_JOBS_MOST];
+	unsigned started = 0;
+
+	pthread_mutex_init(&m.lock, NULL);
+	while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &m) == 0)
+		started++;
+	work(&m);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+	pthread_mutex_destroy(&m.lock);
+	return m.rc != EX_OK || m.next == count ? m.rc : EX_TEMPFAIL;
+}
+
+static int fetch(char **remotes, int count)
+{
+	struct dropbox *dropbox = NULL;
+	int rc = config_load();
+
+	if (rc == EX_OK)
+		rc = dropbox_open(&dropbox, timeout_ms);
+	if (rc == EX_OK)
+		rc = into != NULL ? fetch_many(dropbox, remotes, count) : fetch_one(dropbox, remotes[0]);
+	dropbox_close(dropbox);
 	config_free();
 	return rc;
 }
 
 /* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
-static const char *command_line_fault(const char *remote)
+static const char *command_line_fault(const char *remote, int count)
 {
+	if (into == NULL && count > 1)
+		return "one REMOTE is needed, or --into";
+	if (into != NULL)
+		return output != NULL || compare != NULL || rev != NULL || min_size > 0 || limit_rate > 0 || as_json || shell_asked(&answer) ?
+			       "with --into there is none of the options for one REMOTE" : NULL;
 	if (rev != NULL && strncmp(remote, "rev:", 4) == 0)
 		return "is a revision already, --rev is one too many";
 	if (output != NULL && (*output == '\0' || output[strlen(output) - 1] == '/'))
@@ -176,10 +258,11 @@ static const char *command_line_fault(const char *remote)
 
 static const struct option_row options[] = {
 	{ 'o', "output", "FILE", option_text, &output, "write FILE: parallel, resumable, verified before the name appears" },
+	{ 0, "into", "DIR", option_text, &into, "write each REMOTE, a path, to DIR by its name; -j are at work at once" },
 	{ 'c', "compare", "FILE", option_text, &compare, "do nothing when FILE already has that content" },
 	{ 0, "rev", "REV", dropbox_take_rev, &rev, "download this revision of REMOTE" },
 	{ 'j', "jobs", "N", option_number, &(struct option_range){ &jobs, 1, DOWNLOAD_JOBS_MOST },
-	  "connections with -o (1 to 16, default 4)" },
+	  "connections with -o or --into (1 to 16, default 4)" },
 	{ 0, "min-size", "SIZE", option_size, &min_size, "refuse a remote file that is smaller" },
 	{ 0, "limit-rate", "SIZE", option_size, &limit_rate, "at most so many bytes a second in all" },
 	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this (default: never, but a stall of 1m ends)" },
@@ -191,11 +274,11 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[options] REMOTE",
+	.usage = "[options] REMOTE\n--into DIR [-j N] [--timeout DURATION] REMOTE...",
 	.about = "Download a file from Dropbox: to standard output, or with -o atomically to a file.\n"
 		 "REMOTE is a path, rev:REVISION or id:ID.",
 	.options = options,
-	.operands = { 1, 1, "one REMOTE is needed", dropbox_ref_fault },
+	.operands = { 1, OPERANDS_ANY, "one REMOTE is needed", dropbox_ref_fault },
 };
 
 int main(int argc, char **argv)
@@ -207,9 +290,11 @@ int main(int argc, char **argv)
 	rc = option_read(&command, argc, argv);
 	if (rc != OPTION_GO_ON)
 		return rc;
-	why = command_line_fault(argv[optind]);
+	why = command_line_fault(argv[optind], argc - optind);
+	for (int i = optind; into != NULL && why == NULL && i < argc; i++)
+		why = dropbox_path_fault(argv[i]);
 	if (why != NULL)
 		return cli_usage("%s: %s", argv[optind], why);
 	stop_init();
-	return shell_end(&answer, cli_close(fetch(argv[optind])));
+	return shell_end(&answer, cli_close(fetch(argv + optind, argc - optind)));
 }
