@@ -199,11 +199,15 @@ static const char *take_statuses(const char *text, void *to)
 static const char *take_expectation(const char *text, void *to)
 {
 	char *own = strdup(text);
+	const char *why = own == NULL ? "out of memory" : want.expect_count == EXPECT_MOST ? "too many" :
+			  expect_parse(own, &expects[want.expect_count]);
 
 	(void)to;
-	if (own == NULL)
-		return "out of memory";
-	return want.expect_count == EXPECT_MOST ? "too many" : expect_parse(own, &expects[want.expect_count++]);
+	if (why == NULL)
+		want.expect_count++;
+	else
+		free(own);
+	return why;
 }
 
 static const char *take_pages(const char *text, void *to)
