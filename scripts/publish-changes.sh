@@ -12,7 +12,7 @@ here=$(readlink -f "$0") here=${here%/*}
 live='' node='' state='' changes_every='' confirm_every='' monthly_calls='' pace_wait='' pace_wait_why='' look_changed=''
 look_object='' look_looked_at='' look_missed='' put_rev='' put_content_hash='' next_step='' next_why='' next_n='' next_path=''
 next_object='' next_rev='' next_epoch='' next_owner='' next_record_rev='' next_newest_object='' next_number='' installed_n=''
-look_n='' look_path='' record_owner='' record_confirmed_at='' last_base='' last_ended_tonight='' last_exit=''
+look_n='' look_path='' record_owner='' record_confirmed_at='' last_base='' last_ended_tonight='' last_exit='' paced=''
 
 usage() {
 	cat <<'END'
@@ -73,7 +73,7 @@ tell() {
 # set_pace: how long to wait after a round, which is longer than asked for where looks take long, or a month's calls would not suffice
 set_pace() {
 	get db-changes --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" "$states" 2>/dev/null || :
-	pace_wait=${pace_wait:-$changes_every}
+	pace_wait=${pace_wait:-$changes_every} paced=$changes_every
 }
 
 # put: what is pending goes into Dropbox, then on record, and then it is the last state. Whether it may be put on record is asked

@@ -19,7 +19,7 @@ stopped() {
 # fenced: true for a host that another's record kept from publishing, when that has changed, or an hour has passed
 fenced() {
 	get change-next --shell=next_ --owner "$node" -t 1m "$states" 2>/dev/null && [ "$next_step" = fenced ] || return
-	pace_wait=5s
+	pace_wait=5s paced=''
 	dbx-wait -t 1h --not "$next_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ]
 }
 
@@ -28,7 +28,7 @@ trouble() {
 	alert-post --key ctv-publish.service --state warning --repeat 4h --do "journalctl -u ctv-publish.service" \
 		"${node:-$(uname -n)}: what changes is not published
 $said" >/dev/null 2>&1 || :
-	pace_wait=$1
+	pace_wait=$1 paced=''
 }
 
 # serve: round after round, each a process of its own, which reads the settings anew; none ends the service but `off`
@@ -54,8 +54,10 @@ serve() {
 		case $changes_every/$code in
 		/0) return ;;
 		# with the minutes off a Dropbox that is away, or a record that is not believed, is the night's
-		/*) pace_wait=5m ;;
-		*/0 | */69 | */75) set_pace ;;
+		/*) pace_wait=5m paced='' ;;
+		# an idle minute looks at nothing more
+		*/0) [ "$said$pace_wait_why/$paced" = "/$changes_every" ] || set_pace ;;
+		*/69 | */75) set_pace ;;
 		# not allowed: where a month's calls are used up each try may be one
 		*/77) fenced || trouble 1h ;;
 		*) trouble 5m ;;
