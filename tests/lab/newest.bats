@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# A failover takes the state of the last minute, on two hosts with real systemd: whoever runs it, whatever it interrupts, and wherever
+# it is killed itself.
+
+load lab
+
+setup_file() { newest_base; }
+teardown_file() { lab_base_end; }
+# a night whose copy is on record as it was installed, and one state after it
+setup() {
+	lab_new
+	[ -z "${LAB_WHY-}" ] || return 0
+	eventually pi2 test -e $NEWEST
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	pi2 systemctl start ctv-pi2-download.service
+	pi2 installed-check --record $STATE/installed.json $LIVE
+	enter $PRIMARY first
+	eventually followed first
+}
+teardown() { lab_end; }
+
+DATA=$APP/data/database
+NEWEST=$DATA/.follow/newest.db
+
+# newest_base: two hosts with minutes of 5 s, a base that pi2 follows
+newest_base() {
+	lab_hosts base
+	[ -z "$LAB_WHY" ] || return 0
+	night
+	for host in pi-ctv pi2; do
+		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
+	done
+	# as if the night were some hours ago: a base is not asked for so soon after a nightly run
+	lab run pi-ctv sh -c "touch -d -2hours $STATE/last-upload.json; touch /etc/ctv-lab.publish; systemctl restart ctv-publish.service"
+	pi2 systemctl restart ctv-follow.service
+	eventually pi2 test -e $NEWEST
+	for host in pi-ctv pi2; do
+		lab run $host sync
+		lab poweroff $host
+	done
+	lab stop dropbox
+}
+
+# shellcheck disable=SC2016  # expanded on the host
+# followed NOTE: this row is in newest.db
+followed() {
+	pi2 sh -c '[ -e "$0" ] && [ ! -s "$0-wal" ] && sqlite3 "file:$0?immutable=1" "SELECT note FROM spots" | grep -qx "$1"' $NEWEST "$1"
+}
+
+# installed NAME: of the record of what stands under the live name
+installed() { pi2 jq -r ".$1" $STATE/installed.json; }
+
+# serves NOTE: the application answers, with that row, which only what was followed has; last night's copy is the one before
+serves() {
+	answers $STANDBY
+	[ "$(role)" = active ]
+	notes pi2 | grep -qx "$1"
+	[ "$(installed content_hash)" = null ]
+	[ "$(pi2 sh -c "stat -c '%i.%s.%Y' $LIVE.prev")" = "$(installed previous.stamp | cut -d . -f 1-3)" ]
+	run ! grep -qx "$1" <(notes pi2 $LIVE.prev)
+	sound pi2
+}
+
+# as_unit COMMAND...: as a service of the jobs' user would
+as_unit() {
+	pi2 systemd-run -q --wait --pipe -p User=ctvsync -p Group=ctvsync -p SupplementaryGroups=ctvapps -p NoNewPrivileges=yes "$@"
+}
+
+@test "as daseme without sudo, as root, by a unit: the newest serves; after each failback minutes go on without a download of the base" {
+	local who n=0 since
+	since=$(pi2 date +%s)
+	for who in operator pi2 as_unit; do
+		n=$((n + 1))
+		enter $PRIMARY "for $n"
+		eventually followed "for $n"
+		lab poweroff pi-ctv
+		run $who $APP/scripts/failover-to-pi2.sh
+		expect 0 'the newest state that was followed, [0-9]+, was put there by this run'
+		expect 0 'FAILOVER COMPLETE'
+		serves "for $n"
+		enter $STANDBY "on pi2 $n"
+		lab boot pi-ctv
+		serving $PRIMARY
+		run failback --no
+		expect 0 'FAILBACK COMPLETE'
+		kept=$(grep -o 'failover_backup_[0-9]*_[0-9]*\.db' <<<"$output" | head -n 1)
+		notes pi2 "$DATA/$kept" | grep -qx "on pi2 $n"
+		enter $PRIMARY "after $n"
+		eventually followed "after $n"
+		run ! grep -qx "on pi2 $n" <(notes pi2 $NEWEST)
+		run ! pi2 journalctl -q -o cat -S "@$since" -u ctv-follow.service -g 'begins with the base'
+		# the night, which comes from what was followed
+		lab run pi-ctv systemctl start ctv-db-sync.service
+		eventually pi2 test -e $DATA/.follow/night.db
+		pi2 systemctl start ctv-pi2-download.service
+		notes pi2 | grep -qx "after $n"
+		enter $PRIMARY "minute $n"
+		eventually followed "minute $n"
+	done
+}
+
+@test "the primary is killed under load: what is lost was entered after the time that the failover names" {
+	(while :; do
+		n=$((n + 1))
+		enter $PRIMARY "row $n" || exit 0
+		echo "$(date +%T) row $n"
+	done) >"$BATS_TEST_TMPDIR/accepted" &
+	load=$!
+	eventually followed 'row 5'
+	accepted=$(wc -l <"$BATS_TEST_TMPDIR/accepted")
+	eventually followed "row $((accepted + 5))"
+	lab poweroff pi-ctv
+	wait $load || true
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[[ $output =~ 'lose what was entered since '([0-9:]{8})': '[0-9]+' min '[0-9]+' s' ]]
+	since=${BASH_REMATCH[1]}
+	serves "row $((accepted + 5))"
+	notes pi2 >"$BATS_TEST_TMPDIR/there"
+	n=0
+	while read -r when note; do
+		[[ $when < $since ]] || break
+		n=$((n + 1))
+		grep -qx "$note" "$BATS_TEST_TMPDIR/there"
+	done <"$BATS_TEST_TMPDIR/accepted"
+	echo "# $n of $(wc -l <"$BATS_TEST_TMPDIR/accepted") before $since" >&3
+	[ "$n" -ge 5 ]
+}
+
+@test "during an apply: what was on its way is ended by the failover, and serves" {
+	# the next apply is halted as soon as SQLite takes the log into the file
+	pi2 sh -c 'mv /usr/local/bin/db-apply /usr/local/bin/db-apply.real; cat >/usr/local/bin/db-apply; chmod 755 /usr/local/bin/db-apply' <<-'END'
+		#!/bin/sh
+		case "$*" in *--to*) ;; *) exec /usr/local/bin/db-apply.real "$@" ;; esac
+		/usr/local/bin/db-apply.real "$@" & real=$!
+		until [ -e newest.db-wal ]; do [ -e /proc/$real/exe ] || exit 75; done
+		kill -STOP $real
+		exec sleep 600
+	END
+	lab run pi-ctv setpriv --reuid ctvapps --regid ctvapps --init-groups \
+		sqlite3 -cmd '.timeout 9000' $LIVE "CREATE TABLE ballast AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) SELECT hex(randomblob(2000)) AS x FROM n;
+			INSERT INTO spots (customer_id, note) SELECT customer_id, 'on its way' FROM spots LIMIT 1"
+	eventually pi2 test -e $NEWEST-wal
+	lab poweroff pi-ctv
+	[ "$(pi2 jq -r .target $NEWEST.note)" != null ]
+	run failover --dry-run
+	[[ $output == *'newest.db is just being applied to'* ]]
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves 'on its way'
+	[ "$(pi2 sqlite3 -readonly $LIVE 'SELECT count(*) FROM ballast')" = 8000 ]
+}
+
+@test "--last-night after a start that failed on the newest: last night's copy serves, and what was tried is kept" {
+	lab poweroff pi-ctv
+	faults die_after=1
+	run failover
+	expect 69 'hint: with --last-night it starts on last night'
+	[ "$(role)" = standby ]
+	faults
+	run failover --last-night
+	expect 0 'FAILOVER COMPLETE'
+	answers $STANDBY
+	[ "$(installed content_hash)" != null ]
+	run ! grep -qx first <(notes pi2)
+	sound pi2
+	# nothing that was on the newest is gone
+	pi2 sh -c "ls $LIVE.prev $DATA/*.kept-* 2>/dev/null" | while read -r other; do notes pi2 "$other"; done | grep -qx first
+}
+
+@test "following stopped on Monday, the nights did not: the newer night serves, and it is said why" {
+	pi2 systemctl stop ctv-follow.service
+	enter $PRIMARY Tuesday
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	pi2 systemctl start ctv-pi2-download.service
+	notes pi2 | grep -qx Tuesday
+	night=$(pi2 sha256sum $LIVE.prev)
+	lab poweroff pi-ctv
+	run failover
+	expect 0 'newest.db is not taken: newest.db is older'
+	[[ $output == *'FAILOVER COMPLETE'* ]]
+	answers $STANDBY
+	notes pi2 | grep -qx Tuesday
+	[ "$(pi2 sha256sum $LIVE.prev)" = "$night" ]
+}
