@@ -53,6 +53,9 @@ answer() {
 	exit "$answered"
 }
 
+# asked WORDS: of systemd, which may give no answer
+asked() { timeout -k 1s 5s systemctl "$@"; }
+
 # ---- what the clone is, from its files ---------------------------------------------------------
 
 # look GIT-ARGUMENTS
@@ -153,11 +156,11 @@ look_at_night() {
 		problem warning "has commits that are not at origin, so none of its own comes" "git -C $app log @{u}.."
 	fi
 	[ ! -e .git/ctv-update/requirements ] || problem critical "the requirements of this code are not installed" "$update"
-	[ "$(systemctl show -P LoadState ctv-code.service 2>/dev/null)" = loaded ] || return 0
-	[ "$(systemctl is-failed ctv-code.service 2>/dev/null)" != failed ] ||
+	[ "$(asked show -P LoadState ctv-code.service 2>/dev/null)" = loaded ] || return 0
+	[ "$(asked is-failed ctv-code.service 2>/dev/null)" != failed ] ||
 		problem warning "the night could not update it" "journalctl -u ctv-code"
 	[ -z "$masked" ] || return 0
-	runs_as=$(systemctl show -P User ctv-code.service)
+	runs_as=$(asked show -P User ctv-code.service) || return 0
 	[ "${runs_as:-root}" = "$owner" ] || problem warning "is $owner's, but the night's update runs as ${runs_as:-root}" "make install ROLE=standby"
 	# shellcheck disable=SC2046  # words of find's
 	shut=$(find .git \( -type d -o -name FETCH_HEAD -o -path '*/logs/*' \) $(may_not "$owner" w) -print -quit)
@@ -174,7 +177,7 @@ command -v git >/dev/null || answer unknown "there is no git"
 owner=$(stat -c %U .git) masked=
 [ "$owner" != nobody ] || masked=yes
 # of a unit that is not there it says nothing, as of root's
-user=$(systemctl show -P User "$unit" 2>/dev/null) || user=ctvapps
+user=$(asked show -P User "$unit" 2>/dev/null) || user=ctvapps
 user=${user:-root}
 mine=$(mktemp -d)
 trap 'rm -rf "$mine"' EXIT

@@ -13,7 +13,7 @@
 enter() {
 	cd -P "$live_dir" || fail 73
 	beside=$PWD
-	{ [ -O .proof ] && [ ! -h .proof ] && [ -d .proof ]; } || rm -rf .proof
+	{ [ -O .proof ] && [ ! -h .proof ] && [ -d .proof ]; } || rm -rf .proof || :
 	[ -d .proof ] || (umask 077 && mkdir .proof) || fail 73
 	cd -P .proof || fail 77
 	{ [ "$PWD" = "$beside/.proof" ] && [ -O . ]; } || fail 77 "$beside/.proof: is not ours" "sudo rm -r $beside/.proof"
@@ -57,7 +57,9 @@ copy_night() {
 	was=$(stat -c '%d %i %s %Y' "$night")
 	copied "$night" "$copy"
 	# what an application that was ended has left is of its database
-	[ ! -s "$night-wal" ] || copied "$night-wal" "$copy-wal"
+	for log in -wal -journal; do
+		[ ! -s "$night$log" ] || copied "$night$log" "$copy$log"
+	done
 	[ "$was" = "$(stat -c '%d %i %s %Y' "$night")" ] || skipped "$live: has changed meanwhile" "run it again"
 }
 

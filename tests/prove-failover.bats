@@ -138,7 +138,11 @@ unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
 
 @test "the copy is in a directory that is ours alone, with a room for the application in it, and goes whole" {
 	elsewhere
-	proof 'enter; mkdir data; copy_night; cmp data/production.db "$live"; touch data/production.db-wal'
+	# with what an application that was ended has left
+	echo log >live/production.db-journal
+	: >live/production.db-wal
+	proof 'enter; mkdir data; copy_night; cmp data/production.db "$live"; cmp data/production.db-journal "$live-journal"; [ ! -e data/production.db-wal ]'
+	rm live/production.db-*
 	[ "$(stat -c '%a' live/.proof live/.proof/data/production.db)" = $'700\n660' ]
 	# a link in its place, one that is open to others, and one of an older version
 	proof 'enter; remove'
@@ -163,6 +167,15 @@ unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
 	expect 77 '.proof: is not ours'
 	unmoved
 	rm stubs/mkdir live/.proof
+	# one that we cannot remove
+	mkdir live/.proof
+	printf '#!/bin/sh\nexit 1\n' >stubs/rm
+	printf '#!/bin/sh\nPATH=/usr/bin:/bin; case $1 in .proof) exit 0 ;; esac; exec mkdir "$@"\n' >stubs/mkdir
+	chmod +x stubs/*
+	chown nobody live/.proof 2>/dev/null || chmod 0 live/.proof
+	PATH=$PWD/stubs:$PATH run proof 'enter; mkdir data'
+	expect 77
+	rm -r stubs/rm stubs/mkdir live/.proof
 	# the database, between the look and the copy
 	printf '#!/bin/sh\nPATH=/usr/bin:/bin; mv ../production.db ../was; ln -s ../../../elsewhere/role ../production.db; cp "$@"; code=$?
 		mv ../was ../production.db; exit $code\n' >stubs/cp
