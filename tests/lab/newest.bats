@@ -151,6 +151,24 @@ as_unit() {
 	[ "$(pi2 sqlite3 -readonly $LIVE 'SELECT count(*) FROM ballast')" = 8000 ]
 }
 
+@test "the plug is pulled after each step and it is run again: it goes on, and the newest serves" {
+	lab poweroff pi-ctv
+	for step in 1 2 3 4; do
+		pi2 truncate -c -s 0 /var/log/ctv-pi2-download/failover.log
+		failover >/dev/null 2>&1 &
+		run=$!
+		eventually pi2 grep -q "step $step/5" /var/log/ctv-pi2-download/failover.log
+		lab poweroff pi2
+		wait $run || true
+		lab boot pi2
+		eventually pi2 systemctl is-active -q dbus.service
+		sound pi2
+	done
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves first
+}
+
 @test "--last-night after a start that failed on the newest: last night's copy serves, and what was tried is kept" {
 	lab poweroff pi-ctv
 	faults die_after=1
