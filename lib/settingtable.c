@@ -285,11 +285,13 @@ static char *age_to_warn(const char *set __attribute__((unused)))
 /* In whole seconds, as sleep(1) takes it; "" when nobody looks. */
 static char *changes_period(const char *set)
 {
+	/* a wrong one comes as none, too, and is no wish for the minutes */
+	const char *every = config_get("CTV_CHANGES_EVERY") == NULL ? "1m" : set;
 	int64_t ms = 0;
 
-	if (set == NULL || strcmp(set, OFF) == 0)
+	if (every == NULL || strcmp(every, OFF) == 0)
 		return made("%s", "");
-	num_duration(set, &ms);
+	num_duration(every, &ms);
 	return made("%llds", (long long)(ms / 1000));
 }
 

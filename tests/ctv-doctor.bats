@@ -459,7 +459,7 @@ minutes_confirm() {
 minutes() { run on "${1-pi2}" env CTV_CHANGES_EVERY=1m ctv-doctor.sh minutes; }
 
 @test "minutes: off, followed, behind, stopped and why, refused by a failover; while it serves" {
-	run doctor minutes
+	CTV_CHANGES_EVERY=off run doctor minutes
 	sees 0 minutes 'CTV_CHANGES_EVERY is off: nights only'
 	minutes_instead
 	minutes_confirm

@@ -400,7 +400,7 @@ half_applied() {
 	row is 'no record of its installation' 'echo garbage >pi2/state/installed.json'
 	row is 'was put there by an earlier failover|put there by an earlier run' 'on_record ".content_hash = null | .digest = \"00\""'
 	# of the old uploader nothing is followed, and nothing is said
-	unset CTV_CHANGES_EVERY
+	export CTV_CHANGES_EVERY=off
 	row is 'FAILOVER COMPLETE' 'rm -r "$follow"'
 	[[ $output != *newest.db* ]]
 }
