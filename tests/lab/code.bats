@@ -157,8 +157,8 @@ proved() { [ "$(pi2 cat $STATE/last-proof.json | jq -r '.verdict + " " + .commit
 	eventually proved failed "$newest"
 	eventually is_at "$good"
 	run round pi2
-	pi2 cat /run/ctv-mirror/www/status.json >status
-	[[ $(jq -r .proof.text status) = "the proof failed: start: "*", with the code ${newest:0:12}; it said: "*SyntaxError* ]]
+	pi2 cat /run/ctv-mirror/www/status.json >"$BATS_TEST_TMPDIR/status"
+	[[ $(jq -r .proof.text "$BATS_TEST_TMPDIR/status") = "the proof failed: start: "*", with the code ${newest:0:12}; it said: "*SyntaxError* ]]
 	run pi2 /usr/local/lib/ctv-mirror/code-check.sh
 	expect 1 "the newest, ${newest:0:7}, failed the nightly proof, so this stays"
 	# the next hour brings it not, and proves what is there again
