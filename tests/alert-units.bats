@@ -42,7 +42,8 @@ forget() {
 		systemctl reset-failed; : >$R/log; rm -f $STATE/alerts/*"
 }
 
-# all LINE...: these lines join [Service] of every service; then all are started
+# all LINE...: these lines join [Service] of every service; then all are started, whatever was started before, which Debian
+# 13's systemd counts through a reload
 all() {
 	local unit
 	for unit in $UNITS; do
@@ -50,7 +51,7 @@ all() {
 			pi2 sh -c "mkdir -p /run/systemd/system/$unit.service.d && cat >/run/systemd/system/$unit.service.d/zz.conf"
 	done
 	pi2 sh -c "sed -i s/^Restart.*// /run/systemd/system/ctv-settle.service.d/zz.conf; systemctl daemon-reload
-		systemctl start --no-block $UNITS"
+		systemctl reset-failed; systemctl start --no-block $UNITS"
 }
 
 # heard WORD: how many of the services has the receiver heard of so?
