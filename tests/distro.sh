@@ -89,9 +89,12 @@ base() {
 	mv "$here/base.new" "$here/base"
 }
 
-# copy_tree: what git knows of this tree, as it is now; older objects stay, so that make builds only what changed
+# copy_tree: what git knows of this tree, as it is now; its older objects stay, so that make builds only what changed
 copy_tree() {
+	# by the times of the files, which say nothing beside another tree's
+	[ "$(cat "$here/src.of" 2>/dev/null)" = "$PWD" ] || rm -rf "$here/src"
 	mkdir -p "$here/src"
+	echo "$PWD" >"$here/src.of"
 	find "$here/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c '
