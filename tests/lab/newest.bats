@@ -151,6 +151,58 @@ as_unit() {
 	[ "$(pi2 sqlite3 -readonly $LIVE 'SELECT count(*) FROM ballast')" = 8000 ]
 }
 
+@test "during a proof: it is ended before the application starts, and nothing of it stays" {
+	# an application that is long in coming up where it does not see the host's /run, as in a proof
+	pi2 sh -c "cd $APP && { echo 'import os, time'; echo 'if not os.path.exists(\"/run/dbus\"): time.sleep(600)'; cat src/web/app.py; } >/tmp/app.py && cat /tmp/app.py >src/web/app.py
+		touch /etc/ctv-lab.proof; mkdir -p $STATE/ask/proof; systemctl start --no-block ctv-proof.service"
+	tried() { [[ $(pi2 systemctl is-active ctv-proof-app.service) = activ* ]]; }
+	eventually tried
+	run failover --dry-run
+	tried
+	lab poweroff pi-ctv
+	run failover --no-code
+	expect 0 'FAILOVER COMPLETE'
+	serves first
+	ended=$(pi2 systemctl show -P InactiveEnterTimestampMonotonic ctv-proof.service)
+	[ "$ended" -lt "$(pi2 systemctl show -P ExecMainStartTimestampMonotonic flaskapp.service)" ]
+	pi2 test ! -e $DATA/.proof
+	# of a host that serves none begins
+	pi2 sh -c "mkdir -p $STATE/ask/proof; systemctl start ctv-proof.service"
+	pi2 test ! -e $DATA/.proof
+}
+
+# killed STEP: a failover of which nothing lives any more once that step is on its log
+killed() {
+	local step=$1 run
+	pi2 truncate -c -s 0 /var/log/ctv-pi2-download/failover.log
+	failover >/dev/null 2>&1 &
+	run=$!
+	eventually pi2 grep -q "step $step/5" /var/log/ctv-pi2-download/failover.log
+	# after the last one it may be at its end
+	pi2 pkill -KILL -u daseme || true
+	wait $run || true
+	pi2 flock -w 20 $STATE/operator.lock true
+	sound pi2
+	if notes pi2 | grep -qx first; then echo "# killed after step $step: the newest" >&3; else echo "# killed after step $step: last night's" >&3; fi
+}
+
+@test "killed after each step and run again, then once more: it goes on, and the newest serves with last night's beside it" {
+	lab poweroff pi-ctv
+	for step in 1 2 3 4 5; do
+		killed $step
+	done
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves first
+	enter $STANDBY 'on pi2'
+	pid=$(pi2 systemctl show -P MainPID flaskapp)
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	[ "$(pi2 systemctl show -P MainPID flaskapp)" = "$pid" ]
+	notes pi2 | grep -qx 'on pi2'
+	[ -z "$(pi2 find $DATA -name '*.kept-*')" ]
+}
+
 @test "the plug is pulled after each step and it is run again: it goes on, and the newest serves" {
 	lab poweroff pi-ctv
 	for step in 1 2 3 4; do
