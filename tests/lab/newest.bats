@@ -151,7 +151,7 @@ as_unit() {
 	[ "$(pi2 sqlite3 -readonly $LIVE 'SELECT count(*) FROM ballast')" = 8000 ]
 }
 
-@test "during a proof: it is ended before the application starts, and nothing of it stays" {
+@test "during a proof, and during the night's download: both are ended before the application starts, and nothing of them stays" {
 	# an application that is long in coming up where it does not see the host's /run, as in a proof
 	pi2 sh -c "cd $APP && { echo 'import os, time'; echo 'if not os.path.exists(\"/run/dbus\"): time.sleep(600)'; cat src/web/app.py; } >/tmp/app.py && cat /tmp/app.py >src/web/app.py
 		touch /etc/ctv-lab.proof; mkdir -p $STATE/ask/proof; systemctl start --no-block ctv-proof.service"
@@ -169,6 +169,32 @@ as_unit() {
 	# of a host that serves none begins
 	pi2 sh -c "mkdir -p $STATE/ask/proof; systemctl start ctv-proof.service"
 	pi2 test ! -e $DATA/.proof
+
+	lab boot pi-ctv
+	serving $PRIMARY
+	failback --no
+	# what was written on pi2 makes room for a night
+	enter $PRIMARY again
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	pi2 systemctl start ctv-pi2-download.service
+	enter $PRIMARY 'and again'
+	lab run pi-ctv systemctl start ctv-db-sync.service
+	eventually followed 'and again'
+	# the night's download holds what it is about to replace
+	pi2 sh -c 'mv /usr/local/bin/db-verify /usr/local/bin/db-verify.real; cat >/usr/local/bin/db-verify; chmod 755 /usr/local/bin/db-verify' <<-END
+		#!/bin/sh
+		case "\$*" in *--hash*$LIVE) exec sleep 600 <$LIVE ;; esac
+		exec /usr/local/bin/db-verify.real "\$@"
+	END
+	pi2 systemctl start --no-block ctv-pi2-download.service
+	held() { ! pi2 holders-check $LIVE; }
+	eventually held
+	lab poweroff pi-ctv
+	run failover --no-code
+	expect 0 'FAILOVER COMPLETE'
+	[ "$(pi2 systemctl show -P ActiveState ctv-pi2-download.service)" != activating ]
+	answers $STANDBY
+	serves 'and again'
 }
 
 # killed STEP: a failover of which nothing lives any more once that step is on its log
