@@ -204,5 +204,7 @@ elif [ -z "$job" ]; then
 fi
 steps=7 log=/var/log/ctv-pi2-download/proof.log
 run_as_job proof "proof.lock ${newest:+follow.lock:10s}" "$@"
+# who stops this unit does not wait for the application's end: that is --clean's, by ExecStopPost=
+trap 'undo=; interrupted TERM' TERM
 scratch=$(mktemp -d)
 prove

@@ -166,6 +166,8 @@ as_unit() {
 	ended=$(pi2 systemctl show -P InactiveEnterTimestampMonotonic ctv-proof.service)
 	[ "$ended" -lt "$(pi2 systemctl show -P ExecMainStartTimestampMonotonic flaskapp.service)" ]
 	pi2 test ! -e $DATA/.proof
+	# a proof that gave way alarms nobody
+	run ! pi2 systemctl is-failed -q ctv-proof.service
 	# of a host that serves none begins
 	pi2 sh -c "mkdir -p $STATE/ask/proof; systemctl start ctv-proof.service"
 	pi2 test ! -e $DATA/.proof

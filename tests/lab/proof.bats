@@ -115,7 +115,7 @@ fails() {
 	code 'import socket, sys' 'try: socket.create_connection(("192.0.2.1", 443))' 'except OSError: sys.exit(7)'
 	prove
 	[ "$(told verdict)" = cannot ]
-	[ -z "$(pi2 systemctl --failed --no-legend --plain ctv-proof.service)" ]
+	run ! pi2 systemctl is-failed -q ctv-proof.service
 }
 
 @test "where the host serves, or has no such application, nothing is proved and nobody is alarmed" {
@@ -128,7 +128,7 @@ fails() {
 	expect 0 'flaskapp.service: is not there: nothing to prove'
 	pi2 systemctl start ctv-proof.service
 	[ ! -e "$LAB/pi2/upper$STATE/last-proof.json" ]
-	[ -z "$(pi2 systemctl --failed --no-legend --plain 'ctv-proof*')" ]
+	run ! pi2 systemctl is-failed -q ctv-proof.service
 }
 
 @test "a proof that is stopped, as a failover does, is gone within 2 s, whatever the application thinks of it" {
@@ -139,7 +139,7 @@ fails() {
 	operator svc-ctl -t 2s stop ctv-proof.service
 	eventually eval '[ "$(pi2 systemctl is-active ctv-proof-app.service)" != deactivating ]'
 	unchanged
-	[ -z "$(pi2 systemctl --failed --no-legend --plain ctv-proof.service)" ]
+	run ! pi2 systemctl is-failed -q ctv-proof.service
 	# the next download is nobody's to wait for
 	pi2 systemctl start --no-block ctv-proof.service
 	eventually eval '[ "$(pi2 systemctl is-active ctv-proof-app.service)" = activating ]'
