@@ -815,7 +815,9 @@ turn() {
 	turn
 	[ "$(record .change.n)" = 2 ]
 	[ ! -s log ]
-	# while nothing changes nobody is called, and nothing is written
+	# while nothing changes nobody is called, and nothing is written. What was written less than a second ago is looked at whole
+	aged() { [ "$(date +%s)" -ge $(($(stat -c %Z pi-ctv/data/production.db) + 2)) ]; }
+	eventually aged
 	turn
 	find pi-ctv -printf '%p %T@ %s\n' | sort >before
 	calls=$(dropbox_log | wc -l)
