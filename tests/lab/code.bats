@@ -141,8 +141,11 @@ is_at() { [ "$(pi2 setpriv --reuid daseme --regid daseme --init-groups git -C $A
 	is_at "$newest"
 }
 
-# proved VERDICT COMMIT: the last proof's
-proved() { [ "$(pi2 cat $STATE/last-proof.json | jq -r '.verdict + " " + .commit')" = "$1 $2" ]; }
+# proved VERDICT COMMIT: the last proof's, and what its note brings about is over: a unit that is at work is not started again
+proved() {
+	[ "$(pi2 cat $STATE/last-proof.json | jq -r '.verdict + " " + .commit')" = "$1 $2" ] &&
+		! pi2 systemctl list-jobs --no-legend | grep -q ctv- && ! pi2 systemctl is-active ctv-proof ctv-code | grep -qvxE 'inactive|failed'
+}
 
 @test "code of a night that does not start is named with its commit, and goes back where that is asked for, until there is a newer one" {
 	pi2 sh -c 'touch /etc/ctv-lab.proof; echo CTV_PROVE_ROLLBACK=yes >>/etc/ctv-db-sync.env'
