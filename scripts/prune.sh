@@ -17,7 +17,13 @@ spent() {
 # prune: the record was read before, so that whatever it names is in the listing
 prune() {
 	scratch=$(mktemp -d)
-	dbx-ls -R /backups /changes >"$scratch/listing" 2>/dev/null || [ $? -eq 66 ] || fail $? "/backups and /changes cannot be listed"
+	said=0
+	complaint=$(dbx-ls -R /backups /changes 2>&1 >"$scratch/listing") || said=$?
+	case $said in
+	0 | 66) ;;
+	# the night is on record
+	*) warn "what is not needed stays: $complaint"; return 0 ;;
+	esac
 	# never the one just made, whatever the clock says
 	sed -n 's,^/backups/,,p' "$scratch/listing" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' |
 		grep -vxF -e "$backup" >"$scratch/old" || :
@@ -27,8 +33,9 @@ prune() {
 	# shellcheck disable=SC2046  # these names have no blanks
 	set -- $(cat "$scratch/old" "$scratch/spent")
 	note "nothing to remove"
-	[ $# -eq 0 ] || dbx-rm --days "$@"
-	[ $# -eq 0 ] || note "$# removed, the last $keep nights are kept"
+	[ $# -gt 0 ] || return 0
+	complaint=$(dbx-rm --days "$@" 2>&1) || { warn "not all was removed: $complaint"; return 0; }
+	note "$# removed, the last $keep nights are kept"
 }
 
 prune_changes() {

@@ -320,6 +320,23 @@ END
 	[ "$(grep -c -e 20261301 -e 'db.txt' -e '^custom' -e '^Database' names)" -eq 4 ]
 }
 
+@test "what cannot be listed or removed stays for the next night, and says why: this one is on record" {
+	for day in 01 02 03 04 05 06 07 08; do
+		dropbox_seed "$live" "/backups/database_backup_202601${day}_020500.db"
+	done
+	dropbox_fault '{"route":"files/list_folder","match":"/backups","kind":"500","count":-1}'
+	run upload
+	expect 0 'what is not needed stays: dbx-ls: /backups'
+	[ "$(dropbox_get /mirror-head.json | jq .seq)" = 1 ]
+	dropbox_control reset >/dev/null
+	dropbox_fault '{"route":"files/delete_v2","kind":"409","tag":"too_many_files","count":-1}'
+	dropbox_fault '{"route":"files/delete_batch","kind":"409","tag":"too_many_files","count":-1}'
+	sql "$live" "UPDATE spots SET note = 'b' WHERE id = 1"
+	run upload
+	expect 0 'not all was removed: dbx-rm: '
+	[ "$(dropbox_get /mirror-head.json | jq .seq)" = 2 ]
+}
+
 @test "copies of one day push no night out" {
 	for ago in 1 2 3 4 5 6; do
 		night[ago]=/backups/database_backup_$(date -u -d "$ago days ago" +%Y%m%d)_020500.db
