@@ -13,7 +13,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/newest.sh
 . "$here/newest.sh"
 app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
-state='' unit='' start_timeout='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every='' prove='' proof_verdict='' proof_finished_at='' proof_message=''
+state='' unit='' start_timeout='' stepped='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every='' prove='' proof_verdict='' proof_finished_at='' proof_message=''
 
 usage() {
 	cat <<'END'
@@ -117,11 +117,11 @@ check_database() {
 
 met role_clear || fail "$code" "$text" "$hint"
 role_was=$(mirror-role show)
+[ -z "$drill" ] || [ "$role_was" != active ] ||
+	fail 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
 [ "$role_was$newest$last_night" = "$role_was" ] || [ "$role_was" != active ] || step_down
 # of a host that serves the code stays; what a power cut has torn is mended
 [ "$role_was" != active ] || merge=--mend
-[ -z "$drill" ] || [ "$role_was" != active ] ||
-	fail 73 "$state/role: this host is serving in place of $primary" "failback-to-pi-ctv.sh ends that"
 [ -e "$app/.git" ] || no_code=yes
 # the two that wait for the network run side by side from the first moment
 http-probe --connect-timeout 600ms -t 4s "$primary_url/api/system-stats" >"$scratch/primary" & prober=$!
@@ -147,6 +147,7 @@ step database
 if [ "$role_was" = active ]; then
 	note "this host is active: its database is its own"
 else
+	be_standby
 	choose
 	check_database
 fi

@@ -73,9 +73,18 @@ step_down() {
 	inactive | failed) ;;
 	*) fail 73 "$unit: serves here, and its database stays" "svc-ctl stop $unit, if nobody needs it" ;;
 	esac
-	[ -n "$dry" ] || mirror-role set standby || exit
-	role_was=standby
+	role_was=standby stepped=yes
 }
+
+# be_standby: so that the database may be changed; whatever fails from here on, what was entered here is protected again
+be_standby() {
+	[ -n "$stepped" ] && [ -z "$dry" ] || return 0
+	undo=step_up
+	mirror-role set standby || exit
+}
+
+# shellcheck disable=SC2317  # at_exit calls it, by $undo
+step_up() { mirror-role set active; follow_again; }
 
 # ---- the application -----------------------------------------------------------------------------
 
@@ -116,8 +125,8 @@ roll_back() {
 	say "rolling back"
 	if ! svc-ctl -t 60s stop "$unit" && [ "$(unit_state "$unit")" != inactive ]; then
 		say "   $unit may be running, so the role stays active"
-	elif mirror-role set "${role_was:-standby}"; then
-		say "   $unit is stopped, the role is ${role_was:-standby} again: nothing serves here"
+	elif role_was=${stepped:+active} && mirror-role set "${role_was:=standby}"; then
+		say "   $unit is stopped, the role is $role_was again: nothing serves here"
 	fi
 	follow_again
 }
@@ -168,6 +177,8 @@ put_aside() {
 	[ -n "$would_take" ] || return 0
 	[ -e "$before_drill" ] || fail 73 "$live: has files of an application beside it, so a drill could not put it back"
 	drilled=$live_dir/.follow/newest.db
+	# the one before is nobody's to lose in a drill
+	[ ! -f "$live.prev" ] || mv -fT "$live.prev" "$before_drill.prev"
 	db-install -k --quick "$drilled" "$live"
 }
 
@@ -185,10 +196,11 @@ end_drill() {
 	svc-ctl -t 60s stop "$unit" || { say "   $unit may be running: svc-ctl stop $unit" && return 69; }
 	if [ -e "$before_drill" ] && [ ! -s "$live-wal" ] && [ "$(stat -c %s "$live")" = "$(stat -c %s "$drilled")" ] &&
 		timeout -k 5s 10m cmp -s -i 100 "$live" "$drilled"; then
-		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; } && is_last_nights
+		db-install "$before_drill" "$live" && { [ -z "$marked" ] || rm -f "$state/data-of"; } && is_last_nights &&
+			{ [ ! -f "$before_drill.prev" ] || mv -fT "$before_drill.prev" "$live.prev"; }
 	else
 		say "   somebody has written to it: the next download keeps that copy before it replaces it"
 	fi
-	rm -f "$before_drill"
+	rm -f "$before_drill" "$before_drill.prev"
 	follow_again
 }

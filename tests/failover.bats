@@ -563,6 +563,25 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	serves newest
 }
 
+@test "followed: whatever a failover to another state ends with, a host that was active stays so, and what was entered there its own" {
+	table
+	echo active >pi2/state/role
+	sql "$copy" "INSERT INTO customers VALUES (77, 'an order')"
+	for state in --last-night '--drill --newest'; do
+		# shellcheck disable=SC2086  # words
+		CTV_PRIMARY_URL=$CTV_STANDBY_URL run failover $state
+		[ "$status" -eq 77 ] || expect 73 'is serving in place of'
+		[ "$(cat pi2/state/role)" = active ]
+	done
+	rm -rf pi2/data/.follow
+	run failover --newest
+	expect 65 'the newest state is not to be had'
+	[ "$(cat pi2/state/role)" = active ]
+	run download
+	expect 73
+	[ "$(sql "$copy" 'SELECT count(*) FROM customers WHERE id = 77')" -eq 1 ]
+}
+
 @test "followed: what is suspect is a person's to take" {
 	table
 	seen '.record.suspect = {n: 3, why: "a page is odd"}'
@@ -628,8 +647,10 @@ is_hash() { [ "$(sha256sum <"$1")" = "$2" ]; }
 	table
 	export CTV_PRIMARY_URL=$CTV_STANDBY_URL
 	over svc-ctl <<<"case \"\$*\" in *' start flaskapp.service') sha256sum <$copy >>$PWD/started_on ;; esac; exec \$real \"\$@\""
+	prev=$(sha256sum <"$copy.prev")
 	run failover --drill --newest
 	expect 0 'the drill has passed'
+	[ "$(sha256sum <"$copy.prev")" = "$prev" ]
 	[ "$(sort -u started_on)" = "$newest" ]
 	[ "$(jq -r '[.serves, .n] | join(" ")' pi2/state/last-drill.json)" = 'newest 3' ]
 	is_hash "$copy" "$night"
