@@ -131,6 +131,8 @@ heed() {
 	get code-note --shell || { noted=$?; return 0; }
 	[ -n "$verdict" ] || return 0
 	good=$(at $proved)
+	# a clone that was made anew knows of no proof: the next one judges it
+	[ -n "$good$(at $failed)" ] || [ -e $notes/last ] || was_here "$commit" || return 0
 	was_here "$commit" || unheeded 65 "the note of the proof is about $commit, which is not the code here, and was not" || return 0
 	in_clone merge-base --is-ancestor "$commit" '@{upstream}' 2>/dev/null ||
 		unheeded 65 "the proof has a verdict on $commit, which is not of GitHub's" || return 0

@@ -138,13 +138,23 @@ back() {
 	version
 }
 
+# stays: new code under an application that serves is what its next start may fail by
+stays() {
+	is=$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null) || :
+	case $is in active | activating | reloading) finish unchanged "$unit is $is: the code that serves stays" ;; esac
+}
+
+# that a host begins to serve takes the note away, and wakes us, too
+case ${TRIGGER_UNIT-} in *.path) [ -e "$state/ask/code" ] || { echo "no note is there" && exit 0; } ;; esac
 become "$@"
 [ -d $notes ] || mkdir $notes || fail 74 "$app/$notes: cannot create"
 case "$act" in
 fetch | try) ;;
 *)
 	exec 9>$notes/held
-	flock -w 20 9 || fail 75 "$app/$notes/held: another update is at work"
+	# a failover has five seconds for all of this
+	case $act in merge | mend) waits=2 ;; *) waits=20 ;; esac
+	flock -w $waits 9 || fail 75 "$app/$notes/held: another update is at work"
 	;;
 esac
 case "$act" in
@@ -152,14 +162,18 @@ try) ask_github ls-remote --quiet --heads ;;
 fetch) ask_github fetch --quiet ;;
 back) back ;;
 *)
-	# new code under an application that serves is what its next start may fail by
-	is=$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null) || :
-	case $is in active | activating | reloading) finish unchanged "$unit is $is: the code that serves stays" ;; esac
+	stays
 	mend
 	[ "$act" != night ] || heed
-	[ "$act" != night ] || ask_github fetch --quiet
+	if [ "$act" = night ]; then
+		ask_github fetch --quiet
+		stays
+	fi
 	if [ "$act" = mend ]; then version; else merge; fi
-	[ "$act" != night ] || requirements
+	if [ "$act" = night ]; then
+		stays
+		requirements
+	fi
 	exit "$noted"
 	;;
 esac

@@ -153,11 +153,40 @@ theirs() {
 	done
 }
 
+@test "an application that begins to serve while GitHub is asked keeps its code; another update is waited for as long as a failover can" {
+	new_code
+	stub git <<<'case "$*" in *fetch*) echo active >"$BATS_TEST_TMPDIR/unit" ;; esac; exec "$real" "$@"'
+	run update
+	expect 0 'is active: the code that serves stays'
+	[ "$(cat "$app/app.py")" = 1 ]
+	rm unit
+	mkdir -p "$app/.git/ctv-update"
+	exec {held}>"$app/.git/ctv-update/held"
+	flock $held
+	SECONDS=0
+	run update --merge
+	expect 75 'another update is at work'
+	[ $SECONDS -lt 15 ]
+}
+
+@test "the path's start without a note, as when a host begins to serve, does nothing" {
+	new_code
+	TRIGGER_UNIT=ctv-code.path run update
+	expect 0 'no note is there'
+	[ "$(cat "$app/app.py")" = 1 ]
+	mkdir -p pi2/state/ask
+	: >pi2/state/role.lock
+	on pi2 code-note proved "$(at)"
+	TRIGGER_UNIT=ctv-code.path run update
+	expect 0
+	[ "$(cat "$app/app.py")" = 2 ]
+}
+
 @test "a systemd that gives no answer holds a failover's step no longer than GitHub may" {
 	update --merge
 	update --mend
 	update
-	[ "$(cut -d ' ' -f 1-3 asked)" = $'-t 5s is-active\n-t 5s is-active\n-t 60s is-active' ]
+	[ "$(cut -d ' ' -f 1-3 asked | uniq)" = $'-t 5s is-active\n-t 60s is-active' ]
 }
 
 @test "--mend brings no other code, and mends what is torn" {
@@ -566,6 +595,16 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	expect 78 "which is not of GitHub's"
 	[ "$(at)" = "$second" ]
 	run ! ref failed
+}
+
+@test "a clone that was made anew takes what is newer, though the note is about the one before" {
+	three
+	on pi2 code-note proved "$first"
+	rm -rf "$app"
+	git clone -q github.git "$app"
+	run update
+	expect 0
+	[ "$(at)" = "$(newest)" ]
 }
 
 @test "an application that starts keeps its code, whatever the proof says" {
