@@ -10,8 +10,11 @@
 need_base() {
 	base_word='a base is waited for' base_text="so the base waits"
 	get job-run --last=last_ upload
-	case $(unit_state ctv-db-sync.service)/$last_ended_tonight$last_base/$last_ended_tonight$last_exit in
-	active/* | activating/* | reloading/*) base_word='base under way' base_text='the base is under way' ;;
+	base_unit=$(unit_state ctv-db-sync.service)
+	flock -n "$state/lock" true 2>/dev/null || base_unit=lock
+	case $base_unit/$last_ended_tonight$last_base/$last_ended_tonight$last_exit in
+	# also one that a person has started
+	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
 	*/yesyes/*) base_text="the base of today is made, so it waits for the night's" ;;
 	*/yes65 | */yes70 | */yes77 | */yes78) base_text='the nightly job waits for a person, and the base for it' ;;
 	*)

@@ -20,7 +20,7 @@ stopped() {
 fenced() {
 	get change-next --shell=next_ --owner "$node" -t 1m "$states" 2>/dev/null && [ "$next_step" = fenced ] || return
 	pace_wait=5s paced=''
-	dbx-wait -t 1h --not "$next_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ]
+	dbx-wait -t 1h --not "$next_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ] || pace_wait=2m
 }
 
 # trouble PAUSE: no next round mends it by itself; people are told, and it is tried again

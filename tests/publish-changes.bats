@@ -284,6 +284,30 @@ killed_behind() {
 	chain_is_live
 }
 
+@test "while somebody uploads by hand, however long, no base is asked for" {
+	mkdir -p pi-ctv/state
+	flock pi-ctv/state/lock sleep 60 3>&- &
+	holder=$!
+	held() { ! flock -n pi-ctv/state/lock true; }
+	eventually held
+	run publish
+	expect 75 'the base is under way'
+	run ! grep -q 'start.*ctv-db-sync' asked
+	kill "$holder"
+}
+
+@test "changes that cannot be listed keep no night from its file" {
+	base
+	add 1
+	run publish
+	expect 0
+	dropbox_fault '{"route":"files/list_folder","match":"/changes","kind":"500","count":-1}'
+	add 2
+	run upload
+	expect 0
+	[ "$(record .head.n)" = 3 ]
+}
+
 @test "a base that is not published yet is left alone" {
 	on pi-ctv db-changes --base --node pi-ctv --file whole.db --since "$states" "$live" "$out"
 	run publish
@@ -784,7 +808,7 @@ serve() {
 	cat >bin/sleep <<-'END'
 		#!/bin/sh
 		# the next round begins when the test says so
-		case $1 in 5s | 5m | 1h) ;; *) exec /bin/sleep "$@" ;; esac
+		case $1 in 5s | 2m | 5m | 1h) ;; *) exec /bin/sleep "$@" ;; esac
 		echo "$*" >>"$BATS_TEST_TMPDIR/slept"
 		exec timeout 60 sh -c 'read -r _ <"$BATS_TEST_TMPDIR/go"'
 	END
@@ -870,7 +894,7 @@ turn() {
 	base
 	stub dbx-wait <<-'END'
 		echo "$*" >>"$BATS_TEST_TMPDIR/waited"
-		exit 75
+		exit "$(cat "$BATS_TEST_TMPDIR/wait_ends" 2>/dev/null || echo 75)"
 	END
 	serve
 	on pi2 mirror-head claim --owner pi2
@@ -884,6 +908,11 @@ turn() {
 	turn
 	[ "$(wc -l <log)" -eq "$lines" ]
 	# nor where Dropbox is away meanwhile
+	echo 69 >wait_ends
+	turn
+	[ "$(tail -n 1 slept)" = 2m ]
+	run ! grep warning told
+	rm wait_ends
 	dropbox_fault '{"route":"files/*","kind":"503-empty","count":-1}'
 	turn
 	run ! grep warning told

@@ -21,7 +21,7 @@
 #include "lib/stop.h"
 
 #define WHY 160
-#define WAIT_MS 60000		/* for whoever looks just now */
+#define WAIT_MS 600000		/* for whoever looks just now */
 #define STATES_MOST 1000000	/* since a night */
 
 static struct head_wish wish;
@@ -211,8 +211,11 @@ int main(int argc, char **argv)
 	rc = dropbox_begin(&w.dropbox, &w.http, opt.timeout_ms);
 	if (rc == EX_OK)
 		rc = look(&w, &record);
-	if (rc == EX_OK && opt.list)
-		rc = list(&w, &objects);
+	/* a hole that nobody looked for is found tomorrow: no night waits for that, which was reported */
+	if (rc == EX_OK && opt.list && list(&w, &objects) != EX_OK)
+		opt.list = false;
+	if (stop_asked())
+		rc = EX_TEMPFAIL;
 	/* last of all: its lock is held for no call */
 	if (rc == EX_OK)
 		rc = published_open(&state, argv[optind], WAIT_MS);
