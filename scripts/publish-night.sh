@@ -11,7 +11,7 @@ need_base() {
 	base_word='a base is waited for' base_text="so the base waits"
 	get job-run --last=last_ upload
 	base_unit=$(unit_state ctv-db-sync.service)
-	flock -n "$state/lock" true 2>/dev/null || base_unit=lock
+	flock -n -E 99 "$state/lock" true 2>/dev/null || [ $? -ne 99 ] || base_unit=lock
 	case $base_unit/$last_ended_tonight$last_base/$last_ended_tonight$last_exit in
 	# also one that a person has started
 	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
