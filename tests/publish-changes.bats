@@ -294,6 +294,11 @@ killed_behind() {
 	expect 75 'the base is under way'
 	run ! grep -q 'start.*ctv-db-sync' asked
 	kill "$holder"
+	# a lock that cannot be looked at, as from within the unit before the first night, is nobody's
+	rm pi-ctv/state/lock
+	ln -s lock pi-ctv/state/lock
+	run publish
+	expect 75 'ctv-db-sync.service makes a base'
 }
 
 @test "changes that cannot be listed keep no night from its file" {
