@@ -8,8 +8,6 @@
  */
 #include "lib/std.h"
 
-#include <dirent.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
@@ -93,25 +91,6 @@ static int put_on_shelf(const struct line *lines, size_t count, struct shelf *s)
 	}
 	shelf_order(s);
 	return EX_OK;
-}
-
-/* What was brought here already. */
-static int know(struct shelf *s)
-{
-	DIR *dir = opendir(opt.objects);
-	char path[PATH_MAX];
-	struct dirent *d;
-	int rc = EX_OK;
-
-	if (dir == NULL) {
-		msg_errno(opt.objects, "cannot read");
-		return EX_NOINPUT;
-	}
-	while (rc == EX_OK && (d = readdir(dir)) != NULL)
-		if (snprintf(path, sizeof path, "%s/%s", opt.objects, d->d_name) < (int)sizeof path)
-			rc = shelf_know(s, path);
-	closedir(dir);
-	return rc;
 }
 
 /* ---- strays ---- */
@@ -232,7 +211,7 @@ static int run(void)
 	if (rc == EX_OK)
 		rc = put_on_shelf(lines, count, &s);
 	if (rc == EX_OK && opt.objects != NULL)
-		rc = know(&s);
+		rc = shelf_know_all(&s, opt.objects);
 	if (rc == EX_OK && opt.objects != NULL)
 		walk(&s);
 	if (rc == EX_OK && !opt.wanted)

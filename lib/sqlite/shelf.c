@@ -1,7 +1,9 @@
 #include "lib/std.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +155,24 @@ int shelf_know(struct shelf *s, const char *path)
 	}
 	if (fd >= 0)
 		close(fd);
+	return rc;
+}
+
+int shelf_know_all(struct shelf *s, const char *dir)
+{
+	DIR *listing = opendir(dir);
+	char path[PATH_MAX];
+	struct dirent *d;
+	int rc = EX_OK;
+
+	if (listing == NULL) {
+		msg_errno(dir, "cannot read");
+		return EX_NOINPUT;
+	}
+	while (rc == EX_OK && (d = readdir(listing)) != NULL)
+		if (snprintf(path, sizeof path, "%s/%s", dir, d->d_name) < (int)sizeof path)
+			rc = shelf_know(s, path);
+	closedir(listing);
 	return rc;
 }
 

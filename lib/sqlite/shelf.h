@@ -48,6 +48,8 @@ void shelf_order(struct shelf *s);
 void shelf_free(struct shelf *s);
 /* The object at path is here; one that is not on the shelf is passed over. EX_OK, or EX_IOERR, reported. */
 int shelf_know(struct shelf *s, const char *path);
+/* The same of all that lie in dir. EX_NOINPUT: it cannot be read, which was reported. */
+int shelf_know_all(struct shelf *s, const char *dir);
 
 /* The copy whose nearest state is n, or NULL. */
 const struct shelf_copy *shelf_copy_of(const struct shelf *s, int64_t n);
