@@ -65,11 +65,14 @@ put_night() {
 	on pi-ctv mirror-head publish --owner pi-ctv <night
 }
 
-# installed: last night's copy is this standby's
+# installed: last night's copy is this standby's, and its night is over: no state of the same second comes after it
 installed() {
+	local night
+	night=$(jq -r .snapshot_at seen)
+	until [ "$(date -u +%FT%TZ)" != "$night" ]; do sleep 0.05; done
 	cp whole whole.copy
 	on pi2 db-install --state pi2/state --number 1 --rev "$(base_rev)" --content-hash "$(jq -r .content_hash seen)" \
-		--epoch 1 --seq 1 whole.copy pi2/data/production.db
+		--epoch 1 --seq 1 --as-of "$night" whole.copy pi2/data/production.db
 	before=$(production)
 }
 
