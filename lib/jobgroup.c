@@ -147,7 +147,7 @@ static void stop_too(struct jobgroup *g)
 	kill(-g->id, SIGCONT);
 }
 
-void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(int out))
+void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(void *to, int out), void *to)
 {
 	int64_t until = 0;
 	bool killed = false, open = true;
@@ -158,12 +158,12 @@ void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(int out))
 
 		poll(fds, 2, !g->gone || killed ? -1 : left > 0 ? (int)left : 0);
 		if (fds[1].revents != 0)
-			open = hear(out);
+			open = hear(to, out);
 		take_signals(g);
 		if (g->stopped) {
 			g->stopped = false;
 			/* it may have asked something before */
-			open = hear(out);
+			open = hear(to, out);
 			stop_too(g);
 		}
 		if (g->gone && until == 0) {

@@ -32,10 +32,10 @@ struct jobgroup {
 pid_t jobgroup_fork(struct jobgroup *g, int terminal);
 
 /*
- * Stays with the group to its end, and then has the terminal back. hear(out) is called when there is something to read
+ * Stays with the group to its end, and then has the terminal back. hear(to, out) is called when there is something to read
  * on the descriptor `out`, and before we stop; false: there is nothing any more. A script that is gone leaves its group
  * some time to end on SIGTERM.
  */
-void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(int out));
+void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(void *to, int out), void *to);
 
 #endif

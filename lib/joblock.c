@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -41,16 +40,16 @@ const char *joblock_parse(const char *text, struct joblock *out)
 	return why;
 }
 
-static int __attribute__((format(printf, 2, 3))) refuse(struct jobscreen *screen, const char *fmt, ...)
+const char *joblock_add(struct joblocks *l, const char *text)
 {
-	char cause[JOBSCREEN_TEXT];
-	va_list ap;
+	const char *why;
 
-	va_start(ap, fmt);
-	vsnprintf(cause, sizeof cause, fmt, ap);
-	va_end(ap);
-	jobscreen_cause(screen, cause, "");
-	return EX_CANTCREAT;
+	if (l->count == JOBLOCKS)
+		return "one too many";
+	why = joblock_parse(text, &l->lock[l->count]);
+	if (why == NULL)
+		l->count++;
+	return why;
 }
 
 /* `NAME, pid N, since T` of the lock's holder */
@@ -82,11 +81,11 @@ static int wait_for(const struct joblock *l, const char *path, struct jobscreen 
 		jobscreen_line(screen, line);
 	}
 	if (!file_lock_wait(l->fd, wait_ms))
-		return refuse(screen, "%s: held by %s", path, holder_of(l->fd, holder, sizeof holder));
+		return jobscreen_refuse(screen, EX_CANTCREAT, "%s: held by %s", path, holder_of(l->fd, holder, sizeof holder));
 	return EX_OK;
 }
 
-int joblock_take(struct joblock *l, const char *state_dir, struct jobscreen *screen)
+static int take(struct joblock *l, const char *state_dir, struct jobscreen *screen)
 {
 	char path[JOBSCREEN_TEXT], now[CLOCK_TEXT], line[512];
 	const char *cause;
@@ -95,12 +94,12 @@ int joblock_take(struct joblock *l, const char *state_dir, struct jobscreen *scr
 	snprintf(path, sizeof path, "%s/%s", state_dir, l->name);
 	cause = file_open_plain(path, O_RDWR | O_CREAT, 0666, &fd);
 	if (cause != NULL)
-		return refuse(screen, "%s: cannot open: %s", path, cause);
+		return jobscreen_refuse(screen, EX_CANTCREAT, "%s: cannot open: %s", path, cause);
 	l->fd = fcntl(fd, F_DUPFD, LOWEST_FD);
 	close(fd);
 	if (flock(l->fd, LOCK_EX | LOCK_NB) != 0)
 		rc = errno == EWOULDBLOCK ? wait_for(l, path, screen) :
-					    refuse(screen, "%s: cannot lock: %s", path, strerror(errno));
+					    jobscreen_refuse(screen, EX_CANTCREAT, "%s: cannot lock: %s", path, strerror(errno));
 	if (rc != EX_OK)
 		return rc;
 	/* a full disk leaves the holder's name out, not the lock */
@@ -110,7 +109,18 @@ int joblock_take(struct joblock *l, const char *state_dir, struct jobscreen *scr
 	return EX_OK;
 }
 
-void joblock_release(struct joblock *l)
+int joblock_take(struct joblocks *l, const char *state_dir, struct jobscreen *screen)
 {
-	flock(l->fd, LOCK_UN);
+	int rc = EX_OK;
+
+	for (size_t i = 0; i < l->count && rc == EX_OK; i++)
+		rc = take(&l->lock[i], state_dir, screen);
+	return rc;
+}
+
+void joblock_release(struct joblocks *l, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (strcmp(l->lock[i].name, name) == 0)
+			flock(l->lock[i].fd, LOCK_UN);
 }

@@ -15,12 +15,24 @@ struct joblock {
 	int fd;			/* -1 until it is taken */
 };
 
+#define JOBLOCKS 4
+
+struct joblocks {
+	struct joblock lock[JOBLOCKS];
+	size_t count;
+};
+
 /* NAME[:WAIT[:HOLDER]], which must stay: brief lies in it. NULL, or what is wrong with it. */
 const char *joblock_parse(const char *text, struct joblock *out);
 
-/* EX_OK, or EX_CANTCREAT when it is held or cannot be opened (reported). */
-int joblock_take(struct joblock *l, const char *state_dir, struct jobscreen *screen);
-void joblock_release(struct joblock *l);
+/* The same, as one more lock of the run. */
+const char *joblock_add(struct joblocks *l, const char *text);
+
+/* All of them, in their order: EX_OK, or EX_CANTCREAT when one is held or cannot be opened (reported). */
+int joblock_take(struct joblocks *l, const char *state_dir, struct jobscreen *screen);
+
+/* The ones of this name are free, whoever has their descriptor. */
+void joblock_release(struct joblocks *l, const char *name);
 
 /* Is it a name for a lock or a task: of small letters, digits, - and dots, and no hidden file's? */
 bool joblock_is_name(const char *name);

@@ -195,3 +195,15 @@ void jobscreen_cause(struct jobscreen *s, const char *cause, const char *hint)
 	msg_hint("%s", hint);
 	jobscreen_log(s, "hint: %s", hint);
 }
+
+int jobscreen_refuse(struct jobscreen *s, int rc, const char *fmt, ...)
+{
+	char cause[JOBSCREEN_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cause, sizeof cause, fmt, ap);
+	va_end(ap);
+	jobscreen_cause(s, cause, "");
+	return rc;
+}

@@ -43,5 +43,7 @@ void jobscreen_answer(struct jobscreen *s, const char *question, const char *ans
 
 /* Why the run failed: `SCRIPT: cause` and the hint ("": none), on standard error and in the log. */
 void jobscreen_cause(struct jobscreen *s, const char *cause, const char *hint);
+/* Why none began, the same way, without a hint. Returns rc. */
+int jobscreen_refuse(struct jobscreen *s, int rc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif
