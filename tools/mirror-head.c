@@ -15,16 +15,16 @@
 
 #include "lib/cli.h"
 #include "lib/clock.h"
+#include "lib/dropbox/headdraft.h"
 #include "lib/dropbox/headfields.h"
+#include "lib/dropbox/headwait.h"
 #include "lib/dropbox/headwrite.h"
-#include "lib/file.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/stop.h"
 
-#define INPUT_MAX ((size_t)256 << 10)
 #define EVERY_MS 60000		/* of wait */
 
 static struct head_wish wish;
@@ -72,30 +72,6 @@ static int answer(const char *verb, const struct headreg *r)
 	return EX_OK;
 }
 
-/* The object of a change as Dropbox has it now: what is not there is never on record. */
-static int find_object(const struct headwrite *l)
-{
-	const struct head_state *s = &wish.state;
-	struct head_change *c = &wish.change;
-	struct dropbox_meta m;
-	int rc = dropbox_metadata(l->dropbox, l->http, s->path, &m);
-
-	if (rc == EX_OK && (m.kind != 'f' || strcmp(m.content_hash, s->object) != 0 || strlen(m.rev) >= sizeof c->rev)) {
-		msg_err(s->path, "not the object of state %lld", (long long)s->n);
-		rc = EX_DATAERR;
-	} else if (rc == EX_OK) {
-		*c = (struct head_change){ .n = s->n, .size = m.size, .snapshot_at = s->snapshot_at, .page_count = s->page_count };
-		memcpy(c->path, s->path, sizeof c->path);
-		snprintf(c->rev, sizeof c->rev, "%s", m.rev);
-		memcpy(c->content_hash, s->object, sizeof c->content_hash);
-		memcpy(c->digest, s->digest, sizeof c->digest);
-	} else if (rc == EX_NOINPUT) {
-		msg_err(s->path, "not found in Dropbox: state %lld is not put on record", (long long)s->n);
-	}
-	dropbox_meta_free(&m);
-	return rc;
-}
-
 /* A record that this host cannot judge is replaced only by a person's word. */
 static bool agreed(void)
 {
@@ -108,100 +84,30 @@ static bool agreed(void)
 	return fgets(line, sizeof line, stdin) != NULL && strcmp(line, "yes\n") == 0;
 }
 
-/* Until a record with a greater (epoch, seq) is there. What may pass is waited for, too. */
+/* Until a record with a greater (epoch, seq) is there. */
 static int wait_for_newer(void)
 {
-	int64_t end = opt.timeout_ms > 0 ? clock_ms() + opt.timeout_ms : INT64_MAX;
-	int64_t every_ms = opt.every_ms > 0 ? opt.every_ms : EVERY_MS;
+	struct headreg now;
+	int rc = headwait_newer(opt.newer_epoch, opt.newer_seq, opt.every_ms > 0 ? opt.every_ms : EVERY_MS, opt.timeout_ms, &now);
 
-	for (;;) {
-		struct headwrite l = { .dry = opt.dry, .wish = &wish };
-		struct headreg seen, now = { .exists = false };
-		int64_t left = end - clock_ms();
-		int rc = dropbox_begin(&l.dropbox, &l.http, left < every_ms && left > 0 ? left : every_ms);
-
-		if (rc == EX_OK)
-			rc = headwrite_look(&l, &seen, &now);
-		dropbox_end(l.dropbox, l.http);
-		if (rc == EX_DATAERR || rc == EX_NOPERM || rc == EX_CONFIG)
-			return rc;
-		if (rc == EX_OK && now.exists && (now.head.epoch > opt.newer_epoch ||
-						  (now.head.epoch == opt.newer_epoch && now.head.seq > opt.newer_seq)))
-			return opt.json ? print_record(&now) : EX_OK;
-		left = end - clock_ms();
-		if (left > 0)
-			clock_sleep(left < every_ms ? left : every_ms);
-		if (stop_asked() || clock_ms() >= end) {
-			msg_err(HEADREG_PATH, "nothing newer than number %lld.%lld", (long long)opt.newer_epoch,
-				(long long)opt.newer_seq);
-			return EX_TEMPFAIL;
-		}
-	}
+	return rc == EX_OK && opt.json ? print_record(&now) : rc;
 }
 
-/* --- what is to be published --- */
-
-static int read_stdin(struct buf *input)
-{
-	char chunk[4096];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
-		if (buf_add(input, chunk, (size_t)n) != 0) {
-			msg_err("standard input", "larger than %zu bytes", INPUT_MAX);
-			return EX_DATAERR;
-		}
-	}
-	if (n == 0)
-		return EX_OK;
-	msg_errno("standard input", "cannot read");
-	return stop_asked() ? EX_TEMPFAIL : EX_IOERR;
-}
-
-static int read_input(void)
-{
-	struct buf input = BUF_INIT(INPUT_MAX);
-	const char *object = opt.draft != NULL ? opt.draft : "standard input";
-	char why[HEAD_WHY];
-	int rc = opt.draft != NULL ? file_slurp(opt.draft, &input) : read_stdin(&input);
-
-	if (rc == EX_OK && !(opt.change ? head_read_state(buf_text(&input), input.len, &wish.state, why) :
-					  head_read_lines(buf_text(&input), input.len, &wish.snapshot, &wish.state, why))) {
-		msg_err(object, "%s", why);
-		msg_hint(opt.change ? "it takes the line of db-changes with --json" :
-				      "it takes the lines of db-snapshot or db-changes, db-verify and dbx-put with --json");
-		rc = EX_DATAERR;
-	}
-	buf_free(&input);
-	return rc;
-}
+/* --- show --- */
 
 /* What is known so far of what is to be published, and under which epoch that began. */
 static int show_draft(void)
 {
-	struct buf input = BUF_INIT(INPUT_MAX);
-	struct head_state state;
-	char why[HEAD_WHY];
-	json *draft = NULL;
+	json *draft;
 	int64_t size;
-	int rc = file_slurp(opt.draft, &input);
+	int rc = headdraft_known(opt.draft, &draft);
 
-	if (rc == EX_OK) {
-		draft = head_merge_lines(buf_text(&input), input.len, &state, why);
-		if (draft == NULL) {
-			msg_err(opt.draft, "%s", why);
-			rc = EX_DATAERR;
-		}
-	}
 	if (json_int(draft, "size", 0, INT64_MAX, &size))
 		shell_size(&opt.shell, "size_text", (uint64_t)size);
 	if (rc == EX_OK)
 		json_answer(draft, !shell_asked(&opt.shell), &opt.shell);
-	buf_free(&input);
 	return rc;
 }
-
-/* --- show --- */
 
 /* As a line of a file that begins a draft. */
 static int append_record(const struct head *h)
@@ -215,7 +121,6 @@ static int append_record(const struct head *h)
 
 static int show(const struct headwrite *l)
 {
-	const char *const *names = headfield_names();
 	char buf[HEADFIELD_TEXT];
 	struct headreg seen, now;
 	int rc = headwrite_look(l, &seen, &now);
@@ -243,16 +148,7 @@ static int show(const struct headwrite *l)
 			msg_err(HEADREG_PATH, "no %s: nothing has been published yet", opt.field);
 		return *text != '\0' ? EX_OK : EX_NOINPUT;
 	}
-	if (now.head.path[0] != '\0' && shell_asked(&opt.shell))
-		shell_size(&opt.shell, "size_text", (uint64_t)now.head.size);
-	for (int i = 0; headfield_find(names[i]) >= 0; i++) {
-		const char *text = headfield_value(&now, i, buf);
-
-		if (shell_asked(&opt.shell))
-			shell_set(&opt.shell, names[i], text);
-		else if (headfield_listed(i, text))
-			printf("%s=%s\n", names[i], text);
-	}
+	headfield_list(&now, &opt.shell);
 	return EX_OK;
 }
 
@@ -414,7 +310,7 @@ static int run(const struct verb *v)
 {
 	struct headwrite l = { .dry = opt.dry, .wish = &wish };
 	struct headreg is = { .exists = false };
-	int rc = v->move != NULL && reads_input(v) ? read_input() : EX_OK;
+	int rc = v->move != NULL && reads_input(v) ? headdraft_read(opt.draft, opt.change, &wish) : EX_OK;
 
 	if (v->newer)
 		return wait_for_newer();
@@ -427,7 +323,7 @@ static int run(const struct verb *v)
 	if (rc == EX_OK)
 		rc = dropbox_begin(&l.dropbox, &l.http, opt.timeout_ms);
 	if (rc == EX_OK && opt.change)
-		rc = find_object(&l);
+		rc = headwrite_object(&l, &wish.state, &wish.change);
 	if (rc == EX_OK && v->move == NULL)
 		rc = show(&l);
 	else if (rc == EX_OK && (rc = headwrite_move(&l, meant(v), &is)) == EX_OK)

@@ -94,11 +94,6 @@ int headfield_find(const char *name)
 	return -1;
 }
 
-bool headfield_listed(int field, const char *value)
-{
-	return field < OLD_FIELDS || (field < LISTED_FIELDS && *value != '\0');
-}
-
 const char *headfield_value(const struct headreg *r, int field, char buf[HEADFIELD_TEXT])
 {
 	const struct row *row = &rows[field];
@@ -126,4 +121,26 @@ const char *headfield_value(const struct headreg *r, int field, char buf[HEADFIE
 		return clock_text(buf, number);
 	snprintf(buf, HEADFIELD_TEXT, "%lld", (long long)number);
 	return buf;
+}
+
+/* Is it in the list that people read: of the record itself, and there, or of what every record has? */
+static bool is_listed(size_t field, const char *value)
+{
+	return field < OLD_FIELDS || (field < LISTED_FIELDS && *value != '\0');
+}
+
+void headfield_list(const struct headreg *r, struct shell *s)
+{
+	char buf[HEADFIELD_TEXT];
+
+	if (r->head.path[0] != '\0' && shell_asked(s))
+		shell_size(s, "size_text", (uint64_t)r->head.size);
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *text = headfield_value(r, (int)i, buf);
+
+		if (shell_asked(s))
+			shell_set(s, rows[i].name, text);
+		else if (is_listed(i, text))
+			printf("%s=%s\n", rows[i].name, text);
+	}
 }

@@ -5,6 +5,7 @@
 #define LIB_DROPBOX_HEADFIELDS_H
 
 #include "lib/dropbox/headreg.h"
+#include "lib/shell.h"
 
 #define HEADFIELD_TEXT 32
 
@@ -14,7 +15,8 @@ const char *const *headfield_names(void);
 int headfield_find(const char *name);
 /* Its value, "" for what is not there; buf is room for it. */
 const char *headfield_value(const struct headreg *r, int field, char buf[HEADFIELD_TEXT]);
-/* Is it in the list that people read: of the record itself, and there, or of what every record has? */
-bool headfield_listed(int field, const char *value);
+
+/* All of it: each name for a shell where s was asked, else for people those that are there, `NAME=VALUE` lines. */
+void headfield_list(const struct headreg *r, struct shell *s);
 
 #endif

@@ -95,3 +95,24 @@ int headwrite_move(const struct headwrite *w, head_move *move, struct headreg *i
 		 is->head.owner);
 	return anew ? headseen_replace(is) : headseen_store(is);
 }
+
+int headwrite_object(const struct headwrite *w, const struct head_state *s, struct head_change *out)
+{
+	struct dropbox_meta m;
+	int rc = dropbox_metadata(w->dropbox, w->http, s->path, &m);
+
+	if (rc == EX_OK && (m.kind != 'f' || strcmp(m.content_hash, s->object) != 0 || strlen(m.rev) >= sizeof out->rev)) {
+		msg_err(s->path, "not the object of state %lld", (long long)s->n);
+		rc = EX_DATAERR;
+	} else if (rc == EX_OK) {
+		*out = (struct head_change){ .n = s->n, .size = m.size, .snapshot_at = s->snapshot_at, .page_count = s->page_count };
+		memcpy(out->path, s->path, sizeof out->path);
+		snprintf(out->rev, sizeof out->rev, "%s", m.rev);
+		memcpy(out->content_hash, s->object, sizeof out->content_hash);
+		memcpy(out->digest, s->digest, sizeof out->digest);
+	} else if (rc == EX_NOINPUT) {
+		msg_err(s->path, "not found in Dropbox: state %lld is not put on record", (long long)s->n);
+	}
+	dropbox_meta_free(&m);
+	return rc;
+}

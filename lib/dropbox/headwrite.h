@@ -26,4 +26,10 @@ int headwrite_look(const struct headwrite *w, struct headreg *seen, struct headr
  */
 int headwrite_move(const struct headwrite *w, head_move *move, struct headreg *is);
 
+/*
+ * The object of a change as Dropbox has it now: what is not there is never on record. EX_OK; EX_DATAERR (another one),
+ * EX_NOINPUT, or another exit status; reported.
+ */
+int headwrite_object(const struct headwrite *w, const struct head_state *s, struct head_change *out);
+
 #endif
