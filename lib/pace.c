@@ -28,9 +28,10 @@ static int64_t by_calls(const struct pace *p, int64_t now_s)
 {
 	int64_t month = pace_month(now_s);
 	int64_t begin = begin_of((int)(month / 12), (int)(month % 12)), end = begin_of((int)(month / 12), (int)(month % 12) + 1);
-	int64_t gone = now_s - begin, all = end - begin, most = p->most - PACE_NIGHT * (all / DAY), left;
+	int64_t gone = now_s - begin, all = end - begin, nights = PACE_NIGHT * (all / DAY), most, left;
 
-	if (p->most == 0 || (most > 0 && p->used <= most / 10 + (most - most / 10) * gone / all))
+	most = p->most - (nights < p->most / 2 ? nights : p->most / 2);
+	if (most == 0 || p->used <= most / 10 + (most - most / 10) * gone / all)
 		return 0;
 	left = (most - p->used) / PACE_CALLS;
 	return (all - gone) * 1000 / (left > 0 ? left : 1);

@@ -3,7 +3,7 @@
  *
  * A month's calls are there from its first second on, but are meant for all of it: a tenth may be spent at once, the rest as the
  * month goes by. Who has spent more than that is slowed down to where the calls that are left suffice; once a day is looked
- * whatever happens.
+ * whatever happens. Each night's are set aside, but never more than half: a small limit is the minutes' as well.
  */
 #ifndef LIB_PACE_H
 #define LIB_PACE_H
@@ -12,7 +12,7 @@
 
 #define PACE_CALLS 2		/* of each publication: its object, and the record */
 #define PACE_LOOK 10		/* times what a look took */
-#define PACE_NIGHT 200		/* of each night, which are set aside */
+#define PACE_NIGHT 200		/* of each night */
 
 /* The month of a time, in UTC, as a number that rises. */
 int64_t pace_month(int64_t now_s);
