@@ -133,7 +133,7 @@ take_state() {
 		;;
 	esac
 	get mirror-head show --draft "$draft" --shell=draft_ || exit
-	get db-changes --show --shell=state_ "$state/changes/state.db" || exit
+	get db-changes -t 10m --show --shell=state_ "$state/changes/state.db" || exit
 	fact base:bool "$state_pending_base"
 	note "$draft_size_text, state $draft_n${state_pending_base:+, a base}, of $draft_snapshot_at"
 }

@@ -64,6 +64,11 @@ one_at_a_time() {
 	alone=yes
 }
 
+# remembered OPTION...: db-changes of STATE, whose lock another round's look holds for as long as it takes
+remembered() {
+	db-changes -t 10m "$@" "$states"
+}
+
 # tell OPTION...: the record, how often this host looks besides
 tell() {
 	set_pace
@@ -72,7 +77,7 @@ tell() {
 
 # set_pace: how long to wait after a round, which is longer than asked for where looks take long, or a month's calls would not suffice
 set_pace() {
-	get db-changes --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" "$states" 2>/dev/null || :
+	get remembered --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" 2>/dev/null || :
 	pace_wait=${pace_wait:-$changes_every} paced=$changes_every
 }
 
@@ -85,18 +90,18 @@ put() {
 	0/"$next_object") ;;
 	# another object of this number and second, or another file than what is pending, or none
 	0/* | 66/* | 73/*)
-		db-changes --drop "$states" || exit
+		remembered --drop || exit
 		fail 75 "the next round looks again"
 		;;
 	*) exit "$refused" ;;
 	esac
-	db-changes --show --json "$states" | tell --change || refused=$?
+	remembered --show --json | tell --change || refused=$?
 	[ -n "$refused" ] || keep "$put_rev"
 }
 
 # keep REV: what was pending is on record
 keep() {
-	db-changes --confirm --rev "$1" "$states" || exit
+	remembered --confirm --rev "$1" || exit
 	published=$next_object
 	[ -n "$file" ] || say "state $next_n is published"
 }
@@ -109,7 +114,7 @@ settle() {
 		case $next_step in
 		confirm) keep "$next_rev" ;;
 		put) put ;;
-		drop) db-changes --drop "$states" || exit ;;
+		drop) remembered --drop || exit ;;
 		base | wait) need_base "$next_why" ;;
 		*) return 0 ;;
 		esac
@@ -124,7 +129,7 @@ confirm() {
 	confirmed=0
 	tell --confirm "$look_looked_at" --object "$look_object" || confirmed=$?
 	if [ "$confirmed" -eq 0 ]; then
-		db-changes --show --calls 1 "$states" >/dev/null || exit
+		remembered --show --calls 1 >/dev/null || exit
 		return 0
 	fi
 	one_at_a_time

@@ -57,8 +57,8 @@ whole() {
 	one_at_a_time
 	what_next
 	case $next_step in
-	put | confirm) (settle) || db-changes --drop "$states" || exit ;;
-	drop | wait) db-changes --drop "$states" || exit ;;
+	put | confirm) (settle) || remembered --drop || exit ;;
+	drop | wait) remembered --drop || exit ;;
 	esac
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live" 2>/dev/null || :
 	what_next --list --above "${installed_n:-0}"
@@ -74,5 +74,5 @@ whole() {
 	else
 		dbx-put -c "$out" "$look_path" || exit
 	fi
-	db-changes --show --append "$lines" "$states" >/dev/null || exit
+	remembered --show --append "$lines" >/dev/null || exit
 }

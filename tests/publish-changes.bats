@@ -959,3 +959,27 @@ turn() {
 	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '2 2 null' ]
 	chain_is_live
 }
+
+@test "whatever asks STATE waits for a look that takes long, minutes and night alike" {
+	stub db-changes <<-'END'
+		echo "$*" >>"$BATS_TEST_TMPDIR/calls"
+		exec "$real" "$@"
+	END
+	upload
+	publish
+	add 1
+	publish
+	touch -d '1 hour ago' pi-ctv/state/.head-seen.json
+	publish
+	# a look of somebody who was killed, and whose object is gone
+	add 2
+	db-changes -t 10m --since "$states" "$live" "$out"
+	rm "$out"
+	run publish
+	expect 75
+	upload
+	for verb in --confirm --drop --show.--shell=pace_ --show.--json --show.--calls --show.--append --show.--shell=state_ --no-base --full; do
+		grep -qe "$verb" calls || { echo "$verb" >&2; return 1; }
+	done
+	run ! grep -ve '-t 10m' calls
+}
