@@ -71,6 +71,15 @@ is_owner() {
 		"failback-to-pi-ctv.sh on $record_owner hands the record back"
 }
 
+# there: what $remote is. Before there is a record nobody expects it, and that it is not there is no complaint.
+# shellcheck disable=SC2317  # get calls it
+there() {
+	said=0
+	{ complaint=$(dbx-ls --shell=file_ "$remote" 2>&1 >&3) || said=$?; } 3>&1
+	[ "$said/$record_owner" = 66/ ] || [ -z "$complaint" ] || printf '%s\n' "$complaint" >&2
+	return "$said"
+}
+
 gate() {
 	role=$(mirror-role show)
 	[ "$role" != standby ] || fail 77 "$state/role: this is the standby; it downloads, it does not upload"
@@ -82,7 +91,7 @@ gate() {
 	fi
 	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs
 	said=0
-	get dbx-ls --shell=file_ "$remote" || said=$?
+	get there || said=$?
 	case $said in 0 | 66) ;; *) exit "$said" ;; esac
 	old_rev=$file_rev
 	note "$node${record_owner:+ owns the record, epoch $record_epoch}"

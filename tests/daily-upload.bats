@@ -47,6 +47,18 @@ claimed_by() {
 	grep -q 'step 7/7 prune: ok' pi-ctv/log/upload.log
 }
 
+@test "that nothing is there is no complaint before the first record, and one behind it" {
+	run upload
+	expect 0
+	[[ $output != *'not found'* ]]
+	dbx-rm /database.db
+	run upload
+	expect 0 'dbx-ls: /database.db: not found'
+	dropbox_fault '{"route":"files/get_metadata","kind":"503-empty","match":"database.db","count":-1}'
+	run upload
+	expect 69 'dbx-ls: /database.db: '
+}
+
 @test "what is published while the application writes is one moment of it, and nothing is lost on either side" {
 	(
 		i=0
