@@ -163,7 +163,7 @@ int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, co
 }
 
 const char *const jobrecord_last_names[] = {
-	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "base",
+	"result", "exit", "message", "hint", "finished_at", "last_ok_at", "epoch", "owner", "rev", "base", "base_exit",
 	"verdict", "n", "commit", "snapshot_at",
 	"ended_tonight", "ok_tonight", NULL,
 };

@@ -110,6 +110,7 @@ take_snapshot() {
 		get mirror-head show --draft "$draft" --shell=draft_ && [ "$draft_epoch" = "$record_epoch" ] &&
 		has_content "$snapshot" "$draft_content_hash"; then
 		note "goes on with the one of $draft_snapshot_at"
+		[ -z "$draft_n" ] || state_of_snapshot || :
 		return 0
 	fi
 	draft_verified=
@@ -124,6 +125,11 @@ take_snapshot() {
 	note "$draft_size_text, taken $draft_snapshot_at"
 }
 
+# state_of_snapshot: is it a base? Until its file is on record it is pending
+state_of_snapshot() {
+	get db-changes -t 10m --show --shell=state_ "$state/changes/state.db"
+}
+
 # take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. What is
 # wrong with that keeps no night from its snapshot; but who is fenced, or has no network, has no night either.
 take_state() {
@@ -134,16 +140,15 @@ take_state() {
 	69 | 75 | 77) exit "$said" ;;
 	*)
 		more "it is of no state of the chain of changes, which ends here"
-		# nor is another run today asked for one
-		fact base:bool yes
+		# the minutes may ask for another run, once, which is no timer's
+		case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base_exit:int "$said" ;; esac
 		drop_snapshot
 		[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
 		return 1
 		;;
 	esac
 	get mirror-head show --draft "$draft" --shell=draft_ || exit
-	get db-changes -t 10m --show --shell=state_ "$state/changes/state.db" || exit
-	fact base:bool "$state_pending_base"
+	state_of_snapshot || exit
 	note "$draft_size_text, state $draft_n${state_pending_base:+, a base}, of $draft_snapshot_at"
 }
 
@@ -229,6 +234,7 @@ publish() {
 	fact owner:text "$node"
 	fact seq:int "$record_seq"
 	fact published:bool yes
+	fact base:bool "$state_pending_base"
 	drop_snapshot
 }
 

@@ -12,7 +12,7 @@ here=$(readlink -f "$0") here=${here%/*}
 live='' node='' state='' changes_every='' confirm_every='' monthly_calls='' pace_wait='' pace_wait_why='' look_changed=''
 look_object='' look_looked_at='' look_missed='' put_rev='' put_content_hash='' next_step='' next_why='' next_n='' next_path=''
 next_object='' next_rev='' next_epoch='' next_owner='' next_record_rev='' next_newest_object='' next_number='' installed_n=''
-look_n='' look_path='' record_owner='' record_confirmed_at='' last_base='' last_ended_tonight='' last_exit='' paced=''
+look_n='' look_path='' record_owner='' record_confirmed_at='' last_base='' last_base_exit='' last_ended_tonight='' last_exit='' paced=''
 
 usage() {
 	cat <<'END'

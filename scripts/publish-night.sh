@@ -12,11 +12,16 @@ need_base() {
 	get job-run --last=last_ upload
 	base_unit=$(unit_state ctv-db-sync.service)
 	flock -n -E 99 "$state/lock" true 2>/dev/null || [ $? -ne 99 ] || base_unit=lock
-	case $base_unit/$last_ended_tonight$last_base/$last_ended_tonight$last_exit in
+	base_code=75
+	# of another night nothing counts
+	[ -n "$last_ended_tonight" ] || last_base='' last_exit='' last_base_exit=''
+	case $base_unit/$last_base/$last_exit/$last_base_exit in
 	# also one that a person has started
 	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
-	*/yesyes/*) base_text="the base of today is made, so it waits for the night's" ;;
-	*/yes65 | */yes70 | */yes77 | */yes78) base_text='the nightly job waits for a person, and the base for it' ;;
+	*/yes/*/*) base_text="the base of today is made, so it waits for the night's" ;;
+	*/65/* | */70/* | */77/* | */78/*) base_text='the nightly job waits for a person, and the base for it' ;;
+	# which it told in upload.log, and called no failure of the night
+	*/*/*/?*) base_code=$last_base_exit base_text="what was asked for one is of no state, so it waits for the night's" ;;
 	*)
 		if age-check -w 1h -c 1h "$state/last-upload.json" >/dev/null 2>&1; then
 			base_text='the nightly job has run within the hour, so the base waits'
@@ -27,7 +32,7 @@ need_base() {
 	esac
 	set_pace
 	mirror-head publish --owner "$node" --timeout 1m --pace "$pace_wait" --why "$base_word" >/dev/null 2>&1 || :
-	fail 75 "$1: $base_text"
+	fail "$base_code" "$1: $base_text"
 }
 
 start_base() {

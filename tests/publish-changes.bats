@@ -702,20 +702,47 @@ night() {
 	expect 0 'state 3, of '
 }
 
-@test "a night that is of no state asks for a base once, not each hour" {
+@test "a night that is of no state asks for a base once, not each hour, and people are told" {
 	upload
 	publish
 	add 1
+	rm pi-ctv/state/last-upload.json
 	stub db-changes <<-'END'
 		case "$*" in *--file*) exit 70 ;; esac
 		exec "$real" "$@"
 	END
+	TRIGGER_UNIT=ctv-db-sync.timer run upload
+	expect 0 'it is of no state'
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'ctv-db-sync.service makes a base'
 	run upload
 	expect 0 'it is of no state'
 	touch -d '2 hours ago' pi-ctv/state/last-upload.json
 	run publish
-	expect 75 'so it waits for the night'
-	[ ! -e asked ]
+	expect 70 'what was asked for one is of no state, so it waits for the night'
+	[ "$(wc -l <asked)" -eq 1 ]
+	# that was another night
+	jq '.finished_at = "2026-01-01T00:00:00Z"' pi-ctv/state/last-upload.json >last && cp last pi-ctv/state/last-upload.json
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'makes a base'
+}
+
+@test "a base is made when it is on record, not when it was tried, also by the run that goes on with it" {
+	stub dbx-put <<-'END'
+		case "$*" in *' /database.db') echo 'dbx-put: full' >&2; exit 74 ;; esac
+		exec "$real" "$@"
+	END
+	run upload
+	expect 74 'state 1, a base, of'
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'ctv-db-sync.service makes a base'
+	rm stubs/dbx-put
+	run upload
+	expect 0 'goes on with the one'
+	jq -e .base pi-ctv/state/last-upload.json
 }
 
 @test "a month's limit of calls: who has spent too much of it looks less often, and no month's calls count in the next" {
