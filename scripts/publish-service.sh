@@ -6,8 +6,10 @@
 # is over.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
 
-# stopped: nobody looks any more, and the record says so. Where nobody ever did, nobody is asked.
+# stopped: nobody looks any more, and the record says so. Where nobody ever did, nobody is asked. What is no time is no wish
+# for that, and was named.
 stopped() {
+	[ "$(ctv-conf CTV_CHANGES_EVERY '')" = off ] || exit 78
 	if [ -e "$states" ]; then
 		get mirror-head show --shell=record_ || [ "$get_status" -eq 66 ] || exit "$get_status"
 		[ "$record_owner" != "$node" ] || [ -z "$record_confirmed_at" ] ||
@@ -53,6 +55,7 @@ serve() {
 		[ "$code" -ne 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | grep -vx -e 'state [0-9]* is published' || :
 		case $changes_every/$code in
 		/0) return ;;
+		/78) trouble 5m ;;
 		# with the minutes off a Dropbox that is away, or a record that is not believed, is the night's
 		/*) pace_wait=5m paced='' ;;
 		# an idle minute looks at nothing more

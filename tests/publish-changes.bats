@@ -849,9 +849,15 @@ serve() {
 	# it waits for nobody who writes or reads
 	exec {go}<>go
 	: >told
-	CTV_CHANGES_EVERY=5s on pi-ctv setpriv --pdeathsig KILL publish-changes.sh >log 2>&1 3>&- {go}>&- &
+	every 5s
+	on pi-ctv env -u CTV_CHANGES_EVERY CTV_ENV_FILE="$PWD/settings" setpriv --pdeathsig KILL publish-changes.sh >log 2>&1 3>&- {go}>&- &
 	pid=$! turns=0
 	turn
+}
+
+# every TIME: in the settings, which each round reads
+every() {
+	(umask 077 && echo "CTV_CHANGES_EVERY=$1" >settings)
 }
 
 # turn: one round passes
@@ -918,8 +924,24 @@ turn() {
 	turn
 	[ "$(tail -n 1 told)" = '--key ctv-publish.service --state ok' ]
 	[ "$(tail -n 1 slept)" = 5s ]
-	# what is no setting
-	kill -0 "$pid"
+	# what is no time is no wish for none: the record goes on to say that somebody should look
+	every 5x
+	turn
+	turn
+	[ "$(tail -n 1 slept)" = 5m ]
+	grep -x 'ctv-conf: CTV_CHANGES_EVERY: 5x: not a duration.*' log
+	grep '^ctv-conf: CTV_CHANGES_EVERY: 5x' told
+	[ "$(record .confirmed_at)" != null ]
+	every 5s
+	add 1
+	turn
+	[ "$(record .change.n)" = 2 ]
+	[ "$(tail -n 1 told)" = '--key ctv-publish.service --state ok' ]
+	[ "$(tail -n 1 slept)" = 5s ]
+	every off
+	echo >&"$go"
+	wait "$pid"
+	grep -x 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' log
 }
 
 @test "a fenced host waits for the record, and goes on when it is the owner again; nobody is alerted" {
