@@ -144,8 +144,18 @@ current() {
 		skipped "$app_unit: is older than $unit or its drop-ins" "sudo systemctl daemon-reload"
 }
 
+# no_download: a proof ends one, which no person means who asks for it
+no_download() {
+	it_is=$(unit_state ctv-pi2-download.service)
+	case $it_is in
+	inactive | failed | none) ;;
+	*) fail 75 "ctv-pi2-download.service: is $it_is, and a proof would end it" "when it has ended well, a proof follows by itself" ;;
+	esac
+}
+
 # try: what would keep a proof from beginning
 try() {
+	no_download
 	current
 	cd -P "$live_dir" || fail 73
 	size_of "${live##*/}"
@@ -163,6 +173,7 @@ is_known() {
 
 # by_hand: the unit has the network in which the application stands
 by_hand() {
+	no_download
 	asked=$state/ask/proof${newest:+-newest}
 	mkdir -p "$asked" || fail 77 "$asked: cannot be made" "it is for members of the group ctvsync"
 	say "$me proves it: journalctl -fu $me"

@@ -191,6 +191,30 @@ unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
 	expect 69 'no systemd runs here'
 }
 
+@test "a person's proof ends no download" {
+	mkdir "$BATS_TEST_TMPDIR/ask"
+	printf '#!/bin/sh\necho "$*" >"%s/done"\n' "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/bin/svc-ctl"
+	chmod +x "$BATS_TEST_TMPDIR/bin/svc-ctl"
+	# by_hand, with a download in that state
+	asked() {
+		PATH=$BATS_TEST_TMPDIR/bin:$PATH sh -c 'set -eu; here=$1 job= newest=; . "$here/lib.sh"; state=$2 me=ctv-proof.service download=$3
+			unit_state() { [ "$1" = ctv-pi2-download.service ] && echo "$download"; }
+			get() { last_exit=0 last_message=proved; }
+			'"$(sed -n '/^no_download() {/,/^}/p; /^by_hand() {/,/^}/p' "$ROOT/scripts/prove-failover.sh")"'; by_hand' \
+			prove-failover.sh "$ROOT/scripts" "$BATS_TEST_TMPDIR" "$1"
+	}
+	for word in activating deactivating unknown; do
+		run asked $word
+		expect 75 "ctv-pi2-download.service: is $word, and a proof would end it"
+		[ ! -e "$BATS_TEST_TMPDIR/done" ] && [ -z "$(ls "$BATS_TEST_TMPDIR/ask")" ]
+	done
+	for word in inactive failed none; do
+		run asked $word
+		expect 0 '^proved$'
+		grep -qx -- '-t 3h start ctv-proof.service' "$BATS_TEST_TMPDIR/done"
+	done
+}
+
 @test "a program for the write that others could have written, or put there, is not trusted" {
 	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/proof.sh")"
 	ours=$(mktemp -d)
