@@ -7,7 +7,7 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-node='' station_url=''
+node='' station_url='' last_result=''
 
 usage() {
 	cat <<'END'
@@ -43,6 +43,12 @@ else
 	result='' ended='' run=
 fi
 ended=${ended# } ended=${ended% }
+
+# A download that somebody ended, as a failover does, has not failed: its timer tries again. One that took too long has another result.
+case $unit/$result/$ended in
+'ctv-pi2-download.service/exit-code/exited 75') get job-run --last=last_ download 2>/dev/null || : ;;
+esac
+[ "$last_result" != interrupted ] || exit 0
 
 # last_words: of this run, from the program and from systemd; else of the unit
 last_words() {

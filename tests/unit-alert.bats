@@ -54,6 +54,25 @@ TOLD
 	grep -qx -- '.* -u ctv-resume.service' asked
 }
 
+@test "a download that a failover or a person ended has not failed; one that took too long has, and so has whatever ended otherwise" {
+	mkdir state
+	# RECORD RESULT STATUS UNIT
+	ended() {
+		rm -f told
+		echo "{\"result\": \"$1\", \"exit\": 75}" >state/last-download.json
+		run env MONITOR_SERVICE_RESULT="$2" MONITOR_EXIT_CODE=exited MONITOR_EXIT_STATUS="$3" unit-alert.sh "$4"
+	}
+	ended interrupted exit-code 75 ctv-pi2-download.service
+	expect 0 '^$'
+	[ ! -e told ]
+	for how in 'interrupted timeout 75 ctv-pi2-download.service' 'interrupted exit-code 74 ctv-pi2-download.service' \
+		'failed exit-code 75 ctv-pi2-download.service' 'interrupted exit-code 75 ctv-db-sync.service'; do
+		# shellcheck disable=SC2086  # words
+		ended $how
+		grep -q ' failed: ' told || { echo "$how" >&2; return 1; }
+	done
+}
+
 @test "a unit that is started again for ever: its good end is told to nobody" {
 	run env SERVICE_RESULT=success EXIT_CODE=exited EXIT_STATUS=0 unit-alert.sh x.service
 	expect 0 '^$'

@@ -191,9 +191,15 @@ as_unit() {
 	pi2 systemctl start --no-block ctv-pi2-download.service
 	held() { ! pi2 holders-check $LIVE; }
 	eventually held
+	# a person's proof does not
+	run operator /usr/local/lib/ctv-mirror/prove-failover.sh
+	expect 75 'ctv-pi2-download.service: is activating'
+	held
 	lab poweroff pi-ctv
 	run failover --no-code
 	expect 0 'FAILOVER COMPLETE'
+	# it was ended on purpose, which alarms nobody
+	[ "$(pi2 cat $STATE/last-download.json | jq -r .result)" = interrupted ]
 	[ "$(pi2 systemctl show -P ActiveState ctv-pi2-download.service)" != activating ]
 	answers $STANDBY
 	serves 'and again'
