@@ -1,5 +1,5 @@
 #!/bin/sh
-# code-check.sh [--json | --as ID | --shell | --unreadable | --commit] - is the application's code as committed, can the application read it, can the night update it?
+# code-check.sh [--json | --as ID | --shell | --unreadable | --commit | --back] - is the application's code as committed, can the application read it, can the night update it?
 #
 # What always holds: nothing is changed, and nothing that the clone names is run: git sees its files through an empty
 # repository of our own, without the clone's config and hooks, so anybody may look, root too.
@@ -11,13 +11,15 @@ app='' unit=''
 
 usage() {
 	cat <<'END'
-usage: code-check.sh [--json | --as ID | --shell | --unreadable | --commit]
+usage: code-check.sh [--json | --as ID | --shell | --unreadable | --commit | --back]
 
 Looks at the application's clone: are its files as they were committed, can the
 application's user read them, can the night update it? One line.
 
       --commit          the commit that is here, by its whole name; none, and 1, where
                         its files are not as committed
+      --back            the commit to which it goes back when it fails the nightly proof,
+                        and its date; none, and 1, where it would stay
       --unreadable      name each file that the application's user cannot read
       --json            a JSON object
       --as ID           the same, beginning with this id
@@ -34,7 +36,7 @@ list='' form='' which=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--unreadable) list=yes ;;
-	--commit) which=yes ;;
+	--commit | --back) which=$1 ;;
 	--as)
 		[ $# -gt 1 ] || (usage_error "--as: needs a value") || exit 3
 		form=--as=$2
@@ -141,6 +143,16 @@ look_at_proof() {
 	fi
 }
 
+# goes_back: as clone.sh has it
+goes_back() {
+	here_is=$commit
+	commit_of refs/ctv/failed
+	[ "$commit" != "$here_is" ] || return
+	commit_of refs/ctv/proved
+	[ -n "$commit" ] && [ "$commit" != "$here_is" ] && look merge-base --is-ancestor "$commit" "$here_is" &&
+		look log -1 --format='%h of %cs' "$commit"
+}
+
 look_at_rights() {
 	unread=$(unreadable)
 	[ -z "$unread" ] || problem critical "$user cannot read $(counted "$unread")" \
@@ -194,7 +206,10 @@ case $commit in
 esac
 case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
 echo "$commit" >"$mine/HEAD"
-if [ -n "$which" ]; then
+if [ "$which" = --back ]; then
+	goes_back
+	exit
+elif [ -n "$which" ]; then
 	changed=$(look status --porcelain --untracked-files=no) && [ -z "$changed" ] && echo "$commit"
 	exit
 fi

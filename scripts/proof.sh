@@ -103,8 +103,9 @@ failed() {
 # on_code [VERDICT]: is left for the clone's owner, update-code.sh(8). The newest data may be why, so they judge no code; nor is
 # code judged that has changed meanwhile.
 on_code() {
-	[ -z "$commit" ] || [ -n "$newest" ] || [ "$commit" != "$("$here/code-check.sh" --commit 2>/dev/null)" ] ||
-		code-note "${1:-failed}" "$commit" || :
+	{ [ -n "$commit" ] && [ -z "$newest" ] && [ "$commit" = "$("$here/code-check.sh" --commit 2>/dev/null)" ] &&
+		code-note "${1:-failed}" "$commit"; } || return 0
+	[ "${1-}" != back ] || fact back_to:text "$("$here/code-check.sh" --back 2>/dev/null)"
 }
 
 # trusted FILE: could nobody but root and this user have written it, or put it there?

@@ -798,10 +798,10 @@ followed() {
 	[ "$(page .lag)" = null ]
 }
 
-# proof VERDICT LAST-GOOD: how the last proof went
+# proof VERDICT LAST-GOOD [COMMIT]: how the last proof went, and which code that brings back
 proof() {
-	printf '{"schema":1,"task":"proof","result":"x","exit":%s,"message":"it did not answer","verdict":"%s","finished_at":"%s","last_ok_at":"%s","commit":"0123456789abcdef","app_said":"No module named flask"}\n' \
-		"$([ "$1" = ok ] && echo 0 || echo 69)" "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(date -u -d "$2" +%Y-%m-%dT%H:%M:%SZ)" >pi2/state/last-proof.json
+	printf '{"schema":1,"task":"proof","result":"x","exit":%s,"message":"it did not answer","verdict":"%s","finished_at":"%s","last_ok_at":"%s","commit":"0123456789abcdef","app_said":"No module named flask","back_to":"%s"}\n' \
+		"$([ "$1" = ok ] && echo 0 || echo 69)" "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(date -u -d "$2" +%Y-%m-%dT%H:%M:%SZ)" "${3-}" >pi2/state/last-proof.json
 }
 
 @test "the nightly proof: on the page, and told when it failed or is missing, and when it works again; never where there is none" {
@@ -812,8 +812,13 @@ proof() {
 	proof failed '-20 hours'
 	round
 	[ "$(page '.overall, .failover.ready, .proof.state, .summary' | paste -sd' ')" = 'warning true warning The standby is ready, but the application was not proved on its data' ]
-	grep -E -- '--key proof --state warning --repeat 24h --inhibited-by ctv-proof.service .*the proof failed: it did not answer, with the code 0123456789ab; it said: No module named flask' told
+	grep -E -- '--key proof --state warning --repeat 24h --inhibited-by ctv-proof.service .*the proof failed: it did not answer, with the code 0123456789ab; it said: No module named flask; the last that was good: 2' told
 	grep -q '^ctv_proof_ok 0$' pi2/run/www/ctv.prom
+	# where that is asked for, both commits, and how old the one is
+	proof failed '-20 hours' 'fedcba9 of 2026-11-20'
+	round
+	[[ $(page .proof.text) = *'with the code 0123456789ab; '*'; the code goes back to fedcba9 of 2026-11-20; the last that was good: 2'* ]]
+	[ "$(page .proof.back_to)" = 'fedcba9 of 2026-11-20' ]
 	: >told
 	proof ok now
 	round

@@ -485,6 +485,8 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	second=$(at)
 	grep -q gunicorn uv
 	rm uv
+	run check --back
+	expect 0 "^${first:0:7} of $(git -C "$app" log -1 --format=%cs "$first")$"
 	judged back "$second"
 	expect 0 "^${first:0:7} of [0-9-]+ again; ${second:0:7} of [0-9-]+, which failed the nightly proof$"
 	[ "$(at)" = "$first" ]
@@ -492,6 +494,8 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	[ ! -e "$app/lib" ]
 	[ -z "$(git -C "$app" status --porcelain)" ]
 	settled
+	run check --back
+	expect 1 '^$'
 	[ "$(cat uv)" = flask ]
 	run update
 	expect 0 "the newest, ${second:0:7}, failed the nightly proof"
@@ -502,6 +506,8 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	run update
 	expect 0 'the newest$'
 	[ "$(at)" = "$second" ]
+	run check --back
+	expect 1 '^$'
 }
 
 @test "a note that nobody has carried out is heeded by the night, before it brings what is newer" {
@@ -519,6 +525,8 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	new_code
 	update
 	second=$(at)
+	run check --back
+	expect 1 '^$'
 	judged back "$second"
 	expect 66 "${second:0:7} of [0-9-]+, which failed the nightly proof, stays: none before it was proved$"
 	run update

@@ -24,6 +24,7 @@ static void describe(struct buf *b, const json *j, bool recent)
 {
 	const char *verdict = json_str(j, "verdict"), *message = json_str(j, "message"), *said = json_str(j, "app_said");
 	const char *last = json_str(j, "last_ok_at"), *commit = json_str(j, "commit");
+	const char *back_to = json_str(j, "back_to");
 	char took[64];
 	int64_t ms;
 
@@ -56,6 +57,10 @@ static void describe(struct buf *b, const json *j, bool recent)
 		add(b, "; it said: ");
 		add(b, said);
 	}
+	if (back_to != NULL && *back_to != '\0') {
+		add(b, "; the code goes back to ");
+		add(b, back_to);
+	}
 	add(b, last != NULL ? "; the last that was good: " : "; none was ever good");
 	add(b, last != NULL ? last : "");
 }
@@ -63,7 +68,7 @@ static void describe(struct buf *b, const json *j, bool recent)
 json *proof_build(const json *inputs, const json *before, int64_t now, enum state *state)
 {
 	static const char *const members[] = { "verdict", "message", "hint", "finished_at", "last_ok_at", "answer_ms", "n", "snapshot_at",
-					       "newest", "commit", "app_said" };
+					       "newest", "commit", "back_to", "app_said" };
 	const json *record = status_input(inputs, "proof"), *old = json_get(before, "proof");
 	const char *result = json_str(record, "result"), *verdict;
 	struct buf text = BUF_INIT(4096);

@@ -161,7 +161,9 @@ proved() {
 	eventually is_at "$good"
 	run round pi2
 	pi2 cat /run/ctv-mirror/www/status.json >"$BATS_TEST_TMPDIR/status"
-	[[ $(jq -r .proof.text "$BATS_TEST_TMPDIR/status") = "the proof failed: start: "*", with the code ${newest:0:12}; it said: "*SyntaxError* ]]
+	[[ $(jq -r .proof.text "$BATS_TEST_TMPDIR/status") = "the proof failed: start: "*", with the code ${newest:0:12}; it said: "*SyntaxError*"; the code goes back to ${good:0:7} of "????-??-??"; the last that was good: "20* ]]
+	told=$(jq -r .proof.text "$BATS_TEST_TMPDIR/status")
+	[ "$(pi2 jq -r .text $STATE/alerts/proof | tail -n 1)" = "$told" ]
 	run pi2 /usr/local/lib/ctv-mirror/code-check.sh
 	expect 1 "the newest, ${newest:0:7}, failed the nightly proof, so this stays"
 	# the next hour brings it not, and proves what is there again
