@@ -104,6 +104,20 @@ exposure() {
 	lacks LOST
 }
 
+@test "what updates the code, which reads no settings, learns the name of the application's unit" {
+	made_of '[Service]' ExecStart=/a
+	mkdir "$BATS_TEST_TMPDIR/out"
+	sed -i "s,conf=.*,conf=$ROOT/build/ctv-conf," "$generator"
+	# named SETTING IS: the unit's name as systemd is to read it
+	named() {
+		CTV_ENV_FILE=/nonexistent CTV_SERVICE=$1 PATH=$BATS_TEST_TMPDIR/bin:$PATH "$generator" "$BATS_TEST_TMPDIR/out"
+		grep -qxF "Environment=CTV_SERVICE=$2" "$BATS_TEST_TMPDIR/out/ctv-code.service.d/unit.conf"
+	}
+	named flaskapp.service flaskapp.service
+	named shop shop.service
+	named 'the\x2dshop@1.service' 'the\\x2dshop@1.service'
+}
+
 @test "without such a unit nothing is made" {
 	made_of
 	: >"$BATS_TEST_TMPDIR/unit"
