@@ -53,7 +53,7 @@ for option; do
 	esac
 done
 [ -z "$dry" ] || [ -z "$drill" ] || usage_error "--dry-run and --drill exclude each other"
-[ -z "$last_night" ] || [ -z "$newest$drill" ] || usage_error "--last-night, --newest and --drill exclude each other"
+[ -z "$last_night" ] || [ -z "$newest$drill" ] || usage_error "--last-night goes with neither --newest nor --drill"
 [ -z "$yes" ] || [ -z "$no" ] || usage_error "--yes and --no exclude each other"
 
 steps=5 log=/var/log/ctv-pi2-download/failover.log

@@ -100,12 +100,14 @@ extra~extra: no operand is taken
 ''~: no operand is taken
 -- extra~extra: no operand is taken
 -y -- n~n: no operand is taken
+--last-night --newest~--last-night goes with neither --newest nor --drill
+--drill --last-night~--last-night goes with neither --newest nor --drill
 -n --drill~--dry-run and --drill exclude each other
 --drill --dry-run~--dry-run and --drill exclude each other
 -y --no~--yes and --no exclude each other
 --no --yes --force~--yes and --no exclude each other
 TABLE
-	nothing_done 14
+	nothing_done 16
 }
 
 @test "failover-to-pi2.sh: a dry run with a place that is none names it, and nothing else is said" {

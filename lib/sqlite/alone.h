@@ -3,7 +3,8 @@
  *
  * Processes and locks are looked at (holders.h), and as the last word a write lease is taken: the kernel grants it only
  * while nobody has the file open, and whoever opens it then waits (fcntl(2), F_SETLEASE). Only the owner, or who has
- * CAP_LEASE, may take one, and not on every file system.
+ * CAP_LEASE, may take one, and not on every file system. An overlay grants it (Linux 6.18), for all who opened the file there; who
+ * has the same file open by the name of a layer below is not seen.
  *
  * What stays unseen without it are idle connections in rollback mode of other users: they read old data, and SQLite
  * itself refuses their writes because the file was moved.
