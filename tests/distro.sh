@@ -32,18 +32,22 @@ die() {
 }
 
 cache=${DISTRO_CACHE:-/var/cache/ctv-mirror-distro}
-case ${1-} in
--h | --help) usage; exit 0 ;;
---clean)
+for word do
+	case $word in
+	-h | --help) usage; exit 0 ;;
+	--) break ;;
+	esac
+done
+if [ "${1-}" = --clean ]; then
 	rm -rf --one-file-system "$cache"
 	exit 0
-	;;
-esac
+fi
 [ $# -ge 2 ] || { usage >&2; exit 64; }
 suite=$1 arch=$2
 shift 2
 case $suite in bookworm | trixie) ;; *) die 64 "$suite: neither bookworm nor trixie" ;; esac
 case $arch in amd64 | arm64 | armhf) ;; *) die 64 "$arch: neither amd64, arm64 nor armhf" ;; esac
+case ${1-} in --) ;; -*) die 64 "$1: no such option" ;; esac
 [ "$(id -u)" -eq 0 ] || die 77 "needs root: it makes mounts"
 for tool in debootstrap unshare tar; do
 	command -v "$tool" >/dev/null || die 69 "$tool is not installed"
@@ -52,6 +56,7 @@ here=$cache/$suite-$arch
 mkdir -p "$here"
 exec 9>"$here/lock"
 flock -n 9 || die 73 "$here: another run is at work there"
+exec 8<&0
 
 # another processor's programs run by qemu
 foreign=
@@ -75,13 +80,37 @@ register_qemu() {
 		die 69 "$qemu: cannot be registered"
 }
 
+# contained [OPTION...] COMMAND...: in namespaces that end with it, with us, and by a signal to us. A shell hears of a
+# signal only while it waits for the background, where nobody would have our standard input or Ctrl-C.
+contained() {
+	result=0
+	env --default-signal=INT,QUIT setpriv --pdeathsig KILL unshare -m -p -i -u --fork --kill-child "$@" <&8 8<&- 9>&- &
+	run=$!
+	wait "$run" || result=$?
+	run=
+	return "$result"
+}
+
+# stopped CODE: the first process there takes all the others with it, and unshare waits for that
+stopped() {
+	trap '' HUP INT TERM
+	if [ -n "$run" ]; then
+		first=$(cat "/proc/$run/task/$run/children" 2>/dev/null) || :
+		# shellcheck disable=SC2086  # a number and a space
+		kill -s KILL ${first:-$run} 2>/dev/null || :
+		wait "$run" || :
+	fi
+	rm -rf --one-file-system "$here/base.new" "$here/upper" "$here/tmp"
+	exit "$1"
+}
+
 # base: the minimal system, made whole or not at all
 base() {
 	[ ! -e "$here/base" ] || return 0
 	mirror
 	echo "making a minimal $suite ($arch) from $mirror" >&2
 	rm -rf "$here/base.new"
-	debootstrap --arch="$arch" --variant=minbase --include=git,ca-certificates "$suite" "$here/base.new" "$mirror" \
+	contained --mount-proc debootstrap --arch="$arch" --variant=minbase --include=git,ca-certificates "$suite" "$here/base.new" "$mirror" \
 		>"$here/debootstrap.log" 2>&1 || die 69 "debootstrap: $(tail -n 1 "$here/debootstrap.log"); see $here/debootstrap.log"
 	# it is for tests: what a power cut would lose, debootstrap makes again
 	printf '%s\n' 'DPkg::Options { "--force-unsafe-io"; };' >"$here/base.new/etc/apt/apt.conf.d/90distro"
@@ -111,7 +140,7 @@ within() {
 	rm -rf "$here/work"
 	mkdir -p "$upper" "$here/work" "$here/root" "$here/tmp"
 	# shellcheck disable=SC2016  # expanded by the inner shell
-	unshare -m -p -i -u --fork --kill-child sh -euc '
+	contained sh -euc '
 		here=$1 layers=$2 upper=$3
 		shift 3
 		root=$here/root
@@ -134,7 +163,7 @@ within() {
 		cd /src
 		exec env -i HOME=/root TERM="${TERM-dumb}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			CI="${CI-}" NO_SKIPS="${NO_SKIPS-}" DEMO_SIZE="${DEMO_SIZE-20M}" TEST_TAGS="${TEST_TAGS-}" "$@"
-	' within "$here" "$layers" "$upper" "$@" 9>&-
+	' within "$here" "$layers" "$upper" "$@"
 }
 
 # packages: a second layer with all that tests/run.sh installs, for as long as that list stays the same
@@ -158,6 +187,10 @@ throw_away() {
 	return "$result"
 }
 
+run=
+trap 'stopped 129' HUP
+trap 'stopped 130' INT
+trap 'stopped 143' TERM
 [ -z "$foreign" ] || register_qemu
 base
 copy_tree
