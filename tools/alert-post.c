@@ -17,23 +17,21 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "lib/watch/alert.h"
-#include "lib/watch/alertfile.h"
-#include "lib/watch/alertlist.h"
-#include "lib/watch/channel.h"
 #include "lib/check.h"
 #include "lib/cli.h"
 #include "lib/clock.h"
 #include "lib/exits.h"
-#include "lib/http.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/option.h"
 #include "lib/settings.h"
 #include "lib/shell.h"
 #include "lib/stop.h"
-
-#define HEADLINE 200	/* bytes, with the NUL */
+#include "lib/watch/alert.h"
+#include "lib/watch/alertfile.h"
+#include "lib/watch/alertlist.h"
+#include "lib/watch/channel.h"
+#include "lib/watch/delivery.h"
 
 static const char *key;
 static const char *addressees[ALERT_CHANNELS];	/* of --to */
@@ -46,145 +44,7 @@ static struct check_form form;	/* of --list */
 static const char *const names[] = { "stands", "severity", "since", "lasted", NULL };
 static struct shell answer = { .names = names };
 static struct alertplace place;	/* of the records */
-static struct http *http;	/* opened when something is to be sent */
-
-static int open_http(void)
-{
-	if (http != NULL)
-		return EX_OK;
-	if (http_global_init() != 0 || (http = http_new(config_get("DROPBOX_CA_FILE"))) == NULL) {
-		msg_err(NULL, "out of memory");
-		return EX_SOFTWARE;
-	}
-	return EX_OK;
-}
-
-/* ---- telling ---- */
-
-/* The first line of text into head; returns what is behind it. */
-static const char *split(const char *text, char head[HEADLINE])
-{
-	size_t n = strcspn(text, "\n");
-	char *line = strndup(text, n);
-
-	if (line == NULL)
-		abort();
-	alert_clean(head, HEADLINE, line);
-	free(line);
-	return text[n] == '\n' ? text + n + 1 : "";
-}
-
-static void word_of(const struct alert *a, char head[HEADLINE], struct channel_word *w)
-{
-	bool over = a->state == STATE_OK;
-
-	*w = (struct channel_word){ .state = a->state, .headline = head, .todo = over ? "" : a->todo,
-				    .link = config_get("CTV_STATION_URL") };
-	w->detail = split(over && *a->over != '\0' ? a->over : a->text, head);
-	/* the measurement of the problem is no news when it is over */
-	if (over && *a->over == '\0')
-		w->detail = "";
-	clock_text(w->since, a->since);
-	if (over)
-		num_duration_text(w->lasted, a->until > a->since ? (a->until - a->since) * 1000 : 0);
-}
-
-/* Adds to one of the lists in the line for the journal. */
-static void list(char *out, size_t size, const char *name, const char *why)
-{
-	size_t n = strlen(out);
-
-	snprintf(out + n, size - n, "%s%s%s%s", n > 0 ? ", " : "", name, *why != '\0' ? ": " : "", why);
-}
-
-/* Always, and whatever else fails: the journal of this host. */
-static void log_line(const struct alertfile *r, const char *told, const char *failed)
-{
-	static const int levels[] = { LOG_NOTICE, LOG_WARNING, LOG_CRIT, LOG_ERR };	/* by enum state */
-	int level = *told == '\0' && *failed != '\0' ? LOG_CRIT : levels[r->a.state];
-	char head[HEADLINE];
-	struct channel_word w;
-
-	word_of(&r->a, head, &w);
-	syslog(level, "%s %s: %s%s%s%s%s%s%s", r->key, alert_word(r->a.state), head,
-	       *told != '\0' ? " (told " : "", told, *told != '\0' ? ")" : "",
-	       *failed != '\0' ? " (not told yet: " : "", failed, *failed != '\0' ? ")" : "");
-}
-
-static int status_of(enum channel_result result)
-{
-	return result == CHANNEL_TOLD ? EX_OK : result == CHANNEL_LATER ? EX_TEMPFAIL : EX_NOPERM;
-}
-
-/* One channel of an alert. What stays pending has been reported. */
-static int tell(const struct alert *a, struct alert_channel *c, bool doubt)
-{
-	struct channel_outcome out;
-	struct channel_word w;
-	char head[HEADLINE], until[CLOCK_TEXT];
-	enum channel_result result;
-	int64_t held = alert_held_until(c, clock_wall());
-
-	word_of(a, head, &w);
-	if (held != 0)
-		snprintf(w.note, sizeof w.note, "the %dth message within an hour; the next, unless critical, not before %s",
-			 ALERT_BURST, clock_text(until, held));
-	result = channel_tell(http, c->name, &w, &out);
-	if (result == CHANNEL_TOLD) {
-		alert_told(a, c, clock_wall());
-	} else {
-		alert_failed(c, clock_wall(), out.wait_s, doubt || out.doubt, out.why);
-		msg_err(c->name, "%s; queued", out.why);
-	}
-	return status_of(result);
-}
-
-/* Tells whoever is due. changed: the record is another than on disk. The first failure is returned. */
-static int deliver(struct alertfile *r, bool changed)
-{
-	bool due[ALERT_CHANNELS] = { false }, doubt[ALERT_CHANNELS], any = false, held = alertfile_inhibited(&place, &r->a);
-	char told[256] = "", failed[512] = "";
-	int rc = EX_OK, saved = EX_OK;
-
-	for (size_t i = 0; i < r->a.channel_count; i++) {
-		struct alert_channel *c = &r->a.channels[i];
-
-		/* whoever took a channel out of the settings wants nothing told there */
-		if (c->pending && channel_url(c->name) == NULL) {
-			c->pending = c->doubt = false;
-			c->told = STATE_OK;
-			changed = true;
-		}
-		due[i] = !held && alert_may_tell(&r->a, c, clock_wall());
-		doubt[i] = c->doubt;
-		any = any || due[i];
-		if (due[i])
-			c->doubt = true;
-		else if (c->pending && *c->why != '\0')
-			rc = EX_TEMPFAIL;
-	}
-	if (any && open_http() != EX_OK)
-		return EX_SOFTWARE;
-	if (any || changed)
-		saved = alertfile_save(r);
-	for (size_t i = 0; i < r->a.channel_count; i++) {
-		int one;
-
-		if (!due[i])
-			continue;
-		one = stop_asked() ? EX_TEMPFAIL : tell(&r->a, &r->a.channels[i], doubt[i]);
-		rc = rc == EX_OK ? one : rc;
-		if (one == EX_OK)
-			list(told, sizeof told, r->a.channels[i].name, "");
-		else
-			list(failed, sizeof failed, r->a.channels[i].name, r->a.channels[i].why);
-	}
-	if (any && r->kept)
-		saved = alertfile_save(r);
-	if (any || changed)
-		log_line(r, told, failed);
-	return saved != EX_OK ? saved : rc;
-}
+static struct delivery delivery = { .place = &place };
 
 /* ---- the three jobs ---- */
 
@@ -213,50 +73,6 @@ static int choose(const char *chosen[ALERT_CHANNELS], size_t *count)
 	return rc;
 }
 
-/* The channels that want the state each time, and keep no queue: the next call says what is true then. */
-static int pulse(void)
-{
-	char head[HEADLINE];
-	struct channel_word w = { .state = news.state, .headline = head, .todo = news.todo };
-	int rc = EX_OK;
-
-	w.detail = split(news.text != NULL ? news.text : "", head);
-	for (size_t i = 0; i < addressee_count; i++) {
-		struct channel_outcome out;
-		enum channel_result result;
-
-		if (!channel_is_pulse(addressees[i]) || channel_url(addressees[i]) == NULL)
-			continue;
-		if (open_http() != EX_OK)
-			return EX_SOFTWARE;
-		result = channel_tell(http, addressees[i], &w, &out);
-		if (result != CHANNEL_TOLD)
-			msg_err(addressees[i], "%s", out.why);
-		rc = rc == EX_OK ? status_of(result) : rc;
-	}
-	return rc;
-}
-
-/*
- * The news of --key. A problem that is not old enough is noted and nobody is told, but for what is queued; one that
- * cannot be noted would never grow old, and is told at once.
- */
-static int take(struct alertfile *r)
-{
-	bool changed = alert_take(&r->a, &news, clock_wall());
-	int saved;
-
-	if (r->a.waiting == 0)
-		return deliver(r, changed);
-	saved = alertfile_save(r);
-	if (!r->kept) {
-		news.after = 0;
-		return deliver(r, alert_take(&r->a, &news, clock_wall()));
-	}
-	msg_info("%s: waits to be %s", r->key, alert_word(news.state));
-	return saved != EX_OK ? saved : alert_pending(&r->a) ? deliver(r, false) : EX_OK;
-}
-
 /* How the alert stands now, for a script. */
 static void say_how(const struct alert *a)
 {
@@ -281,11 +97,11 @@ static int raise_alert(void)
 	if (key != NULL) {
 		/* without a lock or a record it is told all the same */
 		opened = alertfile_open(&r, &place, key, true);
-		told = take(&r);
+		told = delivery_take(&delivery, &r, &news);
 		say_how(&r.a);
 		alertfile_close(&r);
 	}
-	pulsed = pulse();
+	pulsed = delivery_pulse(&delivery, &news, addressees, addressee_count);
 	return opened != EX_OK ? opened : told != EX_OK ? told : pulsed != EX_OK ? pulsed : configured;
 }
 
@@ -298,7 +114,7 @@ static int flush_one(const char *of)
 	if (rc == EX_TEMPFAIL)
 		rc = EX_OK;
 	else if (alert_pending(&r.a))
-		rc = deliver(&r, false);
+		rc = delivery_tell(&delivery, &r, false);
 	alertfile_close(&r);
 	return rc;
 }
@@ -341,7 +157,7 @@ static int run(void)
 	if (!listing && !flush && key != NULL)
 		mkdir(place.dir, 02775);
 	rc = listing ? alertlist_print(&place, &form) : flush ? alertfile_each(&place, flush_one) : raise_alert();
-	http_free(http);
+	delivery_end(&delivery);
 	config_free();
 	return rc;
 }
