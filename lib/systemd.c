@@ -264,6 +264,11 @@ static int get(struct unit *u, const struct property *p, void *at, sd_bus_error 
 	return r;
 }
 
+bool unit_is_up(const struct unit_look *l)
+{
+	return strcmp(l->active, "active") == 0 || strcmp(l->active, "reloading") == 0;
+}
+
 int unit_look(struct unit *u, struct unit_look *l)
 {
 	const char *kind = strrchr(u->name, '.') + 1;	/* "service": its interface is "Service" */
@@ -405,7 +410,7 @@ int unit_watch(struct unit *u, int64_t until_ms, bool *changed)
 }
 
 /* `MESSAGE=` and a text that may hold anything, but for what its length says. */
-static void tell_message(sd_journal *j, void (*tell)(const char *text))
+static void tell_message(sd_journal *j, const char *name)
 {
 	static const char field[] = "MESSAGE=";
 	const void *data;
@@ -416,10 +421,10 @@ static void tell_message(sd_journal *j, void (*tell)(const char *text))
 		return;
 	snprintf(text, sizeof text, "%.*s", n < INT_MAX ? (int)(n - (sizeof field - 1)) : INT_MAX,
 		 (const char *)data + sizeof field - 1);
-	tell(text);
+	msg_err(name, "says: %s", text);
 }
 
-void unit_last_words(const char *name, unsigned lines, int64_t since_s, void (*tell)(const char *text))
+void unit_last_words(const char *name, unsigned lines, int64_t since_s)
 {
 	char match[UNIT_NAME_MAX + sizeof "_SYSTEMD_UNIT="];
 	sd_journal *j = NULL;
@@ -430,7 +435,7 @@ void unit_last_words(const char *name, unsigned lines, int64_t since_s, void (*t
 	    sd_journal_seek_tail(j) >= 0 && sd_journal_previous_skip(j, lines) > 0)
 		do
 			if (sd_journal_get_realtime_usec(j, &at) >= 0 && at / 1000000 >= (uint64_t)since_s)
-				tell_message(j, tell);
+				tell_message(j, name);
 		while (sd_journal_next(j) > 0);
 	sd_journal_close(j);
 }

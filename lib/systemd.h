@@ -33,6 +33,9 @@ struct unit_look {
 	uint64_t next_us;		/* of a timer: when it elapses next by the calendar, epoch, microseconds; 0 for never */
 };
 
+/* As systemctl is-active judges. */
+bool unit_is_up(const struct unit_look *l);
+
 /* The name as systemctl would complete it. NULL, or what is wrong with it. */
 const char *unit_name(char out[UNIT_NAME_MAX + 1], const char *name);
 
@@ -64,9 +67,9 @@ int unit_follow(struct unit *u);
 int unit_watch(struct unit *u, int64_t until_ms, bool *changed);
 
 /*
- * The last lines that the unit's own processes have written to the journal, since then (epoch), oldest first; each is cut
- * at 255 bytes and is as they wrote it. None where the journal is not ours to read: to say nothing of it is no failure.
+ * Reports the last lines that the unit's own processes have written to the journal, since then (epoch), oldest first, as
+ * `unit: says: LINE`; each is cut at 255 bytes. None where the journal is not ours to read: to say nothing of it is no failure.
  */
-void unit_last_words(const char *name, unsigned lines, int64_t since_s, void (*tell)(const char *text));
+void unit_last_words(const char *name, unsigned lines, int64_t since_s);
 
 #endif

@@ -10,14 +10,11 @@
  * so. Every run ends in time. It works for root and, through polkit, for users who may manage this unit. It
  * holds no state, so a signal may simply kill it; systemd's job goes on.
  */
-#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/check.h"
@@ -26,11 +23,10 @@
 #include "lib/exits.h"
 #include "lib/json.h"
 #include "lib/msg.h"
-#include "lib/num.h"
 #include "lib/option.h"
+#include "lib/shell.h"
 #include "lib/systemd.h"
-
-#define LAST_WORDS_S 120	/* a unit's lines of the journal that are older are about something else */
+#include "lib/unitjob.h"
 
 static int64_t timeout_ms = 120000;	/* for everything, the settling included */
 static int64_t settle_ms;		/* how long the unit must stay up after its start */
@@ -42,144 +38,6 @@ static const char *const names[] = {
 static struct check_form form = { .shell.names = names };
 static const char *verb;
 static char name[UNIT_NAME_MAX + 1];
-
-/* Results of a job other than done and failed: org.freedesktop.systemd1(5), "Signals". */
-static const struct { const char *result; int status; const char *text; } results[] = {
-	{ "canceled", EX_TEMPFAIL, "canceled by another request" },
-	{ "timeout", EX_UNAVAILABLE, "timeout: the time limit of its job passed" },
-	{ "dependency", EX_UNAVAILABLE, "dependency: a unit that it needs failed" },
-	{ "assert", EX_UNAVAILABLE, "assert: an assertion of the unit is not met" },
-};
-
-static void tell(const char *text)
-{
-	msg_err(name, "says: %s", text);
-}
-
-/* The unit is not as asked. Its own last lines of the journal come first, for the last line of all is the message. */
-static int PRINTF_LIKE(2, 3) broken(int status, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (status == EX_UNAVAILABLE && strcmp(verb, "stop") != 0)
-		unit_last_words(name, 5, time(NULL) - (int64_t)LAST_WORDS_S, tell);
-	msg_err(name, "%s: %s", verb, text);
-	msg_hint("journalctl -u %s -n 50", name);
-	return status;
-}
-
-/* As systemctl is-active judges. */
-static bool is_up(const struct unit_look *l)
-{
-	return strcmp(l->active, "active") == 0 || strcmp(l->active, "reloading") == 0;
-}
-
-/* `exit-code 203`, `signal 9`, `timeout`: how the service ended. */
-static const char *reason(const struct unit_look *l, char text[2 * UNIT_WORD])
-{
-	bool numbered = strcmp(l->result, "exit-code") == 0 || strcmp(l->result, "signal") == 0;
-
-	snprintf(text, 2 * UNIT_WORD, numbered && l->exit_status != 0 ? "%s %d" : "%s",
-		 l->result[0] != '\0' ? l->result : l->sub, l->exit_status);
-	return text;
-}
-
-/* The job has ended: is the unit as asked? */
-static int judge(const char *ended, const struct unit_look *l)
-{
-	char text[2 * UNIT_WORD];
-
-	msg_info("%s: %s: %s, %s (%s)", name, verb, ended, l->active, l->sub);
-	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
-		if (strcmp(ended, results[i].result) == 0)
-			return broken(results[i].status, "%s", results[i].text);
-	if (strcmp(ended, "done") != 0)
-		return broken(EX_UNAVAILABLE, "%s: %s", ended, reason(l, text));
-	if (strcmp(verb, "stop") == 0) {
-		if (strcmp(l->active, "inactive") == 0 || strcmp(l->active, "failed") == 0)
-			return EX_OK;
-		return broken(EX_UNAVAILABLE, "it came back: %s (%s)", l->active, l->sub);
-	}
-	if (is_up(l))
-		return EX_OK;
-	/* for systemd an unmet condition is a job well done */
-	if (!l->condition)
-		return broken(EX_UNAVAILABLE, "skipped: a condition of the unit is not met");
-	/* a oneshot that has run to its good end is as well as started */
-	if (strcmp(l->type, "oneshot") == 0 && strcmp(l->active, "inactive") == 0 &&
-	    strcmp(l->result, "success") == 0)
-		return EX_OK;
-	return broken(EX_UNAVAILABLE, "it ended at once: %s (%s), %s", l->active, l->sub,
-		      reason(l, text));
-}
-
-/* For settle_ms the unit must stay as it is: the same process, no restart, still active. */
-static int settle(struct unit *u, const struct unit_look *first)
-{
-	int64_t begun = clock_ms();
-	char text[2 * UNIT_WORD], after[NUM_TEXT];
-	bool more = is_up(first);
-	struct unit_look l;
-	int rc = EX_OK;
-
-	while (rc == EX_OK && more) {
-		rc = unit_watch(u, begun + settle_ms, &more);
-		/* at the end too: a busy systemd may be late with its signals */
-		if (rc == EX_OK)
-			rc = unit_look(u, &l);
-		if (rc != EX_OK ||
-		    (is_up(&l) && l.pid == first->pid && l.restarts == first->restarts))
-			continue;
-		num_duration_text(after, clock_ms() - begun);
-		if (is_up(&l))
-			rc = broken(EX_UNAVAILABLE, "it did not stay up: another main process after %s, "
-				    "%u restarts", after, l.restarts);
-		else
-			rc = broken(EX_UNAVAILABLE, "it did not stay up: %s (%s) after %s, %s", l.active,
-				    l.sub, after, reason(&l, text));
-	}
-	return rc;
-}
-
-/*
- * Until the time is up, or the unit has failed for good: between two of its own starts it is activating, and active
- * again. A unit that an operator stopped counts as down as well: it does not serve.
- */
-static int watch(struct unit *u)
-{
-	int64_t until_ms = clock_ms() + timeout_ms;
-	char text[2 * UNIT_WORD];
-	bool changed = true;
-	struct unit_look l;
-	int rc = unit_follow(u);
-
-	while (rc == EX_OK && changed) {
-		rc = unit_look(u, &l);
-		if (rc == EX_OK && (strcmp(l.active, "failed") == 0 || strcmp(l.active, "inactive") == 0))
-			rc = broken(EX_UNAVAILABLE, "it is down: %s (%s), %s", l.active, l.sub, reason(&l, text));
-		if (rc == EX_OK)
-			rc = unit_watch(u, until_ms, &changed);
-	}
-	return rc;
-}
-
-static int act(struct unit *u, const char *method, struct unit_look *l)
-{
-	char ended[UNIT_WORD];
-	int rc = unit_job(u, method, ended);
-
-	if (rc == EX_OK)
-		rc = unit_look(u, l);
-	if (rc == EX_OK)
-		rc = judge(ended, l);
-	if (rc == EX_OK && settle_ms > 0)
-		rc = settle(u, l);
-	return rc;
-}
 
 /* missing: the program that a start would not find, or "". */
 static void print_answer(const struct unit_look *l, const char *missing)
@@ -207,7 +65,7 @@ static void print_answer(const struct unit_look *l, const char *missing)
 		json_put_str(o, "next_at", clock_text(next, (int64_t)(l->next_us / 1000000)));
 	else
 		json_put_null(o, "next_at");
-	shell_bool(&form.shell, "up", is_up(l));
+	shell_bool(&form.shell, "up", unit_is_up(l));
 	json_answer(o, form.json, &form.shell);
 }
 
@@ -264,7 +122,7 @@ static int answer(struct unit *u, struct unit_look *l)
 	if (strcmp(l->load, "not-found") == 0)
 		return 4;
 	snprintf(word, sizeof word, " %s ", l->enabled);
-	return file ? strstr(good, word) == NULL : is_up(l) ? 0 : 3;
+	return file ? strstr(good, word) == NULL : unit_is_up(l) ? 0 : 3;
 }
 
 /* Would a start find all that it needs? With --active: does it run? */
@@ -285,7 +143,7 @@ static int check(struct unit *u)
 	check_text(&c, "load", l.load);
 	check_text(&c, "active", l.active);
 	check_text(&c, "sub", l.sub);
-	check_bool(&c, "up", is_up(&l));
+	check_bool(&c, "up", unit_is_up(&l));
 	check_text(&c, "enabled", l.enabled);
 	check_text(&c, "missing", *missing != '\0' ? missing : NULL);
 	check_text(&c, "next_at", l.next_us > 0 ? clock_text(next, (int64_t)(l.next_us / 1000000)) : NULL);
@@ -295,7 +153,7 @@ static int check(struct unit *u)
 		return check_done(&c, STATE_CRITICAL, "%s is %s", name, l.load);
 	if (*missing != '\0')
 		return check_done(&c, STATE_CRITICAL, "%s: %s is not there", name, missing);
-	return check_done(&c, must_be_active && !is_up(&l) ? STATE_CRITICAL : STATE_OK, "%s is %s (%s), %s", name, l.active,
+	return check_done(&c, must_be_active && !unit_is_up(&l) ? STATE_CRITICAL : STATE_OK, "%s is %s (%s), %s", name, l.active,
 			  l.sub, l.enabled);
 }
 
@@ -318,22 +176,22 @@ static int run_check(void)
 
 static int control(const char *method)
 {
+	struct unitjob j = { .name = name, .verb = verb };
 	struct unit_look l;
-	struct unit *u;
 	bool watches = strcmp(verb, "watch") == 0;
 	/* a look at the end of the watch has time, too */
-	int rc = unit_open(&u, name, verb, clock_ms() + timeout_ms + (watches ? 10000 : 0));
+	int rc = unit_open(&j.unit, name, verb, clock_ms() + timeout_ms + (watches ? 10000 : 0));
 
 	if (rc == EX_OK && watches) {
-		rc = watch(u);
+		rc = unitjob_watch(&j, timeout_ms);
 	} else if (rc == EX_OK && method == NULL) {
-		rc = answer(u, &l);
+		rc = answer(j.unit, &l);
 	} else if (rc == EX_OK) {
-		rc = act(u, method, &l);
+		rc = unitjob_do(&j, method, settle_ms, &l);
 		if (rc == EX_OK)
 			print_answer(&l, "");
 	}
-	unit_close(u);
+	unit_close(j.unit);
 	return shell_end(&form.shell, cli_close(rc));
 }
 
