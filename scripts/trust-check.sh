@@ -33,9 +33,10 @@ case ${1-} in
 esac
 [ $# -eq 0 ] || { printf '%s: %s: not taken\nhint: %s --help\n' "$program" "$1" "$program" >&2; exit 3; }
 
-# unknown TEXT: the end
+# unknown TEXT: the end, of whoever collects findings, too
+exec 3>&1
 unknown() {
-	printf 'TRUST UNKNOWN: %s\n' "$1"
+	printf 'TRUST UNKNOWN: %s\n' "$1" >&3
 	exit 3
 }
 
@@ -46,17 +47,17 @@ show() {
 
 # ---- what a user may write ------------------------------------------------------------------
 
-# rights_of USER GROUP...: sets $may and $may_read, the words by which find knows what he owns or may write, and may read,
-# and $entries, those of an access list that are his
+# rights_of USER GROUP...: sets $may_w and $may_r, the words by which find knows what he may write, and may read, and $entries,
+# those of an access list that are his
 rights_of() {
-	may="-user $1 -o -perm -o=w" may_read="-user $1 -perm -u=r -o -perm -o=r" entries="user:$(id -u "$1")"
+	may_w="-user $1 -o -perm -o=w" may_r="-user $1 -perm -u=r -o -perm -o=r" entries="user:$(id -u "$1")"
 	groups=$(id -G "$1")
 	shift
 	for group in "$@"; do
 		groups="$groups $(getent group "$group" | cut -d : -f 3)"
 	done
 	for group in $groups; do
-		may="$may -o -perm -g=w -group $group" may_read="$may_read -o -perm -g=r -group $group"
+		may_w="$may_w -o -perm -g=w -group $group" may_r="$may_r -o -perm -g=r -group $group"
 		entries="$entries|group:$group"
 	done
 }
@@ -71,10 +72,16 @@ listed() {
 		h; d" | uniq
 }
 
-# written PATH...: prints those of them that he may write. A directory with the sticky bit keeps what is another's
+# writable FIND-OPTION LISTED-OPTION PATH...: prints the first of it that he may write. A directory with the sticky bit keeps
+# what is another's
 # shellcheck disable=SC2086  # words
-written() {
-	find "$@" -maxdepth 0 ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print 2>/dev/null
+writable() {
+	how_deep=$1 recursive=$2
+	shift 2
+	{
+		find "$@" $how_deep ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may_w \) -print -quit 2>/dev/null
+		listed w $recursive "$@"
+	} | head -n 1 | grep .
 }
 
 # way_in PATH: prints the first of it and the directories above that he may write
@@ -85,25 +92,19 @@ way_in() {
 		set -- "$@" "$at"
 		at=${at%/*}
 	done
-	{
-		written "$@"
-		listed w "$@"
-	} | head -n 1 | grep .
+	writable '-maxdepth 0' '' "$@"
 }
 
-# inside PATH: prints something below it that he may write
+# readable FILE
 # shellcheck disable=SC2086
-inside() {
-	open=$(find "$1" -xdev ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may \) -print -quit 2>/dev/null)
-	[ -n "$open" ] || open=$(listed w -R "$1" | head -n 1)
-	[ -n "$open" ] && printf '%s\n' "$open"
+readable() {
+	[ -n "$(find "$1" -maxdepth 0 \( $may_r \) -print 2>/dev/null)$(listed r "$1")" ]
 }
 
-# directories: of the application; nothing below one that is his needs to be named
+# directories: of the application that he owns or may write; nothing below one that is his needs to be named
 # shellcheck disable=SC2086
 directories() {
-	find "$app" -maxdepth 0 \( $may \) -print
-	find "$app" -xdev -mindepth 1 -type d \( $may \) -prune -print 2>/dev/null || :
+	find "$app" -xdev -type d \( $may_w \) -prune -print 2>/dev/null || :
 	listed w -R "$app" | while read -r dir; do
 		[ ! -d "$dir" ] || printf '%s\n' "$dir"
 	done
@@ -113,10 +114,7 @@ directories() {
 
 # found TEXT [HINT]
 found() {
-	count=$((count + 1))
-	findings="$findings$1
-${2:+hint: $2
-}"
+	printf '%s\n' "$1" ${2:+"hint: $2"}
 }
 
 # how PATH: what takes it from him
@@ -132,10 +130,11 @@ how() {
 }
 
 look_at_code() {
+	seen=' '
 	for place in "$app" "$app/.git" "$app/.git/config" "$app/.git/hooks" "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
 		[ -e "$place" ] || continue
 		real=$(readlink -f "$place")
-		open=$(way_in "$real") || { [ "$real" != "$app" ] && open=$(inside "$real"); } || continue
+		open=$(way_in "$real") || { [ "$real" != "$app" ] && open=$(writable -xdev -R "$real"); } || continue
 		case $seen in *" $open "*) continue ;; esac
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
@@ -155,8 +154,7 @@ look_at_programs() {
 look_at_state() {
 	for place in "$state" $logs "$run_dir/www"; do
 		[ -d "$place" ] || continue
-		! open=$(way_in "$place") || found "$open: $user may write there, and the jobs believe what they find in $place" \
-			"$setup"
+		! open=$(way_in "$place") || found "$open: $user may write there, and the jobs believe what they find in $place" "$setup"
 		[ "$place" = "$run_dir/www" ] || ! readable "$place" || found "$place: $user can read it" "$setup"
 	done
 }
@@ -181,15 +179,14 @@ look_at_units() {
 		show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
 			-P ExecStopEx -P ExecStopPostEx "$each"
 		printf '%s\n' "$shown" | sed -n 's/ (ignore_errors=[a-z]*)$//p
-			s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' >"$scratch"
-		while read -r file; do
+			s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' | while read -r file; do
 			case $file in
 			+*) ! open=$(way_in "$(readlink -f "${file#+}")") || found "${each%.service}.service: runs ${file#+} as root, and $user may write $open" \
 				"systemctl edit --full $each: no + or ! before a program there" ;;
 			*) ! open=$(way_in "$file") || found "${each%.service}.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
 				"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart=" ;;
 			esac
-		done <"$scratch"
+		done
 	done
 }
 
@@ -205,27 +202,19 @@ look_at_settings() {
 		found "$file: the application's user $user can read the token" "chown root:ctvsync $file; chmod 640 $file"
 }
 
-# readable FILE
-# shellcheck disable=SC2086
-readable() {
-	[ -n "$(find "$1" -maxdepth 0 \( $may_read \) -print 2>/dev/null)$(listed r "$1")" ]
-}
-
 # What he may write by his rights and not by the sandbox he could write before there was one
 look_at_sandbox() {
 	show -P ProtectSystem "$unit"
 	[ "$shown" = strict ] || return 0
 	show -P ReadWritePaths "$unit"
-	directories >"$scratch"
-	while read -r dir; do
+	directories | while read -r dir; do
 		covered=
 		for path in $shown; do
 			path=${path#[-+]}
 			case $dir/ in "${path#+}"/*) covered=yes ;; esac
 		done
-		[ -n "$covered" ] || found "$unit cannot write $dir, which its user $user may" \
-			"$setup"
-	done <"$scratch"
+		[ -n "$covered" ] || found "$unit cannot write $dir, which its user $user may" "$setup"
+	done
 }
 
 # ---- main -----------------------------------------------------------------------------------
@@ -262,23 +251,14 @@ if [ -n "$writes" ]; then
 	directories
 	exit 0
 fi
-scratch=$(mktemp)
-trap 'rm -f "$scratch"' EXIT
-count=0 findings='' seen=' '
-look_at_code
-look_at_programs
-look_at_state
-look_at_groups
-look_at_units
-look_at_settings
-look_at_sandbox
-if [ $count -eq 0 ]; then
+findings=$(look_at_code; look_at_programs; look_at_state; look_at_groups; look_at_units; look_at_settings; look_at_sandbox)
+if [ -z "$findings" ]; then
 	echo "TRUST OK: the application's user $user may write nothing that others run or believe | findings=0"
 	exit 0
 fi
 # names are the application's to choose
-{
-	echo "TRUST WARNING: the application's user $user may do more than it should | findings=$count"
-	printf %s "$findings"
-} | LC_ALL=C sed 's/[^ -~]/?/g'
+LC_ALL=C sed 's/[^ -~]/?/g' <<END
+TRUST WARNING: the application's user $user may do more than it should | findings=$(printf '%s\n' "$findings" | grep -vc '^hint: ')
+$findings
+END
 exit 1
