@@ -10,7 +10,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/lib.sh"
 node='' primary='' standby='' app='' unit='' live='' live_dir='' state='' run_dir='' primary_url='' station_url='' max_age='' warn_age=''
 changes_every='' warn_lag='' max_lag='' kuma_url_set='' kuma_sync_url_set='' healthchecks_url_set='' primary_verdict='' primary_text=''
-primary_http_status='' seen_verdict='' seen_text='' seen_age_seconds='' dead_stands='' head_owner='' page_overall='' page_summary=''
+seen_verdict='' seen_text='' seen_age_seconds='' dead_stands='' head_owner='' page_overall='' page_summary=''
 page_hindrance='' page_problem='' page_stale='' page_old='' page_age_text='' page_sync_late='' page_sync_ok_at='' page_sync_message=''
 page_sync_pulse='' page_sync_text='' page_lag='' page_lag_text='' page_clock='' page_proof='' page_proof_text='' page_queued=''
 
@@ -37,24 +37,19 @@ probe() {
 }
 
 # ask_primary: sets $primary_line, and $primary_verdict and $primary_text for the alert. It serves when it answers and reaches
-# its database; an application without that page says 404.
+# its database, where it has a page for that.
 ask_primary() {
-	for path in health/database api/system-stats; do
-		primary_verdict=ok
-		primary_line=$(probe --as primary "$primary_url/$path") && return
-		primary_verdict='' primary_http_status=''
-		get probe --shell=primary_ "$primary_url/$path" || :
-		[ "$primary_http_status" = 404 ] || return 1
-	done
+	set -- --if-absent "$primary_url/api/system-stats" "$primary_url/health/database"
+	primary_verdict=ok
+	primary_line=$(probe --as primary "$@") && return
+	primary_verdict=unknown
+	get probe --shell=primary_ "$@" || :
 	return 1
 }
 
 # a lock that cannot be opened is nobody's: no alarm may be missed for it
 operator_at_work() {
-	[ -e "$state/operator.lock" ] || return 1
-	held=0
-	flock -n -E 99 "$state/operator.lock" true 2>/dev/null || held=$?
-	[ "$held" -eq 99 ]
+	[ -e "$state/operator.lock" ] && ! { flock -n -E 99 "$state/operator.lock" true 2>/dev/null || [ $? -ne 99 ]; }
 }
 
 # No check opens the database: that would make the nightly job refuse to replace it.
@@ -96,26 +91,20 @@ pulse_of_host() {
 
 # ---- the alerts ----------------------------------------------------------------------------------
 
-# alert KEY STATE OVER TEXT [OPTION...]: STATE is ok, and OVER is told, or warning or critical, and TEXT is; else it is no news.
+# alert KEY STATE OVER TEXT [OPTION...]: without STATE, or ok, OVER is told; warning or critical, and TEXT is; unknown is no news.
 # What was told and since when it is so, alert-post remembers; what it never heard of has no end. What it could not tell it
 # says itself, and that is no reason to fail: whoever is not told hears the silence.
 alert() {
-	key=$1 is=$2 text=$4
+	key=$1 is=${2:-ok} text=$4
 	case $is in
-	warning | critical) ;;
+	unknown) return 0 ;;
 	ok)
 		[ -e "$state/alerts/$key" ] || [ -e "$run_dir/alerts/$key" ] || return 0
 		text=$3
 		;;
-	*) return 0 ;;
 	esac
 	shift 4
 	alert-post --key "$key" --state "$is" "$@" "$text" || :
-}
-
-# if_any WHAT STATE: prints that state when there is one, else ok
-if_any() {
-	if [ -n "$1" ]; then echo "$2"; else echo ok; fi
 }
 
 tell() {
@@ -127,30 +116,30 @@ $primary_text, twice within 30 s" --repeat 30m,2h,4h --do "$app/scripts/failover
 # The table of a standby. What has to last for a quarter of an hour has 14 minutes: a round more or less. A run that failed is
 # told by its unit; here, that none is good. Two alerts of its condition: what is worse must be told although the other stands.
 tell_of_standby() {
-	alert standby-issue "$(if_any "$page_problem" warning)" "$node is in order again" \
+	alert standby-issue "${page_problem:+warning}" "$node is in order again" \
 		"$node has not been in order for 15 minutes
 $page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
 	# without a page nothing more is known, nor over
 	[ -n "$page_overall" ] || return 0
-	alert standby-not-ready "$(if_any "$page_hindrance" warning)" "$node is in order again" \
+	alert standby-not-ready "${page_hindrance:+warning}" "$node is in order again" \
 		"$node could not take over for 15 minutes
 $page_hindrance" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
 	stale="the age of the data of $node is not in order"
 	[ -z "$page_old" ] || stale="the data of $node is older than $max_age"
 	alert db-stale "$page_stale" "the data of $node is younger than $max_age again" "$stale
 $page_age_text" --repeat 09:00
-	alert data-lag "${page_lag:-ok}" "$node has the last minutes of $primary again" "$node lacks the last minutes of $primary
+	alert data-lag "$page_lag" "$node has the last minutes of $primary again" "$node lacks the last minutes of $primary
 $page_lag_text" --repeat 4h --inhibited-by primary-down --inhibited-by ctv-follow.service \
 		--do "journalctl -u ctv-follow.service here, -u ctv-publish.service on $primary"
-	alert clock-wrong "$(if_any "$page_clock" warning)" "the clocks of $primary and $node are right again" \
+	alert clock-wrong "${page_clock:+warning}" "the clocks of $primary and $node are right again" \
 		"a clock is wrong
 $page_clock, says Dropbox's" --repeat 24h --do "timedatectl there"
-	alert sync-failed "$(if_any "$page_sync_late" warning)" "the nightly download works again" \
+	alert sync-failed "${page_sync_late:+warning}" "the nightly download works again" \
 		"no nightly download of $node was good for 26 hours
 ${page_sync_ok_at:+the last was at $page_sync_ok_at }${page_sync_message:-no run is on record}" \
 		--repeat 24h --inhibited-by primary-down --inhibited-by ctv-pi2-download.service \
 		--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service"
-	alert proof "${page_proof:-ok}" "the application works on the data of $node again" "the application was not proved on the data of $node
+	alert proof "$page_proof" "the application works on the data of $node again" "the application was not proved on the data of $node
 $page_proof_text" --repeat 24h --inhibited-by ctv-proof.service --do "prove-failover.sh on $node, and its log"
 	# one that failed while it served, and does not serve any more, has no start that would end its alert
 	[ -e "$state/alerts/$unit" ] || return 0
@@ -164,8 +153,8 @@ $page_proof_text" --repeat 24h --inhibited-by ctv-proof.service --do "prove-fail
 tell_of_active() {
 	[ -z "$attended" ] || [ -z "$page_problem" ] || return 0
 	[ -n "$page_overall" ] || page_hindrance=$page_problem
-	alert standby-not-ready "$(if_any "$page_hindrance" unknown)" "$node is in order again" ''
-	alert standby-issue "$(if_any "$page_hindrance" critical)" "$node is in order again" \
+	alert standby-not-ready "${page_hindrance:+unknown}" "$node is in order again" ''
+	alert standby-issue "${page_hindrance:+critical}" "$node is in order again" \
 		"$node serves in place of $primary, and not as it should
 $page_hindrance" --repeat 30m,2h,4h
 }
@@ -209,7 +198,7 @@ this is right while $head_owner serves"
 		;;
 	*/) record=$why todo="when it is certain who serves: mirror-head anew --owner NAME" ;;
 	esac
-	alert head-record "$(if_any "$record" warning)" "the head record is in order again" "$node: $record" \
+	alert head-record "${record:+warning}" "the head record is in order again" "$node: $record" \
 		--repeat 24h ${todo:+--do "$todo"}
 }
 
@@ -218,28 +207,19 @@ this is right while $head_owner serves"
 # A page that is there and old tells at once, one that is not to be had when that lasts. alert-post comes before the pulse,
 # for it knows how long.
 watch_standby() {
-	dead=critical after=0
-	probe_page || :
+	dead=critical after=0 dead_text="the standby has not reported for 15 minutes"
+	get probe --shell=seen_ --newer-than 15m --pointer /generated_at "$station_url/status.json" || :
 	case $seen_verdict/$seen_age_seconds in
 	ok/*) dead=ok dead_text="the standby reported $seen_age_seconds s ago" ;;
 	*/-*) dead_text="the standby's page is from the future: a clock is wrong, and whether it lives is not known" ;;
-	*/?*) dead_text="the standby has not reported for 15 minutes" ;;
-	*) dead_text="the standby has not reported for 15 minutes" after=14m ;;
+	*/?*) ;;
+	*) after=14m ;;
 	esac
 	dead_text="$dead_text
 $seen_text"
 	[ -z "$dry" ] || { say "$dead: $dead_text"; return 0; }
 	get alert-post --shell=dead_ --key checker-dead --state $dead --after $after --repeat 4h "$dead_text" || :
-	if [ -n "$dead_stands" ]; then
-		pulse_of_host critical "$dead_text"
-	else
-		pulse_of_host ok "${dead_text#*"
-"}"
-	fi
-}
-
-probe_page() {
-	get probe --shell=seen_ --newer-than 15m --pointer /generated_at "$station_url/status.json"
+	if [ -n "$dead_stands" ]; then pulse_of_host critical "$dead_text"; else pulse_of_host ok "$seen_text"; fi
 }
 
 # ---- a round ---------------------------------------------------------------------------------------

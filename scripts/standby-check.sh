@@ -10,7 +10,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
 live='' live_dir='' unit='' min_size='' max_age='' tables='' run_dir='' standby_url='' station_url=''
-text='' copy_size_bytes='' app_http_status='' unit_load='' newest_old=''
+text='' copy_size_bytes='' unit_load='' newest_old=''
 
 usage() {
 	cat <<'END'
@@ -71,8 +71,9 @@ conditions() {
 		svc-ctl -t 30s check --active ctv-pi2-download.timer
 	row page_served warns page 69 'systemctl restart control-station.service' \
 		page_served
+	# it answers and reaches its database, where it has a page for that
 	row app_serves blocks active 69 "journalctl -u $unit -n 50" \
-		app_serves
+		http-probe --connect-timeout 5s -t 10s --if-absent "$standby_url/api/system-stats" "$standby_url/health/database"
 }
 
 # The checks that are more than one question. Each ends with the check whose answer counts, and passes on how it is wanted.
@@ -114,14 +115,6 @@ page_served() {
 	else
 		http-probe --connect-timeout 5s -t 10s --status "$statuses" "$@" "$station_url/status.json"
 	fi
-}
-
-# it serves when it answers and reaches its database; an application without that page says 404
-app_serves() {
-	answers=health/database
-	get http-probe --shell=app_ --connect-timeout 5s -t 10s "$standby_url/$answers" || :
-	[ "$app_http_status" != 404 ] || answers=api/system-stats
-	http-probe --connect-timeout 5s -t 10s "$@" "$standby_url/$answers"
 }
 
 # ---- a row ---------------------------------------------------------------------------------------

@@ -238,3 +238,17 @@ instructions() {
 	run http-probe --nobody --wait 1s "$url/"
 	expect 3 "nobody has no answer"
 }
+
+@test "--if-absent: another page where there is none; any other answer stands" {
+	run http-probe --if-absent "$url/ok" "$url/status/404"
+	expect 0 "^HTTP OK: $url/ok 200 in "
+	run http-probe --if-absent "$url/status/503" "$url/status/404"
+	expect 2 "^HTTP CRITICAL: $url/status/503 "
+	run http-probe --if-absent "$url/ok" "$url/status/503"
+	expect 2 "^HTTP CRITICAL: $url/status/503 "
+	run http-probe --if-absent "$url/ok" --wait 1s "$url/ok"
+	expect 3 '--if-absent is for one URL'
+	run http-probe --if-absent "ftp://u:secret@x" "$url/ok"
+	expect 3 '--if-absent: '
+	[[ $output != *secret* ]]
+}

@@ -669,11 +669,9 @@ record() {
 elsewhere() {
 	stub http-probe <<-END
 		cd "\$BATS_TEST_TMPDIR"
-		count=\$# n=0
 		for word; do
-			n=\$((n + 1))
 			shift
-			case \$n/\$word in \$count/http://127.0.0.1:9/*) ! $1 || word=http://127.0.0.1:$at/\${word#*:9/} ;; esac
+			case \$word in http://127.0.0.1:9/*) ! $1 || word=http://127.0.0.1:$at/\${word#*:9/} ;; esac
 			set -- "\$@" "\$word"
 		done
 		exec "\$real" "\$@"

@@ -4,7 +4,7 @@
  *	http-probe [-w DURATION] [-c DURATION] [-t DURATION] [--connect-timeout DURATION]
  *		[--wait DURATION [--interval DURATION] [--stable N]]
  *		[--status LIST] [--expect CONDITION]... [--newer-than DURATION --pointer POINTER] [--match TEXT]
- *		[--json | --as ID | --shell] URL...
+ *		[--if-absent URL] [--json | --as ID | --shell] URL...
  *	http-probe --pages LIST [options] URL
  *
  * One GET for each, in their order, or with --wait one after the other until it is up; with --pages for each
@@ -38,6 +38,7 @@ static struct probe want = {
 };
 static int64_t wait_ms;			/* until it is up; 0: one try */
 static int64_t interval_ms = NOT_SAID;	/* between the end of a try and the next one */
+static const char *other;		/* looked at instead where the answer is 404; NULL: nothing */
 static bool want_nobody;		/* good is what takes no connection */
 static uint64_t stable;			/* good tries in a row; 0: not said */
 static const char *const names[] = {
@@ -135,6 +136,10 @@ static void look(struct looked *l)
 		l->tries = wait_until_up(begun + wait_ms, &l->f);
 	} else {
 		probe_once(&want, INT64_MAX, &l->f);
+		if (l->f.status == 404 && other != NULL) {
+			want.url = other;
+			probe_once(&want, INT64_MAX, &l->f);
+		}
 	}
 	l->waited_ms = clock_ms() - begun;
 }
@@ -248,6 +253,7 @@ static const struct option_row options[] = {
 	{ 0, "newer-than", "DURATION", option_duration, &want.newer_ms, "the time at --pointer is not older, nor further ahead" },
 	{ 0, "pointer", "PTR", take_pointer, &want.pointer, "where the answer, which is JSON, has that time" },
 	{ 0, "match", "TEXT", option_text, &want.match, "the answer contains TEXT" },
+	{ 0, "if-absent", "URL", option_text, &other, "look at this one instead where the answer is 404" },
 	{ 0, "nobody", NULL, option_flag, &want_nobody, "good is only that nobody takes the connection" },
 	CHECK_OPTIONS(form, "URL"),
 };
@@ -274,6 +280,11 @@ int main(int argc, char **argv)
 		return rc;
 	if (argc - optind > 1 && (form.id != NULL || shell_asked(&form.shell)))
 		return cli_usage("--as and --shell are for one URL");
+	if (other != NULL && (argc - optind > 1 || wait_ms > 0 || want_nobody || pages.count > 0))
+		return cli_usage("--if-absent is for one URL, without --wait, --nobody and --pages");
+	why = other == NULL ? NULL : http_url_wrong(other);
+	if (why != NULL)
+		return cli_usage("--if-absent: %s", why);
 	for (int i = optind; i < argc; i++) {
 		why = http_url_wrong(argv[i]);
 		/* not repeated: it may hold a password */
