@@ -113,7 +113,7 @@ programs() {
 	elif [ "$1" = tool ]; then
 		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
 	else
-		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,; /^\(deps\|demo\|lib\|mirror\|clone\|takeover\|choice\|followed\|newest\|prune\|publish-service\|proof\|doctor-[a-z]*\)\.sh$/d'
+		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,'
 	fi
 }
 

@@ -132,19 +132,13 @@ see_code() {
 	row code_present
 }
 
-# who may write what others run or believe
+# who may write what others run or believe; each finding has its hint
 see_trust() {
 	try "$here/trust-check.sh" || [ $? -eq 1 ] || { unknown "${out#TRUST UNKNOWN: }"; return; }
-	fact=${out#TRUST *: } fact=${fact%% |*} text=
-	[ "$tried" -ne 0 ] || return 0
-	while IFS= read -r line; do
-		case $line in
-		TRUST* | '') ;;
-		hint:*) warning "$text" "${line#hint: }"; text= ;;
-		*) [ -z "$text" ] || warning "$text"; text=$line ;;
-		esac
+	fact=${out#TRUST *: } fact=${fact%% |*}
+	while IFS= read -r text && IFS= read -r mends; do
+		warning "$text" "${mends#hint: }"
 	done <<END
-$out
+$(printf '%s\n' "$out" | sed 1d)
 END
-	[ -z "$text" ] || warning "$text"
 }

@@ -410,6 +410,22 @@ where_free() {
 	sees 2 code 'requirements of this code are not installed' 'update-code.sh'
 }
 
+@test "trust: what trust-check.sh finds, each with its hint; what it does not know is unknown" {
+	stub systemctl <<<'case $* in *"-P User "*) echo nobody ;; *"-P Group "*) echo nogroup ;; esac'
+	# who goes in and out above it is nobody here
+	run on pi2 trust-check.sh
+	[ "$status" -le 1 ]
+	found=$(grep -c '^hint: ' <<<"$output") || true
+	chmod o+w pi2/app
+	run doctor trust
+	sees 1 trust "$PWD/pi2/app: the application.s user nobody may write there" 'exec chmod go-w'
+	[ "$(grep -c ' trust  ' <<<"$output")" -eq $((found + 1)) ]
+	[ "$(grep -c ' hint: ' <<<"$output")" -eq $((found + 1)) ]
+	stub systemctl <<<'echo nobody-else'
+	run doctor trust
+	sees 3 trust 'its user nobody-else is not there'
+}
+
 @test "token: revoked, short-lived, without a scope, no room in Dropbox, no Dropbox" {
 	run doctor token
 	sees 0 token 'accepted, with all four scopes'
