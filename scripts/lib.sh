@@ -39,28 +39,17 @@ word() {
 	esac
 }
 
-# step NAME: the step before is done, this one begins
-step() { word step "$1"; }
-# step_done: the step is done, and what follows belongs to none
-step_done() { word step ''; }
-# skip NAME REASON: a step that this run does not need
-skip() { word skip "$1" "$2"; }
-# note TEXT: what the step found
-note() { word note "$1"; }
-# warn TEXT: the step will end with a warning
-warn() { word warn "$1"; }
-# refuse TEXT: the step will count as failed, though the run goes on
-refuse() { word refuse "$1"; }
-# more TEXT: a line to stand below that of the step
-more() { word more "$1"; }
-# say TEXT: for the person and for the log, now
-say() { word say "$1"; }
-# fact NAME:KIND VALUE: a member of the record; KIND is text, int or bool (yes or empty)
-fact() { word fact "$1" "$2"; }
-# mark NAME: %{NAME} in a text is how many seconds after the run's beginning this was
-mark() { word mark "$1"; }
-# unlock NAME: what is left to do needs this lock no more
-unlock() { word unlock "$1"; }
+step() { word step "$1"; }		# NAME: the step before is done, this one begins
+step_done() { word step ''; }		# the step is done, and what follows belongs to none
+skip() { word skip "$1" "$2"; }		# NAME REASON: a step that this run does not need
+note() { word note "$1"; }		# TEXT: what the step found
+warn() { word warn "$1"; }		# TEXT: the step will end with a warning
+refuse() { word refuse "$1"; }		# TEXT: the step will count as failed, though the run goes on
+more() { word more "$1"; }		# TEXT: a line to stand below that of the step
+say() { word say "$1"; }		# TEXT: for the person and for the log, now
+fact() { word fact "$1" "$2"; }		# NAME:KIND VALUE: a member of the record; text, int or bool (yes or empty)
+mark() { word mark "$1"; }		# NAME: %{NAME} in a text is how many seconds after the run's beginning this was
+unlock() { word unlock "$1"; }		# NAME: what is left to do needs this lock no more
 
 # fail CODE [TEXT [HINT]]: the end. Without TEXT the last complaint of a tool says why.
 fail() {
@@ -109,10 +98,11 @@ get() {
 
 # ---- the command line --------------------------------------------------------------------------
 
-# usage_error TEXT
+# usage_error TEXT; a check sets its status of that, which is 3
+usage_status=64
 usage_error() {
 	printf '%s: %s\nhint: %s --help\n' "$program" "$1" "$program" >&2
-	exit 64
+	exit "$usage_status"
 }
 
 # common_option OPTION: what every script takes; its `usage` prints the help text

@@ -5,8 +5,11 @@
 # systemd reads as root, he has theirs too. This looks at rights only: it opens nothing that he could have put there, runs
 # nothing of it, and needs no root. What stands between the users is in ctv-mirror(7), "WHO MAY WRITE WHAT".
 set -eu
-PATH=$PATH:/usr/local/bin:/usr/bin:/bin
-program=${0##*/}
+here=$(readlink -f "$0") here=${here%/*}
+# shellcheck source=scripts/lib.sh
+. "$here/lib.sh"
+# a check's
+usage_status=3
 
 usage() {
 	cat <<'END'
@@ -25,13 +28,12 @@ END
 }
 
 writes=
-case ${1-} in
-'') ;;
---writes) writes=yes; shift ;;
--h | --help) usage; exit 0 ;;
--V | --version) echo "$program 0.1.0"; exit 0 ;;
-esac
-[ $# -eq 0 ] || { printf '%s: %s: not taken\nhint: %s --help\n' "$program" "$1" "$program" >&2; exit 3; }
+for option; do
+	case $option in
+	--writes) writes=yes ;;
+	*) common_option "$option" ;;
+	esac
+done
 
 # unknown TEXT: the end, of whoever collects findings, too
 exec 3>&1
@@ -145,7 +147,7 @@ look_at_code() {
 
 # what runs and says what is run
 look_at_programs() {
-	for place in "$(command -v ctv-conf)" "$(readlink -f "$0")" /etc/systemd/system /etc/systemd/system-generators; do
+	for place in "$(command -v ctv-conf)" "$here/$program" /etc/systemd/system /etc/systemd/system-generators; do
 		! open=$(way_in "$place") || found "$open: $user may write there, and so do as root" "chown root:root $open; chmod go-w $open"
 	done
 }
@@ -223,18 +225,12 @@ app=/opt/apps/ctv-bookedbiz-db unit=flaskapp.service state=/var/lib/ctv-mirror l
 # what cannot be read is where it is by default
 said=$(ctv-conf CTV_APP_DIR "$app" CTV_SERVICE "$unit" CTV_STATE_DIR "$state" CTV_LOG_DIR '' CTV_RUN_DIR "$run_dir" CTV_NODE '' \
 	CTV_PRIMARY_NODE "$primary" 2>/dev/null) && {
-	read -r app
-	read -r unit
-	read -r state
-	read -r logs
-	read -r run_dir
-	read -r node
-	read -r primary
+	read -r app; read -r unit; read -r state; read -r logs; read -r run_dir; read -r node; read -r primary
 } <<END
 $said
 END
 logs=${logs:-/var/log/ctv-pi2-download /var/log/ctv-db-sync}
-setup="$(dirname "$(readlink -f "$0")")/host-setup.sh standby install"
+setup="$here/host-setup.sh standby install"
 [ "$node" != "$primary" ] || setup="${setup% standby *} primary install"
 show -P User "$unit"
 user=$shown
