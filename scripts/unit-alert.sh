@@ -32,16 +32,11 @@ esac
 ! get ctv-conf --shell 2>/dev/null || export CTV_STATION_URL="$station_url"
 unit=$1
 node=${node:-$(uname -n)}
-if [ -n "${MONITOR_SERVICE_RESULT-}" ]; then
-	result=$MONITOR_SERVICE_RESULT
-	ended="${MONITOR_EXIT_CODE-} ${MONITOR_EXIT_STATUS-}" run=${MONITOR_INVOCATION_ID-}
-elif [ -n "${SERVICE_RESULT-}" ]; then
-	[ "$SERVICE_RESULT" != success ] || exit 0
-	result=$SERVICE_RESULT
-	ended="${EXIT_CODE-} ${EXIT_STATUS-}" run=${INVOCATION_ID-}
-else
-	result='' ended='' run=
-fi
+result=${MONITOR_SERVICE_RESULT:-${SERVICE_RESULT-}}
+[ -n "${MONITOR_SERVICE_RESULT-}" ] || [ "$result" != success ] || exit 0
+ended="${MONITOR_EXIT_CODE:-${EXIT_CODE-}} ${MONITOR_EXIT_STATUS:-${EXIT_STATUS-}}"
+# without a result this run is ours
+run=${MONITOR_INVOCATION_ID:-${SERVICE_RESULT:+${INVOCATION_ID-}}}
 ended=${ended# } ended=${ended% }
 
 # A download that somebody ended, as a failover does, has not failed: its timer tries again. One that took too long has another result.
