@@ -18,10 +18,10 @@ need_base() {
 	case $base_unit/$last_base/$last_exit/$last_base_exit in
 	# also one that a person has started
 	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
-	*/yes/*/*) base_text="the base of today is made, so it waits for the night's" ;;
-	*/65/* | */70/* | */77/* | */78/*) base_text='the nightly job waits for a person, and the base for it' ;;
+	*/yes/*/*) base_text="the base of today is made, so this base waits for the night's" ;;
+	*/65/* | */70/* | */77/* | */78/*) base_text='the nightly job waits for a person, so the base waits' ;;
 	# which it told in upload.log, and called no failure of the night
-	*/*/*/?*) base_code=$last_base_exit base_text="what was asked for one is of no state, so it waits for the night's" ;;
+	*/*/*/?*) base_code=$last_base_exit base_text="what was asked for one is of no state, so this base waits for the night's" ;;
 	*)
 		if age-check -w 1h -c 1h "$state/last-upload.json" >/dev/null 2>&1; then
 			base_text='the nightly job has run within the hour, so the base waits'
@@ -31,8 +31,14 @@ need_base() {
 		;;
 	esac
 	set_pace
+	[ "$base_word" = 'base under way' ] || seldom
 	mirror-head publish --owner "$node" --timeout 1m --pace "$pace_wait" --why "$base_word" >/dev/null 2>&1 || :
 	fail "$base_code" "$1: $base_text"
+}
+
+# seldom: while a base waits each round looks at all that changed since the last state, only to drop it
+seldom() {
+	[ "${pace_wait%s}" -ge 300 ] || pace_wait=300s
 }
 
 start_base() {

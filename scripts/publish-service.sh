@@ -39,7 +39,7 @@ serve() {
 	while :; do
 		code=0
 		said=$("$0" --once 2>&1) || code=$?
-		get ctv-conf --shell 2>/dev/null || changes_every=1m
+		get ctv-conf --shell 2>/dev/null || changes_every=60s
 		states=$state/changes/state.db was=$pace_wait_why
 		if [ "$code" -ne 0 ]; then
 			# a request has another number each time
@@ -60,7 +60,11 @@ serve() {
 		/*) pace_wait=5m paced='' ;;
 		# an idle minute looks at nothing more
 		*/0) [ "$said$pace_wait_why/$paced" = "/$changes_every" ] || set_pace ;;
-		*/69 | */75) set_pace ;;
+		*/69 | */75)
+			set_pace
+			# need_base said so
+			case $said in *' base waits'*) seldom; pace_wait_why='a base is waited for' ;; esac
+			;;
 		# not allowed: where a month's calls are used up each try may be one
 		*/77) fenced || trouble 1h ;;
 		*) trouble 5m ;;

@@ -333,7 +333,7 @@ killed_behind() {
 	expect 0 '^state 3 is published'
 	[ "$(record '"\(.seq) \(.head.n) \(.change.n)"')" = '1 1 3' ]
 	chain_is_live
-	jq -c '.seq = 2 | .head.rev = "00000000000f" | .nonce = "0e"' old >older
+	jq -c 'del(.change, .confirmed_at, .suspect, .head.n, .head.digest, .head.object) | .seq = 2 | .head.rev = "00000000000f" | .nonce = "0e"' old >older
 	dropbox_control put "$(jq -nc --rawfile text older '{path: "/mirror-head.json", $text}')" >/dev/null
 	add 3
 	run publish
@@ -720,7 +720,7 @@ night() {
 	expect 0 'it is of no state'
 	touch -d '2 hours ago' pi-ctv/state/last-upload.json
 	run publish
-	expect 70 'what was asked for one is of no state, so it waits for the night'
+	expect 70 'what was asked for one is of no state, so this base waits for the night'
 	[ "$(wc -l <asked)" -eq 1 ]
 	# that was another night
 	jq '.finished_at = "2026-01-01T00:00:00Z"' pi-ctv/state/last-upload.json >last && cp last pi-ctv/state/last-upload.json
@@ -840,7 +840,7 @@ serve() {
 	cat >bin/sleep <<-'END'
 		#!/bin/sh
 		# the next round begins when the test says so
-		case $1 in 5s | 2m | 5m | 1h) ;; *) exec /bin/sleep "$@" ;; esac
+		case $1 in 5s | 2m | 5m | 300s | 1h) ;; *) exec /bin/sleep "$@" ;; esac
 		echo "$*" >>"$BATS_TEST_TMPDIR/slept"
 		exec timeout 60 sh -c 'read -r _ <"$BATS_TEST_TMPDIR/go"'
 	END
@@ -942,6 +942,25 @@ turn() {
 	echo >&"$go"
 	wait "$pid"
 	grep -x 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' log
+}
+
+@test "while a base waits all that changed is looked at every five minutes, not each, and the record says so" {
+	base
+	cp -a pi-ctv twin
+	serve
+	add 1
+	env CTV_ENV_FILE=/nonexistent CTV_NODE=pi-ctv DATABASE_PATH="$live" CTV_STATE_DIR="$PWD/twin/state" publish-changes.sh --once
+	add 2
+	echo '{"schema":1,"task":"upload","node":"pi-ctv","result":"failed","exit":69}' >pi-ctv/state/last-upload.json
+	turn
+	[ "$(tail -n 1 slept)" = 300s ]
+	grep -x 'a look every 300s: a base is waited for' log
+	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '300 a base is waited for' ]
+	# one that is under way is on record before long
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	turn
+	[ "$(tail -n 1 slept)" = 5s ]
+	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '5 base under way' ]
 }
 
 @test "a fenced host waits for the record, and goes on when it is the owner again; nobody is alerted" {
