@@ -14,7 +14,7 @@ here=$(readlink -f "$0") here=${here%/*}
 live='' node='' remote='' state='' teams_url_set='' slack_url_set='' ntfy_url_set='' record_epoch='' record_owner='' record_seq=''
 draft_epoch='' draft_snapshot_at='' draft_content_hash='' draft_size='' draft_size_text='' draft_verified='' file_rev=''
 file_content_hash='' put_uploaded='' put_rev='' put_content_hash='' verify_text='' verify_not_judged_count=''
-changes_every='' record_n='' record_newest_n='' record_newest_object='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
+changes_every='' record_n='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'

@@ -9,11 +9,6 @@
 
 keep=7
 
-# spent OPTION...: of the changes, without the copies that go
-spent() {
-	grep -vxF -f "$scratch/old" "$scratch/listing" | change-spent ${record_n:+--base "$record_n"} "$@" || exit
-}
-
 # prune: the record was read before, so that whatever it names is in the listing
 prune() {
 	scratch=$(mktemp -d)
@@ -29,20 +24,12 @@ prune() {
 		grep -vxF -e "$backup" >"$scratch/old" || :
 	: >"$scratch/spent"
 	# what a record needs that could not be read is not known
-	[ -z "$record_seq" ] || prune_changes
+	[ -z "$record_seq" ] || grep -vxF -f "$scratch/old" "$scratch/listing" |
+		change-spent ${record_n:+--base "$record_n"} >"$scratch/spent" || exit
 	# shellcheck disable=SC2046  # these names have no blanks
 	set -- $(cat "$scratch/old" "$scratch/spent")
 	note "nothing to remove"
 	[ $# -gt 0 ] || return 0
 	complaint=$(dbx-rm --days "$@" 2>&1) || { warn "not all was removed: $complaint"; return 0; }
 	note "$# removed, the last $keep nights are kept"
-}
-
-prune_changes() {
-	if [ -n "$record_newest_object" ]; then
-		set -- --newest "$record_newest_n" --newest-object "$record_newest_object" --objects "$scratch"
-		# what cannot be brought leaves it open what is on the chain
-		spent "$@" --wanted | bring "$scratch" || :
-	fi
-	spent "$@" >"$scratch/spent"
 }

@@ -79,12 +79,10 @@ static bool take(const char *text, void *element)
 
 static int put_on_shelf(const struct line *lines, size_t count, struct shelf *s)
 {
-	s->objects = calloc(count + 1, sizeof *s->objects);
-	s->copies = calloc(count + 1, sizeof *s->copies);
-	if (s->objects == NULL || s->copies == NULL) {
-		msg_err(NULL, "out of memory");
-		return EX_IOERR;
-	}
+	int rc = shelf_room(s, count);
+
+	if (rc != EX_OK)
+		return rc;
 	for (size_t i = 0; i < count; i++) {
 		const struct line *l = &lines[i];
 
@@ -218,7 +216,7 @@ static int run(void)
 	if (rc == EX_OK)
 		rc = put_on_shelf(lines, count, &s);
 	if (rc == EX_OK && opt.objects != NULL)
-		rc = shelf_know_all(&s, opt.objects);
+		rc = shelf_know(&s, opt.objects);
 	if (rc == EX_OK && (opt.at != NULL || opt.state > 0))
 		rc = choose(&s);
 	else if (rc == EX_OK)

@@ -51,6 +51,17 @@ static void match(const struct shelf *s, struct shelf_copy *c)
 	}
 }
 
+int shelf_room(struct shelf *s, size_t most)
+{
+	/* never of size 0, for which NULL would be no failure */
+	s->objects = calloc(most + 1, sizeof *s->objects);
+	s->copies = calloc(most + 1, sizeof *s->copies);
+	if (s->objects != NULL && s->copies != NULL)
+		return EX_OK;
+	msg_err(NULL, "out of memory");
+	return EX_IOERR;
+}
+
 void shelf_order(struct shelf *s)
 {
 	if (s->object_count > 0)
@@ -118,7 +129,8 @@ static size_t find(const struct shelf *s, int64_t n)
 	return low;
 }
 
-int shelf_know(struct shelf *s, const char *path)
+/* The object at path is here; one that is not on the shelf is passed over. */
+static int know(struct shelf *s, const char *path)
 {
 	const char *name = strrchr(path, '/');
 	char whole[CHANGE_PATH];
@@ -158,7 +170,7 @@ int shelf_know(struct shelf *s, const char *path)
 	return rc;
 }
 
-int shelf_know_all(struct shelf *s, const char *dir)
+int shelf_know(struct shelf *s, const char *dir)
 {
 	DIR *listing = opendir(dir);
 	char path[PATH_MAX];
@@ -171,7 +183,7 @@ int shelf_know_all(struct shelf *s, const char *dir)
 	}
 	while (rc == EX_OK && (d = readdir(listing)) != NULL)
 		if (snprintf(path, sizeof path, "%s/%s", dir, d->d_name) < (int)sizeof path)
-			rc = shelf_know(s, path);
+			rc = know(s, path);
 	closedir(listing);
 	return rc;
 }

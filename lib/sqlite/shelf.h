@@ -43,13 +43,13 @@ struct shelf {
 	size_t copy_count;
 };
 
+/* Makes room for so many objects and copies, which the caller fills in. EX_OK, or EX_IOERR, reported. */
+int shelf_room(struct shelf *s, size_t most);
 /* Orders both lists, and finds the copies' states by their names. */
 void shelf_order(struct shelf *s);
 void shelf_free(struct shelf *s);
-/* The object at path is here; one that is not on the shelf is passed over. EX_OK, or EX_IOERR, reported. */
-int shelf_know(struct shelf *s, const char *path);
-/* The same of all that lie in dir. EX_NOINPUT: it cannot be read, which was reported. */
-int shelf_know_all(struct shelf *s, const char *dir);
+/* The objects in dir are here; what is not on the shelf is passed over. EX_OK, EX_NOINPUT (no such directory), EX_IOERR, reported. */
+int shelf_know(struct shelf *s, const char *dir);
 
 /* The copy whose nearest state is n, or NULL. */
 const struct shelf_copy *shelf_copy_of(const struct shelf *s, int64_t n);
