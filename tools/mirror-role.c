@@ -25,10 +25,9 @@
 #include "lib/buf.h"
 #include "lib/check.h"
 #include "lib/cli.h"
-#include "lib/clock.h"
+#include "lib/dataof.h"
 #include "lib/exits.h"
 #include "lib/file.h"
-#include "lib/installed.h"
 #include "lib/msg.h"
 #include "lib/news.h"
 #include "lib/option.h"
@@ -43,7 +42,7 @@ static const char *const names[] = { CHECK_NAMES, "role", "hint", NULL };
 static const char set_it[] = "mirror-role set standby, if that is what this host is";
 static struct check_form form = { .shell.names = names };
 static bool served;
-static char *role_file, *role_lock, *mark_file, *wanted_dir, *code_note;
+static char *role_file, *role_lock, *wanted_dir, *code_note;
 
 /* The role of this name, or NULL. */
 static const char *role_of(const char *word)
@@ -111,58 +110,6 @@ static int check(void)
 	return check_done(&c, STATE_OK, "the role is %s", role != NULL ? role : "standby");
 }
 
-/*
- * Keeps the time of the data in a file, unless it is kept already, or there is no database. It has content when
- * somebody could enter something here.
- */
-static int keep_time(void)
-{
-	static const char word[] = "served\n";
-	json *record = installed_read(setting("state"));
-	const char *data_at = NULL;
-	int64_t at;
-	size_t len = served ? strlen(word) : 0;
-	struct timespec times[2];
-	struct stat st;
-	char *tmp;
-	int fd, rc = EX_OK;
-
-	if (lstat(mark_file, &st) == 0) {
-		if (st.st_size > 0 || !served)
-			goto done;
-	} else if (stat(setting("live"), &st) != 0) {
-		goto done;
-	/* the record has it also of a file whose time nobody could set */
-	} else {
-		data_at = json_str(installed_entry(record, &st), "snapshot_at");
-	}
-	if (data_at != NULL && clock_parse(data_at, &at) == NULL)
-		st.st_mtim = (struct timespec){ .tv_sec = (time_t)at };
-	tmp = file_sibling(mark_file, ".tmp");
-	if (tmp == NULL) {
-		json_free(record);
-		return EX_IOERR;
-	}
-	/* a killed run's may be another user's, who alone can set its time */
-	unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	times[0] = times[1] = st.st_mtim;
-	if (fd < 0 || file_write(fd, word, len) != 0 || futimens(fd, times) != 0) {
-		msg_errno(mark_file, "cannot write");
-		rc = file_write_status(errno);
-	} else {
-		rc = file_commit(fd, tmp, mark_file);
-	}
-	if (fd >= 0)
-		close(fd);
-	if (rc != EX_OK)
-		unlink(tmp);
-	free(tmp);
-done:
-	json_free(record);
-	return rc;
-}
-
 /* Takes role.lock, which goes with the process. */
 static int take_lock(void)
 {
@@ -192,7 +139,7 @@ static int set(const char *word)
 	if (read_role(&was) != EX_OK)
 		was = NULL;
 	if (strcmp(word, "active") == 0 && (was == NULL || strcmp(was, "active") != 0))
-		rc = keep_time();
+		rc = dataof_keep(setting("state"), setting("live"), served);
 	snprintf(line, sizeof line, "%s\n", word);
 	if (rc == EX_OK)
 		rc = file_replace(role_file, 0644, line, strlen(line));
@@ -208,7 +155,7 @@ static int mark(void)
 {
 	int rc = take_lock();
 
-	return rc == EX_OK ? keep_time() : rc;
+	return rc == EX_OK ? dataof_keep(setting("state"), setting("live"), served) : rc;
 }
 
 /* --- what is left to be done --- */
@@ -272,7 +219,6 @@ static int act(char **words, int count)
 	if (rc != EX_OK)
 		return shell_end(&form.shell, is_verb(words, count, "check", 1) ? STATE_UNKNOWN : rc);
 	if (asprintf(&role_file, "%s/role", setting("state")) < 0 || asprintf(&role_lock, "%s/role.lock", setting("state")) < 0 ||
-	    asprintf(&mark_file, "%s/data-of", setting("state")) < 0 ||
 	    asprintf(&wanted_dir, "%s/wanted", setting("state")) < 0 || asprintf(&code_note, "%s/ask/code", setting("state")) < 0)
 		abort();
 	if (is_verb(words, count, "show", 1))
@@ -289,7 +235,6 @@ static int act(char **words, int count)
 		rc = mark();
 	free(role_file);
 	free(role_lock);
-	free(mark_file);
 	free(wanted_dir);
 	free(code_note);
 	return rc;
