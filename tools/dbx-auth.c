@@ -6,18 +6,19 @@
  * secret the code alone is of no use to somebody who sees it (PKCE, RFC 7636). whoami is the connection test.
  * No secret is ever an argument or printed.
  */
-#include "lib/shell.h"
 #include "lib/std.h"
 
 #include <unistd.h>
 
 #include "lib/cli.h"
-#include "lib/settings.h"
 #include "lib/dropbox/dropbox.h"
+#include "lib/dropbox/pkce.h"
+#include "lib/dropbox/scopes.h"
 #include "lib/msg.h"
 #include "lib/num.h"
 #include "lib/option.h"
-#include "lib/dropbox/pkce.h"
+#include "lib/settings.h"
+#include "lib/shell.h"
 #include "lib/stop.h"
 
 #define LINE_MAX_LEN 512	/* of what is pasted */
@@ -59,68 +60,6 @@ static int ask(struct dropbox *d, struct http *h, const char *route, json **answ
 		dropbox_report("Dropbox", &a);
 	*answer = rc == EX_OK ? json_copy(a.body) : NULL;
 	dropbox_answer_free(&a);
-	return rc;
-}
-
-/*
- * The scopes that the suite needs beside account_info.read, each with a call that needs it. A renewed token does not say
- * what it may do, and what is missing shows at the first use: so it is used here, on a file that is not there. Should
- * one be there, it stays: its revision is another.
- */
-static const struct use {
-	const char *scope, *route, *rev;
-	enum dropbox_style style;
-} uses[] = {
-	{ "files.metadata.read", "files/get_metadata", NULL, DROPBOX_RPC },
-	{ "files.content.read", "files/download", NULL, DROPBOX_DOWNLOAD },
-	{ "files.content.write", "files/delete_v2", "000000000", DROPBOX_RPC },
-};
-
-static int is_there(void *ctx, const struct dropbox_meta *m)
-{
-	(void)ctx;
-	(void)m;
-	return EX_CANTCREAT;
-}
-
-/* EX_OK, or an exit status (reported) when it cannot be told. */
-static int try_use(struct dropbox *d, struct http *h, const struct use *u, bool *may)
-{
-	json *arg = json_object();
-	struct dropbox_call c = { .style = u->style, .route = u->route, .arg = arg, .begin = is_there };
-	struct dropbox_answer a;
-	int rc = EX_OK;
-
-	json_put_str(arg, "path", "/.ctv-mirror-nothing");
-	if (u->rev != NULL)
-		json_put_str(arg, "parent_rev", u->rev);
-	dropbox_do(d, h, &c, &a);
-	*may = a.rc == EX_OK || a.rc == EX_NOINPUT || a.rc == EX_CANTCREAT;
-	if (!*may && strcmp(a.tag, "missing_scope") != 0)
-		rc = dropbox_report("Dropbox", &a);
-	dropbox_answer_free(&a);
-	json_free(arg);
-	return rc;
-}
-
-#define SCOPES 128	/* bytes that hold all of them */
-
-static int try_scopes(struct dropbox *d, struct http *h, char scopes[SCOPES])
-{
-	int rc = EX_OK;
-
-	snprintf(scopes, SCOPES, "account_info.read");
-	for (size_t i = 0; rc == EX_OK && i < sizeof uses / sizeof *uses; i++) {
-		size_t n = strlen(scopes);
-		bool may;
-
-		rc = try_use(d, h, &uses[i], &may);
-		if (rc == EX_OK && may)
-			snprintf(scopes + n, SCOPES - n, " %s", uses[i].scope);
-		else if (rc == EX_OK)
-			msg_hint("the app may not do %s; to change that, tick it in the app's settings and "
-				 "log in again", uses[i].scope);
-	}
 	return rc;
 }
 
@@ -183,9 +122,9 @@ static int whoami(struct dropbox *d, struct http *h)
 {
 	json *who = NULL, *space = NULL;
 	const char *name, *email, *id;
-	char scopes[SCOPES];
+	char scopes[SCOPES_TEXT];
 	int64_t used, allocated;
-	int rc = try_scopes(d, h, scopes);
+	int rc = scopes_try(d, h, scopes);
 
 	if (rc == EX_OK)
 		rc = ask(d, h, "users/get_current_account", &who);
