@@ -9,7 +9,6 @@
 #include "lib/std.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -20,13 +19,13 @@
 #include "lib/msg.h"
 #include "lib/option.h"
 #include "lib/shell.h"
-#include "lib/utf8.h"
 #include "lib/watch/document.h"
 #include "lib/watch/html.h"
+#include "lib/watch/inputs.h"
 #include "lib/watch/metrics.h"
 #include "lib/watch/told.h"
 
-#define INPUT_MAX ((size_t)1 << 20)
+#define PAGE_MAX ((size_t)1 << 20)	/* bytes of a file that is written */
 
 static const char *output;
 static const char *metrics;
@@ -39,16 +38,9 @@ static const char *apart;	/* a condition that is told by itself */
 
 static struct shell answer = { .names = told_names };
 
-/* ---- what is read ---- */
+/* ---- what the checks cannot know ---- */
 
-/* A line, or a record, that is to be JSON. NULL when it is none; a NUL in it is no text. */
-static json *parse(const char *text, size_t len)
-{
-	/* what is not UTF-8 would make the page and status.json something else too */
-	return strlen(text) == len && utf8_valid(text) ? json_parse(text, len) : NULL;
-}
-
-/* What the checks cannot know: who we are. */
+/* Who we are. */
 static json *host(void)
 {
 	json *j = json_object();
@@ -73,114 +65,12 @@ static json *lag_limits(void)
 	return j;
 }
 
-/* A line: an object with an id, or `ID OBJECT`. NULL when it is none. */
-static json *line_object(char *line, size_t len)
-{
-	size_t id = strcspn(line, " {");
-	json *j;
-
-	if (id == 0 || line[id] != ' ')
-		return parse(line, len);
-	j = parse(line + id, len - id);
-	if (json_is_object(j)) {
-		line[id] = '\0';
-		json_remove(j, "id");
-		json_put_str(j, "id", line);
-	}
-	return j;
-}
-
-/* Whatever it is called in its line: `ready/NAME` of --only-warns becomes `warn/NAME`. */
-static void soften(json *j)
-{
-	const char *id = json_str(j, "id");
-	char *warn;
-
-	if (only_warns == NULL || strncmp(id, "ready/", 6) != 0 || strcmp(id + 6, only_warns) != 0)
-		return;
-	if (asprintf(&warn, "warn/%s", only_warns) < 0)
-		abort();
-	json_remove(j, "id");
-	json_put_str(j, "id", warn);
-	free(warn);
-}
-
-/* Standard input as an array of objects. A line that is none is left out and said: the page must come. */
-static void read_inputs(json *inputs)
-{
-	struct buf all = BUF_INIT(INPUT_MAX);
-	char chunk[4096];
-	ssize_t n;
-
-	while ((n = file_read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
-		if (buf_add(&all, chunk, (size_t)n) != 0) {
-			msg_err("standard input", "larger than %zu bytes, the rest is left out", INPUT_MAX);
-			break;
-		}
-	}
-	if (n < 0)
-		msg_errno("standard input", "cannot read");
-	for (char *line = all.data, *end; line != NULL && line < all.data + all.len; line = end + 1) {
-		json *j;
-
-		end = memchr(line, '\n', (size_t)(all.data + all.len - line));
-		if (end == NULL)
-			end = all.data + all.len;
-		*end = '\0';
-		j = line_object(line, (size_t)(end - line));
-		if (json_is_object(j) && json_str(j, "id") != NULL) {
-			soften(j);
-			json_push(inputs, j);
-		} else {
-			if (end > line)
-				msg_err("standard input", "not an object with an \"id\": %.60s", line);
-			json_free(j);
-		}
-	}
-	buf_free(&all);
-}
-
-/* A file of ours with one object in it; NULL when it is not there, or none. */
-static json *read_object(const char *path)
-{
-	struct buf text = BUF_INIT(INPUT_MAX);
-	json *j = NULL;
-
-	if (access(path, F_OK) == 0 && file_slurp(path, &text) == EX_OK)
-		j = parse(buf_text(&text), text.len);
-	buf_free(&text);
-	return j;
-}
-
-/* How the last runs went, each as the input of its task's name. */
-static void read_records(json *inputs)
-{
-	static const char *const tasks[] = { "upload", "download", "failover", "failback", "drill", "proof" };
-
-	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
-		char *path;
-		json *j;
-
-		if (asprintf(&path, "%s/last-%s.json", records, tasks[i]) < 0)
-			abort();
-		j = read_object(path);
-		free(path);
-		if (json_is_object(j)) {
-			json_remove(j, "id");
-			json_put_str(j, "id", tasks[i]);
-			json_push(inputs, j);
-		} else {
-			json_free(j);
-		}
-	}
-}
-
 /* ---- what is written ---- */
 
 /* Replaces a file unless it has this content already: an SD card wears. */
 static int write_file(const char *path, const struct buf *content)
 {
-	struct buf old = BUF_INIT(INPUT_MAX);
+	struct buf old = BUF_INIT(PAGE_MAX);
 	bool same = access(path, F_OK) == 0 && file_slurp(path, &old) == EX_OK && old.len == content->len &&
 		    memcmp(buf_text(&old), buf_text(content), old.len) == 0;
 	int rc = same ? EX_OK : file_replace(path, 0644, buf_text(content), content->len);
@@ -192,7 +82,7 @@ static int write_file(const char *path, const struct buf *content)
 static int write_all(const json *status, const char *json_path, const char *html_path, const char *ready_path,
 		     const char *prom_path)
 {
-	struct buf text = BUF_INIT(INPUT_MAX), html = BUF_INIT(INPUT_MAX), prom = BUF_INIT(INPUT_MAX);
+	struct buf text = BUF_INIT(PAGE_MAX), html = BUF_INIT(PAGE_MAX), prom = BUF_INIT(PAGE_MAX);
 	struct buf yes = BUF_INIT(16);
 	bool ready = json_bool(json_get(status, "failover"), "ready", false);
 	char *line = json_text(status);
@@ -205,7 +95,7 @@ static int write_all(const json *status, const char *json_path, const char *html
 	}
 	if (buf_adds(&text, line) != 0 || buf_adds(&text, "\n") != 0 || html_page(status, &html) != 0 ||
 	    metrics_text(status, &prom) != 0 || buf_adds(&yes, "ready\n") != 0) {
-		msg_err(output, "the status is larger than %zu bytes", INPUT_MAX);
+		msg_err(output, "the status is larger than %zu bytes", PAGE_MAX);
 		rc = EX_DATAERR;
 		goto out;
 	}
@@ -259,11 +149,11 @@ static int render(void)
 		json_push(inputs, host());
 	if (max_lag > 0)
 		json_push(inputs, lag_limits());
-	read_inputs(inputs);
+	inputs_read(inputs, only_warns);
 	if (records != NULL)
-		read_records(inputs);
-	before = read_object(json_path);
-	known = kept != NULL ? read_object(kept) : NULL;
+		inputs_read_records(inputs, records);
+	before = inputs_file(json_path);
+	known = kept != NULL ? inputs_file(kept) : NULL;
 	status = status_build(inputs, before != NULL ? before : known, now);
 	told_set(&answer, inputs, status, apart, now);
 	rc = write_all(status, json_path, html_path, ready_path, prom_path);
