@@ -81,20 +81,14 @@ in_sandbox() {
 	try "$here/in-sandbox.sh" "$of" env "LANG=${LANG-}" "LC_ALL=${LC_ALL-}" "$@" || :
 	tally=${out##*
 }
+	its=${tally#DOCTOR } its=${its%%: *}
 	case $tally in
-	"DOCTOR OK: "*) rank=0 ;;
-	"DOCTOR UNKNOWN: "*) rank=1 ;;
-	"DOCTOR WARNING: "*) rank=2 ;;
-	"DOCTOR CRITICAL: "*) rank=3 ;;
-	*)
-		cause=${why#in-sandbox.sh: }
-		critical "${cause:-$of: $tally}" "${hint:-make install ROLE=$kind}"
-		return
-		;;
+	"DOCTOR OK: "* | "DOCTOR UNKNOWN: "* | "DOCTOR WARNING: "* | "DOCTOR CRITICAL: "*) ;;
+	*) why=${why#in-sandbox.sh: }; critical "${why:-$of: $tally}" "${hint:-make install ROLE=$kind}"; return ;;
 	esac
 	printf '%s\n' "${out%?"$tally"}"
 	layers=$((layers + ${tally##*=})) tally=${tally#*: }
-	[ $rank -eq 0 ] || for each_bad in ${tally% |*}; do count $rank "$each_bad"; done
+	[ "$its" = OK ] || for each_bad in ${tally% |*}; do count "$its" "$each_bad"; done
 }
 
 # ---- a job -----------------------------------------------------------------------------------

@@ -5,12 +5,12 @@
 # unknown, never OK; the verdict is the last line, and no other end looks like one.
 # shellcheck shell=sh disable=SC2034,SC2154  # the names of the answers, and $scratch, are the doctor's
 
-worst=0 layers=0 bad='' told='' tick='ok' cross='no' caution=' !' dash=' -'
+worst=OK layers=0 bad='' told='' tick='ok' cross='no' caution=' !' dash=' -'
 case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) tick=' ✓' cross=' ✗' ;; esac
 
-# count RANK LAYER: into the verdict
+# count VERDICT LAYER: into that of all
 count() {
-	[ "$1" -le "$worst" ] || worst=$1
+	case $worst/$1 in OK/* | UNKNOWN/[WC]* | WARNING/CRITICAL) worst=$1 ;; esac
 	case " $bad " in *" $2 "*) ;; *) bad="$bad $2" ;; esac
 }
 
@@ -19,16 +19,16 @@ line() {
 	printf '%s %-9s %s\n' "$1" "$layer" "$(printf %s "$2" | LC_ALL=C tr -c ' -~' '?')"
 }
 
-# found RANK MARK TEXT [HINT]
+# found VERDICT MARK TEXT [HINT]
 found() {
 	findings=yes
 	count "$1" "$layer"
 	line "$2" "$3"
 	[ -z "${4-}" ] || printf '%12s hint: %s\n' '' "$(printf %s "$4" | LC_ALL=C tr -c ' -~' '?')"
 }
-critical() { found 3 "$cross" "$@"; }
-warning() { found 2 "$caution" "$@"; }
-unknown() { found 1 "$dash" "$@"; }
+critical() { found CRITICAL "$cross" "$@"; }
+warning() { found WARNING "$caution" "$@"; }
+unknown() { found UNKNOWN "$dash" "$@"; }
 
 # judge HINT CHECK...: what this check finds; its text is the fact when all is well
 judge() {
@@ -70,13 +70,8 @@ look() {
 
 # tell [STATUS]: the verdict, and the end
 tell() {
-	case $worst in
-	0) word=OK code=0 ;;
-	1) word=UNKNOWN code=3 ;;
-	2) word=WARNING code=1 ;;
-	*) word=CRITICAL code=2 ;;
-	esac
+	case $worst in OK) code=0 ;; WARNING) code=1 ;; CRITICAL) code=2 ;; *) code=3 ;; esac
 	told=yes
-	printf 'DOCTOR %s:%s | layers=%s\n' "$word" "${bad:- all is in order}" "$layers"
+	printf 'DOCTOR %s:%s | layers=%s\n' "$worst" "${bad:- all is in order}" "$layers"
 	exit "${1:-$code}"
 }

@@ -62,12 +62,11 @@ look() {
 		tagged head mirror-head show --json --timeout 5s || :
 		tagged newest db-apply --show --json "$live_dir/.follow/newest.db" || :
 	fi
-	alert-post --list --as warn/alerts_told || {
-		listed=$?
-		# 74 has said so itself
-		[ "$listed" -eq 74 ] ||
-			say-check --as warn/alerts_told ALERTS alert-post UNKNOWN "the alerts cannot be listed: exit status $listed of alert-post" || :
-	}
+	listed=0
+	alert-post --list --as warn/alerts_told || listed=$?
+	# 74 has said so itself
+	case $listed in 0 | 74) return 0 ;; esac
+	say-check --as warn/alerts_told ALERTS alert-post UNKNOWN "the alerts cannot be listed: exit status $listed of alert-post" || :
 }
 
 # render: the page, and what is to be told of it. Old data has an alert of its own.
@@ -217,7 +216,7 @@ watch_standby() {
 	esac
 	dead_text="$dead_text
 $seen_text"
-	[ -z "$dry" ] || { say "$dead: $dead_text"; return 0; }
+	[ -z "$dry" ] || { say "$dead: $dead_text"; exit 0; }
 	get alert-post --shell=dead_ --key checker-dead --state $dead --after $after --repeat 4h "$dead_text" || :
 	if [ -n "$dead_stands" ]; then pulse_of_host critical "$dead_text"; else pulse_of_host ok "$seen_text"; fi
 }
@@ -257,7 +256,7 @@ else
 	[ "$role" != active ] || run=active
 	# while this host serves nothing is followed
 	[ "$run" = active ] || [ -z "$changes_every" ] || [ ! -d "$live_dir/.follow" ] || follows=yes
-	[ "$role" != active ] || ! operator_at_work || attended=yes
+	[ "$run" != active ] || ! operator_at_work || attended=yes
 	[ -z "$dry" ] || { look; exit 0; }
 	get render || ending=$?
 	[ -n "$page_overall" ] || page_problem="the status page cannot be made" page_summary="the status page cannot be made"
@@ -265,7 +264,6 @@ else
 	pulse kuma-sync "$kuma_sync_url_set" "${page_sync_pulse:-critical}" "${page_sync_text:-$page_summary}"
 	tell
 fi
-[ -z "$dry" ] || exit 0
 watch_record
 [ -z "$page_queued" ] || alert-post --flush || :
 [ "$ending" -lt 126 ] || ending=70
