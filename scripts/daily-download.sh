@@ -31,10 +31,6 @@ verified, installed, its age checked. The code comes after it, by update-code.sh
       --wait D     wait up to D (90m, 2h) for a copy newer than the installed one
       --from PATH  install this backup in Dropbox instead of the newest copy
       --file FILE  install this database of this host instead
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

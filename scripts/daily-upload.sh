@@ -24,10 +24,6 @@ Publishes the primary's database through Dropbox: snapshot, full verification,
 upload, a dated copy among the backups (seven are kept), the head record.
 
   -n, --dry-run    check what can be checked, change nothing
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -20,10 +20,6 @@ prompt, service stop, final verification. Also known as failback-to-pi2.sh.
   -n, --dry-run    run every check, change nothing; exit 0 means it would work
   -y, --yes        upload what was entered here, without asking
       --no         do not, without asking; the local copy is kept all the same
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

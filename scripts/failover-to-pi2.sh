@@ -31,10 +31,6 @@ health validation, confirmation. Run it on the standby.
   -y, --yes        answer the questions about the database with yes
       --no         answer every question with no
       --no-code    leave the application's code as it is
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -24,10 +24,6 @@ the primary has published, minute by minute, until it is stopped.
       --once       one round, and what newest.db is then
       --check      a quick verification of newest.db, as a job of its own
       --forget     remove .follow, where it is this user's
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -105,10 +105,20 @@ usage_error() {
 	exit "$usage_status"
 }
 
-# common_option OPTION: what every script takes; its `usage` prints the help text
+# common_option OPTION: what every script takes; its `usage` prints the help text, which ends as below if it does not name --help
 common_option() {
 	case $1 in
-	-h | --help) usage; exit 0 ;;
+	-h | --help)
+		usage
+		case $(usage) in *--help*) exit 0 ;; esac
+		cat <<'END'
+  -h, --help       this text
+  -V, --version    the version
+
+Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+END
+		exit 0
+		;;
 	-V | --version) echo "$program $version"; exit 0 ;;
 	--) ;;
 	-*) usage_error "$1: unknown option" ;;

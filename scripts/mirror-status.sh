@@ -23,10 +23,6 @@ writes the status page, raises and resolves the alerts, pushes the state to
 Uptime Kuma and to the dead-man's switch. On the primary: watches the standby.
 
   -n, --dry-run    print what was found, write and tell nothing
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -25,10 +25,6 @@ own, asks it, and stops it again. The night does it after the code has come.
 
       --now        on a copy of the newest state that was followed
   -n, --dry-run    could it be proved now? nothing is started
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -25,10 +25,6 @@ every CTV_CHANGES_EVERY, for ever; what a round says is told when it is news.
       --once       one round
       --file FILE  the night's round: the whole state, too, is written to FILE
       --append LINES  and what it is, for mirror-head publish, is added to LINES
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

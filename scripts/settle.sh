@@ -17,10 +17,6 @@ usage: settle.sh
 Finishes what a failover or failback left to be done while Dropbox was away: the
 owner in the head record, the upload of a backup that was asked for.
 
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -20,10 +20,6 @@ with the command that mends it. Exit status 0, 1 with findings, 3 not known.
 
       --writes     print the directories of the application that its user owns
                    or may write
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -15,10 +15,6 @@ usage: unit-alert.sh UNIT
 
 Tells by alert-post that a systemd unit failed. systemd runs it.
 
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 

@@ -26,10 +26,6 @@ goes back to the one that was proved last where that was asked for.
       --mend       only mend what a power cut has left of an update
       --back       take the last update back
   -n, --dry-run    does GitHub answer? as --fetch, but nothing is changed
-  -h, --help       this text
-  -V, --version    the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
 END
 }
 
