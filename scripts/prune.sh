@@ -25,7 +25,10 @@ prune() {
 	: >"$scratch/spent"
 	# what a record needs that could not be read is not known
 	[ -z "$record_seq" ] || grep -vxF -f "$scratch/old" "$scratch/listing" |
-		change-spent ${record_n:+--base "$record_n"} >"$scratch/spent" || exit
+		change-spent ${record_n:+--base "$record_n"} >"$scratch/spent" || {
+		warn "the changes stay"
+		: >"$scratch/spent"
+	}
 	# shellcheck disable=SC2046  # these names have no blanks
 	set -- $(cat "$scratch/old" "$scratch/spent")
 	note "nothing to remove"

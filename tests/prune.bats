@@ -176,3 +176,18 @@ left() {
 	expect 0 'prune .*nothing to remove'
 	run ! grep /changes <<<"$output"
 }
+
+@test "a filter that fails leaves the changes for the next night: this one is on record" {
+	stub change-spent <<-'END'
+		echo /changes/20201101
+		echo 'change-spent: more than 1000000 lines' >&2
+		exit 65
+	END
+	run tonight
+	expect 0 'change-spent: more than 1000000 lines'
+	[ "$(last pi-ctv upload '.steps[-1].result')" = warning ]
+	[ "$(left)" = $'c04 c05 c06 c07 c08 c09\nd01 d02 d03 d04 d05 d06 d07 d08 d09' ]
+	rm stubs/change-spent
+	tonight again
+	[ "$(left)" = $'c04 c05 c06 c07 c08 c09\nd04 d05 d06 d07 d08 d09' ]
+}
