@@ -188,9 +188,6 @@ cd "$app" 2>/dev/null || answer critical "$app: cannot be entered"
 command -v git >/dev/null || answer unknown "there is no git"
 owner=$(stat -c %U .git) masked=
 [ "$owner" != nobody ] || masked=yes
-# of a unit that is not there it says nothing, as of root's
-user=$(asked show -P User "$unit" 2>/dev/null) || user=ctvapps
-user=${user:-root}
 mine=$(mktemp -d)
 trap 'rm -rf "$mine"' EXIT
 mkdir "$mine/objects" "$mine/refs"
@@ -213,6 +210,9 @@ elif [ -n "$which" ]; then
 	changed=$(look status --porcelain --untracked-files=no) && [ -z "$changed" ] && echo "$commit"
 	exit
 fi
+# of a unit that is not there it says nothing, as of root's
+user=$(asked show -P User "$unit" 2>/dev/null) || user=ctvapps
+user=${user:-root}
 [ -z "$list" ] || { unreadable; exit 0; }
 
 look_at_tree

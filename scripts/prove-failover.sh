@@ -61,6 +61,7 @@ prove() {
 	undo=give_up
 	clean 2>/dev/null || :
 	{ mkdir -p data && chgrp --reference=.. data && chmod 00770 data; } || fail 73
+	look_at_code
 	fact newest:bool "$newest"
 	fact commit:text "$commit"
 
@@ -159,12 +160,16 @@ try() {
 	say "ready: $app_unit is $unit as it is now, $room_text"
 }
 
+# look_at_code: the code that is tried, where it has a name
+look_at_code() { commit=$("$here/code-check.sh" --commit 2>/dev/null) || commit=; }
+
 # is_known: was this tonight's verdict on the same data and code? Each hour of the night asks for one
 is_known() {
 	get job-run --last=last_ proof
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
-	[ -n "$last_ended_tonight" ] && [ -n "$last_verdict" ] && [ "$last_verdict" != skipped ] &&
-		[ "$last_commit $last_rev $last_n" = "$commit $installed_rev $installed_n" ]
+	[ -n "$last_ended_tonight" ] && [ -n "$last_verdict" ] && [ "$last_verdict" != skipped ] || return
+	look_at_code
+	[ "$last_commit $last_rev $last_n" = "$commit $installed_rev $installed_n" ]
 }
 
 # by_hand: the unit has the network in which the application stands
@@ -188,6 +193,8 @@ url=http://127.0.0.1:$port
 night=../${live##*/} copy=data/${live##*/}
 [ -z "$wrong_of_proof" ] || fail 78 "$wrong_of_proof: not of its kind" "ctv-doctor.sh settings"
 if [ "$act" = clean ]; then
+	# a run that came to its good end has done it; systemd says how it ended
+	case ${EXIT_STATUS-} in 0) [ -e "$live_dir/.proof" ] || [ -h "$live_dir/.proof" ] || exit 0 ;; esac
 	stop
 	enter
 	remove
@@ -195,8 +202,6 @@ if [ "$act" = clean ]; then
 fi
 [ -d /run/systemd/system ] || fail 69 "no systemd runs here"
 if [ -z "$job" ] && nothing_to_prove; then exit 0; fi
-# the code that is tried, where it has a name
-commit=$("$here/code-check.sh" --commit 2>/dev/null) || commit=
 if [ "$act" = ask ]; then
 	if [ -n "$dry" ]; then try; else by_hand; fi
 	exit

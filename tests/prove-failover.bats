@@ -4,6 +4,7 @@
 
 load helper
 load sqlite
+load hosts
 
 setup() {
 	D=$BATS_TEST_TMPDIR/root
@@ -116,6 +117,31 @@ exposure() {
 	named flaskapp.service flaskapp.service
 	named shop shop.service
 	named 'the\x2dshop@1.service' 'the\\x2dshop@1.service'
+}
+
+@test "it is ended in order where something waits in a log of its database; else at once, by systemd" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir db
+	sed -i "s,conf=.*,conf=$ROOT/build/ctv-conf," "$generator"
+	export DATABASE_PATH=$PWD/db/production.db
+	made_of '[Service]' ExecStart=/a
+	end=$(sed -n 's/^ExecStop=-//p' <<<"$made")
+	sh -c 'trap "echo ended >ended; exit" TERM; echo ready >ready; while :; do sleep 0.1; done' 3>&- & pid=$!
+	eventually [ -e ready ]
+	: >db/production.db-wal
+	MAINPID=$pid sh -c "$end"
+	[ ! -e ended ]
+	echo log >db/production.db-journal
+	MAINPID=$pid sh -c "$end" || true
+	eventually [ -e ended ]
+	wait $pid
+	rm ended ready db/production.db-journal
+	sh -c 'trap "echo ended >ended; exit" TERM; echo ready >ready; while :; do sleep 0.1; done' 3>&- & pid=$!
+	eventually [ -e ready ]
+	echo log >db/production.db-wal
+	MAINPID=$pid sh -c "$end" || true
+	eventually [ -e ended ]
+	wait $pid
 }
 
 @test "without such a unit nothing is made" {
