@@ -18,9 +18,15 @@ stopped() {
 	say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
 }
 
+# still STEP...: is one of these what is to be done, now that the round has ended?
+still() {
+	get change-next --shell=next_ --owner "$node" -t 1m "$states" 2>/dev/null || return
+	case " $* " in *" $next_step "*) ;; *) return 1 ;; esac
+}
+
 # fenced: true for a host that another's record kept from publishing, when that has changed, or an hour has passed
 fenced() {
-	get change-next --shell=next_ --owner "$node" -t 1m "$states" 2>/dev/null && [ "$next_step" = fenced ] || return
+	still fenced || return
 	pace_wait=5s paced=''
 	dbx-wait -t 1h --not "$next_record_rev" /mirror-head.json >/dev/null 2>&1 || [ $? -eq 75 ] || pace_wait=2m
 }
@@ -63,7 +69,7 @@ serve() {
 		*/69 | */75)
 			set_pace
 			# need_base said so
-			case $said in *' base waits'*) seldom; pace_wait_why='a base is waited for' ;; esac
+			case $said in *' base waits'*) ! still base wait || { seldom; pace_wait_why='a base is waited for'; } ;; esac
 			;;
 		# not allowed: where a month's calls are used up each try may be one
 		*/77) fenced || trouble 1h ;;

@@ -963,6 +963,32 @@ turn() {
 	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '5 base under way' ]
 }
 
+@test "a base that comes on record while a round says that one waits makes no minute wait" {
+	base
+	serve
+	on pi-ctv db-changes --json --base -n 2 --node pi-ctv --file whole.db --since "$states" "$live" "$out" >look
+	dbx-put "$out" "$(jq -r .path look)"
+	{
+		cat look
+		db-verify --json -l full whole.db
+		dbx-put -f --json whole.db /database.db
+	} >lines
+	printf '{"schema":1,"task":"upload","node":"pi-ctv","result":"ok","exit":0,"base":true,"finished_at":"%s"}' \
+		"$(date -u +%FT%TZ)" >pi-ctv/state/last-upload.json
+	stub job-run <<-'END'
+		[ ! -e lines ] || { mirror-head publish --owner pi-ctv <lines && rm lines; } >&2
+		exec "$real" "$@"
+	END
+	mv stubs/job-run bin/
+	turn
+	grep 'the base of today is made' log
+	[ "$(tail -n 1 slept)" = 5s ]
+	add 1
+	turn
+	turn
+	[ "$(record .change.n)" = 3 ]
+}
+
 @test "a fenced host waits for the record, and goes on when it is the owner again; nobody is alerted" {
 	base
 	stub dbx-wait <<-'END'
