@@ -424,6 +424,9 @@ where_free() {
 	stub systemctl <<<'echo nobody-else'
 	run doctor trust
 	sees 3 trust 'its user nobody-else is not there'
+	# what is known to be wrong is worse
+	run doctor trust alerts
+	expect 1 '^DOCTOR WARNING: trust alerts \| layers=2$'
 }
 
 @test "token: revoked, short-lived, without a scope, no room in Dropbox, no Dropbox" {

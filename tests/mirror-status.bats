@@ -663,6 +663,9 @@ record() {
 	stub http-probe <<<'exit 127'
 	round
 	[ "$(page '.failover.ready, (.failover.checks[] | select(.id == "port_free") | .state)' | paste -sd' ')" = 'false unknown' ]
+	# whether the primary serves is not known, and that is no news of it
+	run told primary-down
+	expect 1 0
 }
 
 # elsewhere CONDITION: what is asked of the application here, which is at port 9, goes to the web server while that holds
@@ -895,6 +898,10 @@ proof() {
 	expect 0 '"id":"ready/db_fresh".*"state":"ok"'
 	jq -c . <<<"$output" >lines
 	tree pi2 | diff before -
+	# on the primary whether the standby lives, and of the head record nothing is said
+	on pi-ctv mirror-head claim --owner pi2
+	run on pi-ctv env CTV_RUN_DIR="$PWD/pi-ctv/run" CTV_HEALTHCHECKS_URL=http://x mirror-status.sh -n
+	expect 0 '^critical: the standby has not reported for 15 minutes$'
 	[ ! -s told ]
 }
 

@@ -193,6 +193,13 @@ scripts() {
 	[ "$(grep -v 'cp -pP --remove-destination ' <<<"$output")" = 'update-code.sh:	cp $notes/last $notes/next' ]
 }
 
+@test "what all help texts have stands once in each, whoever says it" {
+	for script in $(grep -l common_option "$ROOT"/scripts/*.sh); do
+		[ "${script##*/}" != lib.sh ] || continue
+		[ "$("$script" --help | grep -c -e ' --help ')" -eq 1 ] || { echo "$script" >&2; return 1; }
+	done
+}
+
 @test "the scripts carry the version that the tools carry" {
 	[ "$(sed -n 's/^version=//p' "$ROOT/scripts/lib.sh")" = "$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")" ]
 }
