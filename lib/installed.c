@@ -187,14 +187,6 @@ static void put_number(json *j, const char *name, int64_t number)
 		json_put_null(j, name);
 }
 
-static void put_text(json *j, const char *name, const char *text)
-{
-	if (text != NULL)
-		json_put_str(j, name, text);
-	else
-		json_put_null(j, name);
-}
-
 /* What is installed, or will be: the file that st is of. */
 static void put_entry(json *j, const struct installed *i, const struct stat *st)
 {
@@ -206,10 +198,10 @@ static void put_entry(json *j, const struct installed *i, const struct stat *st)
 	put_number(j, "epoch", i->epoch);
 	put_number(j, "seq", i->seq);
 	put_number(j, "n", i->n);
-	put_text(j, "rev", i->rev);
+	json_put_text(j, "rev", i->rev);
 	json_put_int(j, "size", (int64_t)st->st_size);
-	put_text(j, "content_hash", i->content_hash);
-	put_text(j, "digest", i->digest);
+	json_put_text(j, "content_hash", i->content_hash);
+	json_put_text(j, "digest", i->digest);
 	json_put_str(j, "snapshot_at", clock_text(data, i->data_at));
 	json_put_str(j, "verified_by", verified != NULL ? verified : "unknown");
 	json_put_str(j, "stamp", stamp(text, st));
@@ -226,7 +218,7 @@ int installed_next(struct installed *i, const struct stat *st)
 		json_put_int(j, "schema", 1);
 	json_remove(j, "next_content_hash");
 	json_remove(j, "next");
-	put_text(j, "next_content_hash", i->content_hash);
+	json_put_text(j, "next_content_hash", i->content_hash);
 	next = json_object();
 	put_entry(next, i, st);
 	json_put(j, "next", next);

@@ -105,14 +105,6 @@ bool jobrecord_fact(struct jobrecord *r, const char *name_kind, const char *valu
 	return true;
 }
 
-static void put_time(json *j, const char *name, const char *time)
-{
-	if (time != NULL)
-		json_put_str(j, name, time);
-	else
-		json_put_null(j, name);
-}
-
 int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, const char *step, const char *message,
 		    const char *hint)
 {
@@ -141,9 +133,9 @@ int jobrecord_write(struct jobrecord *r, const char *result, int exit_status, co
 	json_put_str(j, "message", message);
 	json_put_str(j, "hint", hint);
 	json_put_str(j, "started_at", r->started_at);
-	put_time(j, "finished_at", running ? NULL : now);
+	json_put_text(j, "finished_at", running ? NULL : now);
 	json_put_tenths(j, "seconds", JOBRECORD_TENTHS(clock_ms() - r->started_ms));
-	put_time(j, "last_ok_at", r->last_ok_at);
+	json_put_text(j, "last_ok_at", r->last_ok_at);
 	json_put_int(j, "runs_ok", r->runs_ok);
 	json_put_int(j, "runs_failed", r->runs_failed);
 	for (const json *fact = json_first(r->facts); fact != NULL; fact = json_next(fact))

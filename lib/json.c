@@ -208,6 +208,11 @@ void json_put_str(json *object, const char *name, const char *value)
 	json_put(object, name, string(value));
 }
 
+void json_put_text(json *object, const char *name, const char *value)
+{
+	json_put(object, name, value != NULL ? string(value) : cJSON_CreateNull());
+}
+
 void json_put_int(json *object, const char *name, int64_t value)
 {
 	json_put(object, name, cJSON_CreateNumber((double)value));

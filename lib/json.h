@@ -55,6 +55,7 @@ json *json_object(void);
 json *json_array(void);
 void json_put(json *object, const char *name, json *child);
 void json_put_str(json *object, const char *name, const char *value);
+void json_put_text(json *object, const char *name, const char *value);	/* NULL is null */
 void json_put_int(json *object, const char *name, int64_t value);
 void json_put_tenths(json *object, const char *name, int64_t tenths);	/* a number such as 1.2 */
 void json_put_bool(json *object, const char *name, bool value);

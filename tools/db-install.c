@@ -76,14 +76,6 @@ static int look_for_writes(struct exchange *x)
 	return keep_choose(&x->names, &x->old);
 }
 
-static void put_path(json *j, const char *name, const char *path)
-{
-	if (path != NULL)
-		json_put_str(j, name, path);
-	else
-		json_put_null(j, name);
-}
-
 static void answer(const struct exchange *x)
 {
 	bool written = x->kept_as == x->names.kept;
@@ -108,9 +100,9 @@ static void answer(const struct exchange *x)
 	json_put_bool(j, "unchanged", x->same);
 	json_put_int(j, "size", (int64_t)x->st.st_size);
 	json_put_str(j, "data_at", at);
-	put_path(j, "previous", written ? NULL : x->kept_as);
-	put_path(j, "kept", written ? x->kept_as : NULL);
-	put_path(j, "quarantine", x->put_aside ? x->aside : NULL);
+	json_put_text(j, "previous", written ? NULL : x->kept_as);
+	json_put_text(j, "kept", written ? x->kept_as : NULL);
+	json_put_text(j, "quarantine", x->put_aside ? x->aside : NULL);
 	json_put_str(j, "processes", x->alone.all_seen ? "all" : "own");
 	shell_set(&opt.shell, "size_text", size);
 	json_answer(j, opt.json, &opt.shell);

@@ -53,18 +53,9 @@ static void print_answer(const struct unit_look *l, const char *missing)
 	json_put_str(o, "enabled", l->enabled);
 	json_put_int(o, "main_pid", l->pid);
 	json_put_int(o, "restarts", l->restarts);
-	if (*missing != '\0')
-		json_put_str(o, "missing", missing);
-	else
-		json_put_null(o, "missing");
-	if (l->since_us > 0)
-		json_put_str(o, "since", clock_text(since, (int64_t)(l->since_us / 1000000)));
-	else
-		json_put_null(o, "since");
-	if (l->next_us > 0)
-		json_put_str(o, "next_at", clock_text(next, (int64_t)(l->next_us / 1000000)));
-	else
-		json_put_null(o, "next_at");
+	json_put_text(o, "missing", *missing != '\0' ? missing : NULL);
+	json_put_text(o, "since", l->since_us > 0 ? clock_text(since, (int64_t)(l->since_us / 1000000)) : NULL);
+	json_put_text(o, "next_at", l->next_us > 0 ? clock_text(next, (int64_t)(l->next_us / 1000000)) : NULL);
 	shell_bool(&form.shell, "up", unit_is_up(l));
 	json_answer(o, form.json, &form.shell);
 }

@@ -36,14 +36,6 @@ const char *status_word(enum state s)
 	return words[s];
 }
 
-static void put_text(json *to, const char *name, const char *text)
-{
-	if (text != NULL)
-		json_put_str(to, name, text);
-	else
-		json_put_null(to, name);
-}
-
 /* Copies the members named in a list that ends with NULL; an absent one becomes null. */
 static void put_members(json *to, const json *from, const char *const *names)
 {
@@ -75,15 +67,15 @@ static json *build_primary(const json *inputs, const json *before, int64_t now, 
 
 	*state = state_of(probe);
 	json_put_str(j, "state", status_word(*state));
-	put_text(j, "url", json_str(probe, "object"));
-	put_text(j, "text", json_str(probe, "text"));
+	json_put_text(j, "url", json_str(probe, "object"));
+	json_put_text(j, "text", json_str(probe, "text"));
 	put_members(j, probe, members);
-	put_text(j, "checked_at", json_str(probe, "at"));
+	json_put_text(j, "checked_at", json_str(probe, "at"));
 	clock_text(at, now);
-	put_text(j, "last_ok_at", *state == STATE_OK ? at : json_str(old, "last_ok_at"));
+	json_put_text(j, "last_ok_at", *state == STATE_OK ? at : json_str(old, "last_ok_at"));
 	/* when it was first seen to fail: one write of the history in an outage, not one in each round */
 	failed = json_str(old, "last_fail_at");
-	put_text(j, "last_fail_at", *state == STATE_CRITICAL && (failed == NULL || state_of(old) != *state) ? at : failed);
+	json_put_text(j, "last_fail_at", *state == STATE_CRITICAL && (failed == NULL || state_of(old) != *state) ? at : failed);
 	return j;
 }
 
@@ -101,15 +93,15 @@ static json *build_standby(const json *inputs, const char *role, enum state *sta
 	if (verify != NULL && strcmp(role, "active") != 0)
 		*state = check_worse(*state, state_of(verify));
 	json_put_str(j, "state", status_word(*state));
-	put_text(j, "text", json_str(age, "text"));
-	put_text(j, "snapshot_at", json_str(age, "data_at"));
-	put_text(j, "file_mtime", json_str(verify, "file_mtime"));
+	json_put_text(j, "text", json_str(age, "text"));
+	json_put_text(j, "snapshot_at", json_str(age, "data_at"));
+	json_put_text(j, "file_mtime", json_str(verify, "file_mtime"));
 	put_members(j, age, ages);
 	json_put_int(j, "warn_seconds", warn);
 	json_put_int(j, "crit_seconds", crit);
-	put_text(v, "level", json_str(verify, "level"));
+	json_put_text(v, "level", json_str(verify, "level"));
 	json_put_bool(v, "ok", json_bool(verify, "unchanged", false));
-	put_text(v, "at", json_str(verify, json_get(verify, "installed_at") != NULL ? "installed_at" : "at"));
+	json_put_text(v, "at", json_str(verify, json_get(verify, "installed_at") != NULL ? "installed_at" : "at"));
 	json_put(j, "verify", v);
 	return j;
 }
@@ -142,9 +134,9 @@ static json *build_job(const json *record, const char *next_at)
 	const json *seconds = json_get(record, "seconds");
 	json *j = json_object();
 
-	put_text(j, "last_run_at", json_str(record, "finished_at"));
+	json_put_text(j, "last_run_at", json_str(record, "finished_at"));
 	put_members(j, record, members);
-	put_text(j, "next_run_at", next_at);
+	json_put_text(j, "next_run_at", next_at);
 	if (seconds != NULL)
 		json_put(j, "duration_s", json_copy(seconds));
 	else
@@ -162,7 +154,7 @@ static json *build_sync(const json *inputs, const json *before, const char *role
 
 	*state = job_state(own, state_of(json_get(before, "sync")), now);
 	json_put_str(j, "state", status_word(*state));
-	put_text(j, "next_run_at", next_at);
+	json_put_text(j, "next_run_at", next_at);
 	json_put(j, "upload", build_job(up, own == up ? next_at : NULL));
 	json_put(j, "download", build_job(down, own == down ? next_at : NULL));
 	return j;
@@ -209,7 +201,7 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 		json_put_str(c, "id", name);
 		json_put_bool(c, "ok", ok);
 		json_put_str(c, "state", status_word(one));
-		put_text(c, "detail", json_str(in, "text"));
+		json_put_text(c, "detail", json_str(in, "text"));
 		json_push(checks, c);
 		count += blocks;
 		good += blocks && ok;
@@ -221,8 +213,8 @@ static json *build_failover(const json *inputs, const char *role, enum state *st
 	json_put_bool(j, "ready", count > 0 && good == count);
 	json_put_bool(j, "active", strcmp(role, "active") == 0);
 	json_put(j, "checks", checks);
-	put_text(last, "at", json_str(drill, "finished_at"));
-	put_text(last, "result", json_str(drill, "result"));
+	json_put_text(last, "at", json_str(drill, "finished_at"));
+	json_put_text(last, "result", json_str(drill, "result"));
 	json_put(j, "last_drill", last);
 	return j;
 }
@@ -462,7 +454,7 @@ json *status_build(const json *inputs, const json *before, int64_t now)
 	json_put_str(j, "generated_at", clock_text(at, now));
 	json_put_str(j, "node", node != NULL && *node != '\0' ? node : "unnamed");
 	json_put_str(j, "role", role);
-	put_text(j, "version", json_str(host, "version"));
+	json_put_text(j, "version", json_str(host, "version"));
 	summarize(j, &parts);
 	json_put(j, "primary", primary);
 	json_put(j, "standby", standby);

@@ -258,10 +258,7 @@ json *lag_build(const json *inputs, const json *before, int64_t now, enum state 
 	json_put_int(j, "clock_seconds", w.clock);
 	json_put_int(j, "own_clock_seconds", w.own_clock);
 	json_put_int(j, "period_seconds", every);
-	if (why != NULL)
-		json_put_str(j, "period_why", why);
-	else
-		json_put_null(j, "period_why");
+	json_put_text(j, "period_why", why);
 	json_put_int(j, "warn_seconds", warn);
 	json_put_int(j, "crit_seconds", crit);
 	/* for the next round */
