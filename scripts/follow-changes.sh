@@ -12,7 +12,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/followed.sh"
 live='' live_dir='' state='' node='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
 record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why=''
-installed_content_hash='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
+installed_unchanged='' installed_content_hash='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
 
 usage() {
 	cat <<'END'
@@ -42,12 +42,12 @@ look_at_installed() {
 }
 
 # night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, of the time of its data, for
-# daily-download.sh to install. Of an older night nobody wants it, and of one that it has taken already
+# daily-download.sh to install. Of an older night nobody wants it, and of one that it has taken already and nobody has written to
 night() {
 	[ "$n" -ge "$record_n" ] || return 0
 	look_at_installed
 	rm -f night.db night.tmp || fail 74
-	[ "$1" != "$installed_content_hash" ] || return 0
+	[ "$1" != "$installed_content_hash" ] || [ -z "$installed_unchanged" ] || return 0
 	[ "$snapshot_at" != "$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null)" ] || return 0
 	# where the next round would find too little room, all of it would go, to be made again and again
 	if ! room-check -c $((2 * record_size + spare)) . >/dev/null || ! cp -pP --remove-destination newest.db night.tmp ||
@@ -169,6 +169,23 @@ well() {
 	told=yes
 }
 
+# ask_night: after a failback what was entered here stands under the live name, and a failover would not put in its place what is
+# followed. The night's copy is here: the nightly job is asked for once, if its timer runs, and keeps what was written as ever.
+# Whatever hinders it, the timer comes all the same.
+ask_night() {
+	[ -s "$state/data-of" ] && [ "$(mirror-role show)" = standby ] || return 0
+	# begun after the last failover, and after the job's last run
+	failback=$(find "$state/last-failback.json" -newer "$state/last-failover.json" -newer "$state/last-download.json" -printf %T@ 2>/dev/null) || :
+	case $failback in '' | "$asked") return 0 ;; esac
+	# one that is not on record yet would be thrown away
+	of=$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null) || return 0
+	[ "$of" = "$(mirror-head show --field snapshot_at --timeout 1m 2>/dev/null)" ] || return 0
+	[ "$(svc-ctl -t 10s is-active ctv-pi2-download.timer 2>/dev/null)" = active ] || return 0
+	asked=$failback
+	# this does not wait for it
+	svc-ctl -t 5s start ctv-pi2-download.service >/dev/null 2>&1 || :
+}
+
 # Until it is stopped. Whatever a round ends with is told and waited out, for nobody has to start it again; the same thing is said
 # once. With Dropbox away, how old newest.db is the page tells.
 follow() {
@@ -179,7 +196,7 @@ follow() {
 		say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
 		return
 	}
-	rev='' last='' pause=10m wrong=''
+	rev='' last='' pause=10m wrong='' asked=''
 	while :; do
 		waited=0
 		now=$(dbx-wait -t "$pause" ${rev:+--not "$rev"} /mirror-head.json 2>/dev/null) || waited=$?
@@ -193,7 +210,7 @@ follow() {
 		[ -z "$said" ] || [ "$said" = "$last" ] || printf '%s\n' "$said" >&2
 		last=$said
 		case $code in
-		0) well; pause=10m; continue ;;
+		0) well; ask_night; pause=10m; continue ;;
 		69 | 75) continue ;;
 		65)
 			[ -n "$base" ] || base=$(mirror-head show --field rev --timeout 1m 2>/dev/null) || :

@@ -281,7 +281,7 @@ base_rev() {
 	rm "$follow/newest.db.note" pi2/data/production.db
 	before=$(production)
 	run -0 follow
-	followed 3
+	followed 3 night.db
 }
 
 @test "killed before and behind each program that it runs, the next round makes the same" {
@@ -760,6 +760,81 @@ end_service() {
 	publish_minute "UPDATE spots SET note = 'y' WHERE id = 7"
 	eventually more_calls 2
 	[ "$(wc -l <said)" -eq 1 ]
+	end_service
+}
+
+# failed_back: pi2 has served since its last installation, and its newest run of these three is a failback; the timer runs
+failed_back() {
+	echo served >pi2/state/data-of
+	echo standby >pi2/state/role
+	touch -d '-3 hours' pi2/state/last-download.json
+	touch -d '-2 hours' pi2/state/last-failover.json
+	touch -d "${1--60} minutes" pi2/state/last-failback.json
+	cp -p last_night "$follow/night.db"
+	echo active >timer
+}
+
+# one_by_one: the service waits for this test instead of Dropbox, and begins a round when it is told to
+one_by_one() {
+	stub dbx-wait <<-'SH'
+		cd "$BATS_TEST_TMPDIR"
+		echo x >>waits
+		n=$(wc -l <waits)
+		while [ -e waits ] && [ ! -e "go.$n" ]; do sleep 0.01; done
+		echo "$n"
+	SH
+	: >waits
+	start_service
+	eventually [ -s waits ]
+}
+
+# a_round: it has been through one
+a_round() {
+	local n
+	n=$(wc -l <waits)
+	touch "go.$n"
+	eventually eval "[ \$(wc -l <waits) -gt $n ]"
+}
+
+@test "last night's copy that was written to is made again, and after a failback the service asks once for its installation" {
+	installed
+	follow
+	followed 1
+	sql pi2/data/production.db "UPDATE spots SET note = 'entered here' WHERE id = 9"
+	before=$(production)
+	run -0 follow
+	followed 1 night.db
+	cmp whole "$follow/night.db"
+	stub svc-ctl <<-'SH'
+		cd "$BATS_TEST_TMPDIR"
+		case "$*" in
+		*'is-active ctv-pi2-download.timer') cat timer ;;
+		*'start ctv-pi2-download.service') echo x >>asked; [ -e granted ] || exit 77; daily-download.sh >job 2>&1 ;;
+		*) echo inactive; exit 3 ;;
+		esac
+	SH
+	cp -p "$follow/night.db" last_night
+	one_by_one
+	for other in 'rm pi2/state/data-of' ': >pi2/state/data-of' 'touch pi2/state/last-failover.json' 'touch pi2/state/last-download.json' \
+		'rm pi2/state/last-failback.json' 'echo inactive >timer' 'touch "$follow/night.db"' 'echo active >pi2/state/role'; do
+		failed_back
+		eval "$other"
+		a_round
+		[ ! -e asked ] || { echo "asked: $other" >&2; false; }
+	done
+	# one that is refused is not asked for again, and nobody is told
+	failed_back
+	for i in 1 2 3; do a_round; done
+	[ "$(wc -l <asked)" -eq 1 ]
+	touch granted
+	failed_back -30
+	a_round
+	cmp whole pi2/data/production.db
+	grep 'was followed up to this night' job
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 9')" = 'entered here' ]
+	a_round
+	[ "$(wc -l <asked)" -eq 2 ]
+	rm waits
 	end_service
 }
 

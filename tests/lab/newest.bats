@@ -66,7 +66,12 @@ as_unit() {
 	pi2 systemd-run -q --wait --pipe -p User=ctvsync -p Group=ctvsync -p SupplementaryGroups=ctvapps -p NoNewPrivileges=yes "$@"
 }
 
-@test "as daseme without sudo, as root, by a unit: the newest serves; after each failback minutes go on without a download of the base" {
+# nights_again: what stands under the live name is last night's copy, untouched
+nights_again() {
+	[ "$(installed content_hash)" != null ] && pi2 installed-check --record $STATE/installed.json $LIVE >/dev/null
+}
+
+@test "as daseme without sudo, as root, by a unit: the newest serves; after each failback minutes go on, and last night's copy comes back, without a download of the base" {
 	local who n=0 since
 	since=$(pi2 date +%s)
 	for who in operator pi2 as_unit; do
@@ -89,11 +94,11 @@ as_unit() {
 		eventually followed "after $n"
 		run ! grep -qx "on pi2 $n" <(notes pi2 $NEWEST)
 		run ! pi2 journalctl -q -o cat -S "@$since" -u ctv-follow.service -g 'begins with the base'
-		# the night, which comes from what was followed
-		lab run pi-ctv systemctl start ctv-db-sync.service
-		eventually pi2 test -e $DATA/.follow/night.db
-		pi2 systemctl start ctv-pi2-download.service
-		notes pi2 | grep -qx "after $n"
+		# soon, and by itself: a failover would take the newest again, as the next one here does
+		eventually nights_again
+		pi2 grep -q 'was followed up to this night' /var/log/ctv-pi2-download/download.log
+		pi2 truncate -s 0 /var/log/ctv-pi2-download/download.log
+		notes pi2 "$(pi2 sh -c "ls -t $LIVE.kept-* | head -n 1")" | grep -qx "on pi2 $n"
 		enter $PRIMARY "minute $n"
 		eventually followed "minute $n"
 	done
@@ -175,7 +180,8 @@ as_unit() {
 	lab boot pi-ctv
 	serving $PRIMARY
 	failback --no
-	# what was written on pi2 makes room for a night
+	eventually nights_again
+	# and makes room for another night
 	enter $PRIMARY again
 	lab run pi-ctv systemctl start ctv-db-sync.service
 	pi2 systemctl start ctv-pi2-download.service
