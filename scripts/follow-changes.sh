@@ -12,7 +12,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/followed.sh"
 live='' live_dir='' state='' node='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
 record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why=''
-installed_unchanged='' installed_content_hash='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
+installed_unchanged='' installed_content_hash='' installed_snapshot_at='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
 
 usage() {
 	cat <<'END'
@@ -71,10 +71,12 @@ night() {
 	{ db-install --as-of "$snapshot_at" night.tmp night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
 }
 
-# spend_night: one that has come by another way is installed, and its copy here not needed any more
+# spend_night: one that has come by another way is installed, and its copy here not needed any more. Which of two is the later no time
+# says: the primary's clock may have been wrong
 spend_night() {
-	[ ! -e night.db ] || ! installed-check --record "$state/installed.json" "$live" >/dev/null 2>&1 ||
-		[ -n "$(find night.db -newer "$live")" ] || rm -f night.db || fail 74
+	[ -e night.db ] || return 0
+	look_at_installed
+	[ -z "$installed_unchanged" ] || [ "$installed_snapshot_at" != "$(date -u -r night.db +%FT%TZ)" ] || rm -f night.db || fail 74
 }
 
 # advance: newest.db, which is state $n, to the newest. Asked as a condition

@@ -65,14 +65,15 @@ put_night() {
 	on pi-ctv mirror-head publish --owner pi-ctv <night
 }
 
-# installed: last night's copy is this standby's, and its night is over: no state of the same second comes after it
+# installed [TIME]: last night's copy is this standby's, and its night is over: no state of the same second comes after it. The
+# primary's clock said that TIME
 installed() {
 	local night
 	night=$(jq -r .snapshot_at seen)
 	until [ "$(date -u +%FT%TZ)" != "$night" ]; do sleep 0.05; done
 	cp whole whole.copy
 	on pi2 db-install --state pi2/state --number 1 --rev "$(base_rev)" --content-hash "$(jq -r .content_hash seen)" \
-		--epoch 1 --seq 1 --as-of "$night" whole.copy pi2/data/production.db
+		--epoch 1 --seq 1 --as-of "${1-$night}" whole.copy pi2/data/production.db
 	before=$(production)
 }
 
@@ -666,6 +667,29 @@ base_rev() {
 	cmp whole "$follow/night.db"
 	[ "$(wc -l <nights)" -eq 1 ]
 	[ "$(downloads "$(base_rev)")" -eq 0 ]
+}
+
+@test "after a night of a clock that was a day ahead the next one is made once, stays, and is what the nightly job takes" {
+	installed "$(date -u -d '+1 day' +%FT%TZ)"
+	stub cp <<-'SH'
+		case "$*" in *night.tmp) echo >>"$BATS_TEST_TMPDIR/nights" ;; esac
+		exec "$real" "$@"
+	SH
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	publish_night "UPDATE spots SET note = 'three' WHERE id = 3"
+	for i in 1 2 3; do
+		run -0 follow
+		followed 3 night.db
+	done
+	[ "$(wc -l <nights)" -eq 1 ]
+	publish_minute "UPDATE spots SET note = 'four' WHERE id = 4"
+	run -0 follow
+	followed 4 night.db
+	dropbox_control reset
+	run -0 download
+	expect 0 'was followed up to this night'
+	[ "$(downloads)" -eq 0 ]
+	cmp whole pi2/data/production.db
 }
 
 @test "two standbys follow one primary, each at its own pace" {
