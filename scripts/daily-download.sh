@@ -120,7 +120,9 @@ fetch() {
 		{ rm -f "$candidate" && cp -pP --remove-destination "$file" "$candidate"; } || fail 74
 		has_content "$candidate" "$hash" || fail 75 "$file: was written to meanwhile" "run it again"
 		note "copied"
-	elif mv -T "$live_dir/.follow/night.db" "$candidate" 2>/dev/null && is_ours "$candidate" && has_content "$candidate" "$hash"; then
+	# by its time, for one that is not on record yet would be thrown away
+	elif [ "$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null)" = "$taken" ] &&
+		mv -T "$live_dir/.follow/night.db" "$candidate" 2>/dev/null && is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was followed up to this night, so there is nothing to fetch"
 	else
 		rm -f "$candidate" || fail 74

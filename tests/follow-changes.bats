@@ -723,6 +723,26 @@ base_rev() {
 	followed 8 night.db
 }
 
+@test "a download between a night's state and its publication leaves that night's copy for the next one" {
+	installed
+	sql "$live" "UPDATE spots SET note = 'tonight' WHERE id = 1"
+	rm whole
+	look --file "$PWD/whole"
+	cp seen night
+	record_change
+	follow
+	sql pi2/data/production.db "UPDATE spots SET note = 'entered here' WHERE id = 9"
+	run -0 download
+	expect 0 'content_hash as published'
+	cmp whole "$follow/night.db"
+	put_night
+	dropbox_control reset
+	run -0 download
+	expect 0 'was followed up to this night'
+	[ "$(downloads)" -eq 0 ]
+	cmp whole pi2/data/production.db
+}
+
 # the service has looked again N times
 more_calls() {
 	[ "$(dropbox_calls files/list_folder/get_latest_cursor)" -ge $((calls + $1)) ]
