@@ -882,6 +882,57 @@ a_round() {
 	end_service
 }
 
+@test "failover, failback, a round of the service, and a plain failover takes the newest again" {
+	export CTV_START_TIMEOUT=30s CTV_PRIMARY_URL=http://primary CTV_STANDBY_URL=http://standby
+	stub http-probe <<-'SH'
+		case "$*" in
+		*primary*) [ -e "$BATS_TEST_TMPDIR/up" ] || { echo 'HTTP CRITICAL: down'; exit 2; } ;;
+		esac
+		case "$*" in *--shell*) echo "verdict='ok' text='HTTP OK'" ;; *) echo 'HTTP OK: 200' ;; esac
+	SH
+	stub svc-ctl <<-'SH'
+		cd "$BATS_TEST_TMPDIR"
+		case " $* " in *' watch '*) while [ "$1" != -- ]; do shift; done; shift; exec "$@" ;; esac
+		while [ $# -gt 2 ]; do shift; done
+		case "$*" in
+		'is-active ctv-pi2-download.timer') echo active ;;
+		'start ctv-pi2-download.service') echo x >>asked; daily-download.sh >>job 2>&1 ;;
+		*ctv-*) ;;
+		start*) echo active >unit ;;
+		stop*) echo inactive >unit ;;
+		is-active*) cat unit; grep -qx active unit || exit 3 ;;
+		esac
+	SH
+	echo inactive >unit
+	download >log
+	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
+	run -0 follow
+	run -0 on pi2 failover-to-pi2.sh
+	expect 0 'the newest state that was followed, 2, was put there by this run'
+	sql pi2/data/production.db "UPDATE spots SET note = 'entered here' WHERE id = 9"
+	touch up
+	run -0 on pi2 failback-to-pi-ctv.sh --no
+	expect 0 'FAILBACK COMPLETE'
+	dropbox_control reset
+	one_by_one
+	a_round
+	[ "$(wc -l <asked)" -eq 1 ]
+	cmp whole pi2/data/production.db
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 9')" = 'entered here' ]
+	sql "$live" "UPDATE spots SET note = 'three' WHERE id = 3"
+	look --epoch 3
+	record_change
+	a_round
+	[ "$(wc -l <asked)" -eq 1 ]
+	rm waits up
+	end_service
+	at_rest
+	run -0 on pi2 failover-to-pi2.sh
+	expect 0 'the newest state that was followed, 3, was put there by this run'
+	cmp rest pi2/data/production.db
+}
+
 @test "without a directory that it may write in the service ends, for its next sandbox may have one" {
 	rmdir pi2/data
 	run on pi2 timeout 20 follow-changes.sh
