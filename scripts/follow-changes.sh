@@ -125,6 +125,12 @@ begin() {
 
 # ---- a round, and all of them ------------------------------------------------------------------
 
+# off: nothing is to be followed. What is no time for CTV_CHANGES_EVERY is no wish for that, and was named
+off() {
+	[ -z "$changes_every" ] || return
+	[ "$(ctv-conf CTV_CHANGES_EVERY '')" = off ] || exit 78
+}
+
 round() {
 	role=$(mirror-role show)
 	case $role in
@@ -132,7 +138,7 @@ round() {
 	primary) leave; warn "$state/role: primary: nothing is followed"; return ;;
 	*) warn "$state/role: $role: nothing is followed"; return ;;
 	esac
-	[ -n "$changes_every" ] || { leave; warn "CTV_CHANGES_EVERY=off: nothing is followed"; return; }
+	! off || { leave; warn "CTV_CHANGES_EVERY=off: nothing is followed"; return; }
 	# one that is not believed is a person's to mend, and told by mirror-head
 	get mirror-head show --shell=record_ --timeout 1m || case $? in
 	65) exit 75 ;;
@@ -192,7 +198,7 @@ ask_night() {
 # once. With Dropbox away, how old newest.db is the page tells.
 follow() {
 	told=''
-	[ -n "$changes_every" ] || {
+	! off || {
 		well
 		flock -w 10 "$state/follow.lock" "$here/follow-changes.sh" --forgetting || :
 		say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"

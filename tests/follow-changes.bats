@@ -370,6 +370,17 @@ base_rev() {
 	[ "$(production)" = "$before" ]
 }
 
+@test "what is no time for CTV_CHANGES_EVERY is no wish to follow nothing: it is named, with 78, and what was followed stays" {
+	installed
+	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
+	follow
+	CTV_CHANGES_EVERY=5x run -78 follow
+	expect 78 'CTV_CHANGES_EVERY: 5x: not a duration'
+	CTV_CHANGES_EVERY=5x run -78 on pi2 timeout 20 follow-changes.sh
+	expect 78 'CTV_CHANGES_EVERY: 5x: not a duration'
+	followed 2
+}
+
 @test "a directory that the application could have made, or can read, is not followed in" {
 	installed
 	publish_minute "UPDATE spots SET note = 'x' WHERE id = 2"
