@@ -97,3 +97,33 @@ confirmed_after() { [[ $(state_of confirmed_at) > $1 ]]; }
 	eventually enough
 	sound pi2 $NEWEST
 }
+
+@test "Dropbox is away, and back: people are told of the lag and of its end, the minutes go on by themselves, and nothing accepted is missing" {
+	pi2 sh -c 'echo CTV_MAX_LAG=30s >>/etc/ctv-db-sync.env'
+	enter $PRIMARY first
+	eventually followed first
+	begun() { [ "$(pi2 journalctl -q -o cat -u ctv-follow.service -g 'begins with the base' | wc -l)" -eq 1 ]; }
+	# a round's words come at its end
+	eventually begun
+	base=$(lab run pi-ctv cat $STATE/last-upload.json)
+	lagging() { round pi2; pi2 alert-post --list | grep 'data-lag'; }
+	run ! lagging
+	lab cut dropbox
+	enter $PRIMARY 'while it is away'
+	eventually lagging
+	enter $PRIMARY 'late, while it is away'
+	lab join dropbox
+	eventually followed 'late, while it is away'
+	followed 'while it is away'
+	in_time() { ! lagging; }
+	eventually in_time
+	# it is the same chain: no base was made, and none fetched
+	[ "$(lab run pi-ctv cat $STATE/last-upload.json)" = "$base" ]
+	begun
+	for unit in pi-ctv:ctv-publish pi2:ctv-follow; do
+		[ "$(lab run ${unit%:*} systemctl show -P NRestarts "${unit#*:}.service")" = 0 ]
+	done
+	enter $PRIMARY 'and on'
+	eventually followed 'and on'
+	sound pi2 $NEWEST
+}
