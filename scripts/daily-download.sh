@@ -126,6 +126,8 @@ fetch() {
 		note "was followed up to this night, so there is nothing to fetch"
 	else
 		rm -f "$candidate" || fail 74
+		# of an older night nobody wants it, and its room is needed, also where nothing is followed any more
+		[ -z "$(find "$live_dir/.follow/night.db" ! -newermt "$taken" 2>/dev/null)" ] || rm -f "$live_dir/.follow/night.db" || :
 		get dbx-fetch --shell=file_ -o "$candidate" "rev:$rev" || exit
 		[ "$file_content_hash" = "$hash" ] || fail 65 "$remote: rev $rev is not what the record says"
 		note "$file_size_text, content_hash as published"

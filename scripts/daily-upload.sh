@@ -230,7 +230,8 @@ publish() {
 	fact owner:text "$node"
 	fact seq:int "$record_seq"
 	fact published:bool yes
-	fact base:bool "$state_pending_base"
+	# the one of a day that the minutes may ask for, once, is no timer's
+	case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base:bool "$state_pending_base" ;; esac
 	drop_snapshot
 }
 

@@ -754,6 +754,18 @@ base_rev() {
 	cmp whole pi2/data/production.db
 }
 
+@test "an older night's copy that nobody took gives its room to the night that is downloaded" {
+	installed
+	publish_night "UPDATE spots SET note = 'tonight' WHERE id = 1"
+	follow
+	until [ "$(date -u +%FT%TZ)" != "$(jq -r .snapshot_at seen)" ]; do sleep 0.05; done
+	publish_night "UPDATE spots SET note = 'another night' WHERE id = 1"
+	run -0 download
+	expect 0 'content_hash as published'
+	[ ! -e "$follow/night.db" ]
+	[ -e "$follow/newest.db" ]
+}
+
 # the service has looked again N times
 more_calls() {
 	[ "$(dropbox_calls files/list_folder/get_latest_cursor)" -ge $((calls + $1)) ]
@@ -927,9 +939,17 @@ a_round() {
 	dropbox_control reset
 	one_by_one
 	a_round
+	# nobody has anything newer than what was entered here, as far as is known
+	[ ! -e asked ]
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u -d '+1 second' +%FT%TZ)" \
+		--object "$(on pi-ctv mirror-head show -n -f newest_object)"
+	a_round
 	[ "$(wc -l <asked)" -eq 1 ]
 	cmp whole pi2/data/production.db
 	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	# the failback has raised the epoch, and nothing was entered on the primary since
+	run on pi2 failover-to-pi2.sh --dry-run
+	[[ $output == *'would take newest.db, state 2'* ]]
 	[ "$(sql pi2/data/production.db.kept-* 'SELECT note FROM spots WHERE id = 9')" = 'entered here' ]
 	sql "$live" "UPDATE spots SET note = 'three' WHERE id = 3"
 	look --epoch 3

@@ -729,6 +729,14 @@ night() {
 	expect 75 'makes a base'
 }
 
+@test "a base that the timer's night made is not the one of the day that is asked for" {
+	TRIGGER_UNIT=ctv-db-sync.timer upload
+	rm "$states"
+	touch -d '2 hours ago' pi-ctv/state/last-upload.json
+	run publish
+	expect 75 'ctv-db-sync.service makes a base'
+}
+
 @test "a base is made when it is on record, not when it was tried, also by the run that goes on with it" {
 	stub dbx-put <<-'END'
 		case "$*" in *' /database.db') echo 'dbx-put: full' >&2; exit 74 ;; esac

@@ -54,6 +54,7 @@ struct finding {
 	const json *entry;		/* what it knows of the live database; NULL: it is not as it was installed */
 	struct headreg seen;
 	int64_t as_of, behind;		/* up to when newest.db has all that was entered; states on record that it lacks */
+	int64_t epoch;			/* of newest.db, or of the record that names it and what is installed */
 };
 
 /* ---- production.db ---- */
@@ -125,6 +126,7 @@ static void compare(struct finding *f)
 	if (!f->newest.known)
 		return;
 	f->as_of = is->snapshot_at;
+	f->epoch = is->epoch;
 	if (!seen) {
 		followed_against(&f->newest, "is held against no head record: none was seen here");
 		return;
@@ -139,9 +141,14 @@ static void compare(struct finding *f)
 		f->as_of = h->confirmed_at;
 	f->suspect = h->suspect_n > 0 && h->suspect_n <= is->n;
 	if (f->entry != NULL && json_int(f->entry, "n", 0, INT64_C(1) << 53, &n) &&
-	    json_int(f->entry, "epoch", 0, INT64_C(1) << 53, &epoch) &&
-	    (is->epoch < epoch || (is->epoch == epoch && is->n <= n)))
-		followed_against(&f->newest, is->n == n ? "is the same state" : "is older");
+	    json_int(f->entry, "epoch", 0, INT64_C(1) << 53, &epoch)) {
+		/* The epoch of what is installed is that of the record then, which a failback raises without a new state; where this
+		 * record names one of the two, they are of one chain, and n alone tells which is older. */
+		if (epoch <= h->epoch && (is->n == newest.n || n == h->n))
+			f->epoch = is->epoch > epoch ? is->epoch : epoch;
+		if (f->epoch < epoch || (f->epoch == epoch && is->n <= n))
+			followed_against(&f->newest, is->n == n ? "is the same state" : "is older");
+	}
 }
 
 /* ---- the answer ---- */
@@ -196,7 +203,7 @@ static void tell_newest(struct check *c, const struct finding *f)
 	num_duration(setting("max_age"), &most_ms);
 	check_bool(c, "old", age > most_ms / 1000);
 	check_int(c, "n", f->newest.is.n);
-	check_int(c, "epoch", f->newest.is.epoch);
+	check_int(c, "epoch", f->epoch);
 	/* between two nights it has the number of the night */
 	if (json_int(f->entry, "seq", 0, INT64_C(1) << 53, &seq))
 		check_int(c, "seq", seq);
