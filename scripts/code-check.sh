@@ -1,5 +1,6 @@
 #!/bin/sh
-# code-check.sh [--json | --as ID | --shell | --unreadable | --commit | --back] - is the application's code as committed, can the application read it, can the night update it?
+# code-check.sh [--json | --as ID | --shell | --unreadable | --commit | --back] - is the application's code as committed, can the
+# application read it, can the night update it?
 #
 # What always holds: nothing is changed, and nothing that the clone names is run: git sees its files through an empty
 # repository of our own, without the clone's config and hooks, so anybody may look, root too.
@@ -50,6 +51,7 @@ done
 
 # answer STATE TEXT [HINT]: the end
 answer() {
+	[ -z "$which" ] || exit 1
 	answered=0
 	say-check ${form:+"$form"} ${3:+--hint "$3"} -- CODE "$app" "$1" "$2" || answered=$?
 	exit "$answered"
@@ -148,6 +150,8 @@ goes_back() {
 	here_is=$commit
 	commit_of refs/ctv/failed
 	[ "$commit" != "$here_is" ] || return
+	# of its own commits no verdict is heeded
+	[ -n "$followed" ] && commit_of "$followed" && look merge-base --is-ancestor "$here_is" "$commit" || return
 	commit_of refs/ctv/proved
 	[ -n "$commit" ] && [ "$commit" != "$here_is" ] && look merge-base --is-ancestor "$commit" "$here_is" &&
 		look log -1 --format='%h of %cs' "$commit"

@@ -103,9 +103,11 @@ failed() {
 # on_code [VERDICT]: is left for the clone's owner, update-code.sh(8). The newest data may be why, so they judge no code; nor is
 # code judged that has changed meanwhile.
 on_code() {
-	{ [ -n "$commit" ] && [ -z "$newest" ] && [ "$commit" = "$("$here/code-check.sh" --commit 2>/dev/null)" ] &&
-		code-note "${1:-failed}" "$commit"; } || return 0
-	[ "${1-}" != back ] || fact back_to:text "$("$here/code-check.sh" --back 2>/dev/null)"
+	[ -n "$commit" ] && [ -z "$newest" ] && [ "$commit" = "$("$here/code-check.sh" --commit 2>/dev/null)" ] || return 0
+	# asked before the note is there, which is carried out at once
+	back_to=$("$here/code-check.sh" --back 2>/dev/null) || back_to=
+	code-note "${1:-failed}" "$commit" || return 0
+	[ "${1-}" != back ] || fact back_to:text "$back_to"
 }
 
 # trusted FILE: could nobody but root and this user have written it, or put it there?

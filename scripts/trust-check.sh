@@ -76,10 +76,9 @@ listed() {
 writable() {
 	how_deep=$1 recursive=$2
 	shift 2
-	{
-		find "$@" $how_deep ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may_w \) -print -quit 2>/dev/null
-		listed w $recursive "$@"
-	} | head -n 1 | grep .
+	first=$(find "$@" $how_deep ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may_w \) -print -quit 2>/dev/null) || :
+	[ -n "$first" ] || first=$(listed w $recursive "$@" | head -n 1)
+	[ -n "$first" ] && printf '%s\n' "$first"
 }
 
 # way_in PATH: prints the first of it and the directories above that he may write
@@ -102,7 +101,7 @@ readable() {
 # directories: of the application that he owns or may write; nothing below one that is his needs to be named
 # shellcheck disable=SC2086
 directories() {
-	find "$app" -xdev -type d \( $may_w \) -prune -print 2>/dev/null || :
+	find -H "$app" -xdev -type d \( $may_w \) -prune -print 2>/dev/null || :
 	listed w -R "$app" | while read -r dir; do
 		[ ! -d "$dir" ] || printf '%s\n' "$dir"
 	done
@@ -110,9 +109,12 @@ directories() {
 
 # ---- findings -------------------------------------------------------------------------------
 
-# found TEXT [HINT]
+# found TEXT HINT: two lines, whatever a name in them is; for a shell ? is a new line, too
 found() {
-	printf '%s\n' "$1" ${2:+"hint: $2"}
+	for said in "$1" "hint: $2"; do
+		printf %s "$said" | tr '\n' '?'
+		echo
+	done
 }
 
 # how PATH: what takes it from him

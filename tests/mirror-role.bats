@@ -110,7 +110,7 @@ setup() {
 	failover=$!
 	mirror-role set primary >told 2>&1 3>&- &
 	waits=$!
-	until [ -n "$(find /proc/$waits/fd -lname '*/role.lock')" ]; do sleep 0.01; done
+	until [ -n "$(find /proc/$waits/fd -lname '*/role.lock')" ]; do kill -0 $waits && sleep 0.01; done
 	kill $waits
 	status=0
 	wait $waits || status=$?

@@ -230,6 +230,23 @@ mended() {
 	expect 0
 }
 
+@test "a name of two lines is one finding with its hint, which mends it" {
+	touch app/scripts/$'a\nb'
+	chown daemon app/scripts/*
+	chmod 666 app/scripts/*
+	run --separate-stderr trust-check.sh
+	expect 1 "app/scripts/a.b: the application.s user nobody may write there"
+	[ -z "$stderr" ]
+	[ "$(wc -l <<<"$output")" -eq 3 ]
+	mended
+}
+
+@test "an application whose directory is a link: what its user may write is below it all the same" {
+	mv app real
+	ln -s real app
+	[ "$(trust-check.sh --writes | sort | xargs)" = "$PWD/app/data $PWD/app/logs" ]
+}
+
 @test "a name that the application chose drives no terminal" {
 	printf '%s\n' 'ProtectSystem flaskapp strict' "ReadWritePaths flaskapp $PWD/app/data $PWD/app/logs" >shown
 	mkdir "app/$(printf 'x\033[2J')"

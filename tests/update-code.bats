@@ -510,6 +510,32 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	expect 1 '^$'
 }
 
+@test "back: asked what comes back, commits of its own have none; and without a clone there is no commit" {
+	three
+	git -C "$app" commit -q --allow-empty -m own
+	run check --back
+	expect 1 '^$'
+	mv "$app/.git" git
+	for which in --commit --back; do
+		run check $which
+		expect 1 '^$'
+	done
+}
+
+@test "back: the proof knows to what, though the note is carried out at once" {
+	three
+	stub code-note <<-END
+		"$(command -v code-note)" "\$@" || exit
+		[ "\$1" != back ] || "$(command -v update-code.sh)" >&2
+	END
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	run on pi2 sh -c 'here=$1 commit=$2 newest=
+		fact() { echo "$1 $2"; }
+		'"$(sed -n '/^on_code() {/,/^}/p' "$ROOT/scripts/proof.sh")"'; on_code back' proof "$ROOT/scripts" "$second"
+	expect 0 "^back_to:text ${first:0:7} of [0-9-]+$"
+	[ "$(at)" = "$first" ]
+}
+
 @test "a note that nobody has carried out is heeded by the night, before it brings what is newer" {
 	three
 	echo 3 >work/app.py

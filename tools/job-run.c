@@ -113,7 +113,7 @@ static int settle_status(void)
 {
 	static const int known[] = { EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_SOFTWARE, EX_CANTCREAT,
 		EX_IOERR, EX_TEMPFAIL, EX_PROTOCOL, EX_NOPERM, EX_CONFIG };
-	const char *in = steps.step.open ? " in step " : "", *name = steps.step.name;
+	const char *in = steps.step.open ? " in step " : "", *name = steps.step.open ? steps.step.name : "";
 	int code = WIFEXITED(group.status) ? WEXITSTATUS(group.status) : -1;
 
 	if (code < 0) {

@@ -8,8 +8,8 @@
 #include "lib/json.h"
 
 /*
- * The lines of standard input, of its first MiB: an object with an id, or `ID OBJECT`. The condition only_warns (NULL: none), which comes as
- * `ready/NAME`, is `warn/NAME`.
+ * The lines of standard input, of its first MiB: an object with an id, or `ID OBJECT`. The condition only_warns (NULL: none),
+ * which comes as `ready/NAME`, is `warn/NAME`.
  */
 void inputs_read(json *inputs, const char *only_warns);
 
