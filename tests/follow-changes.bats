@@ -836,7 +836,7 @@ failed_back() {
 	echo standby >pi2/state/role
 	touch -d '-3 hours' pi2/state/last-download.json
 	touch -d '-2 hours' pi2/state/last-failover.json
-	touch -d "${1--60} minutes" pi2/state/last-failback.json
+	touch -d "${1--60} minutes" pi2/state/last-failback.json pi2/state/role
 	cp -p last_night "$follow/night.db"
 	echo active >timer
 }
@@ -883,7 +883,8 @@ a_round() {
 	cp -p "$follow/night.db" last_night
 	one_by_one
 	for other in 'rm pi2/state/data-of' ': >pi2/state/data-of' 'touch pi2/state/last-failover.json' 'touch pi2/state/last-download.json' \
-		'rm pi2/state/last-failback.json' 'echo inactive >timer' 'touch "$follow/night.db"' 'echo active >pi2/state/role'; do
+		'rm pi2/state/last-failback.json' 'echo inactive >timer' 'touch "$follow/night.db"' \
+		'touch pi2/state/role' 'echo active >pi2/state/role; touch -d -2hours pi2/state/role'; do
 		failed_back
 		eval "$other"
 		a_round
@@ -934,6 +935,8 @@ a_round() {
 	expect 0 'the newest state that was followed, 2, was put there by this run'
 	sql pi2/data/production.db "UPDATE spots SET note = 'entered here' WHERE id = 9"
 	touch up
+	# no failback comes in the second in which the primary looked last
+	until [[ $(date -u +%FT%TZ) > $(on pi-ctv mirror-head show -n -f confirmed_at) ]]; do sleep 0.05; done
 	run -0 on pi2 failback-to-pi-ctv.sh --no
 	expect 0 'FAILBACK COMPLETE'
 	dropbox_control reset

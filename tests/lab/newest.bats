@@ -180,6 +180,8 @@ nights_again() {
 	lab boot pi-ctv
 	serving $PRIMARY
 	failback --no
+	# which the primary says with what it has
+	enter $PRIMARY 'after it'
 	eventually nights_again
 	# and makes room for another night
 	enter $PRIMARY again
