@@ -65,6 +65,8 @@ reaches() { lab run "$1" ping -q -c 1 -W 1 "$2"; }
 	run ! reaches office pi2
 	reaches pi-ctv github
 	lab join pi2
+	# nor is it remembered that nobody answered
+	[ -z "$(lab run pi2 ip neigh show nud incomplete nud failed)" ]
 	reaches pi2 pi-ctv
 }
 
