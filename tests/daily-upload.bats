@@ -530,6 +530,8 @@ edit_record() {
 	# without a line the mark is all there is
 	run env DROPBOX_CONTENT_URL=http://127.0.0.1:1 CTV_ENV_FILE=/nonexistent bash -c "$(declare -f on by_timer); wrap=(); BATS_TEST_TMPDIR=$PWD; by_timer pi-ctv daily-upload.sh"
 	expect 0 "this night's upload is done"
+	# the same snapshot, of the same second, would be on record already
+	sql "$live" "INSERT INTO spots (note) VALUES ('later')"
 	run upload
 	expect 0 'published'
 	[ "$(on pi2 mirror-head show -f seq)" -eq 2 ]
