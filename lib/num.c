@@ -72,7 +72,7 @@ const char *num_size(const char *s, uint64_t *out)
 const char *num_duration(const char *s, int64_t *out_ms)
 {
 	static const struct { const char *name; int64_t ms; } units[] = {
-		{ "", SECOND }, { "ms", 1 }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR }, { "d", DAY },
+		{ "", SECOND }, { "ms", 1 }, { "s", SECOND }, { "m", MINUTE }, { "min", MINUTE }, { "h", HOUR }, { "d", DAY },
 	};
 	uint64_t n;
 

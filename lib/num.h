@@ -15,8 +15,8 @@ const char *num_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 const char *num_size(const char *s, uint64_t *out);
 
 /*
- * Milliseconds: digits and one of ms s m h d; a bare number is seconds. At most 100 years, so that
- * sums never overflow.
+ * Milliseconds: digits and one of ms s m h d; a bare number is seconds, and min is m, as in systemd.time(7).
+ * At most 100 years, so that sums never overflow.
  */
 const char *num_duration(const char *s, int64_t *out_ms);
 

@@ -189,8 +189,8 @@ setup() {
 
 @test "--shell: a wrong value of what only the minutes need is named, and keeps no failover from beginning" {
 	for name in CTV_CHANGES_EVERY CTV_MAX_LAG CTV_MONTHLY_CALLS; do
-		run -0 --separate-stderr env "$name=1min" ctv-conf --shell
-		[[ $stderr == "ctv-conf: $name: 1min: "* ]]
+		run -0 --separate-stderr env "$name=1minute" ctv-conf --shell
+		[[ $stderr == "ctv-conf: $name: 1minute: "* ]]
 		# nobody asked for the minutes by that
 		[ "$name" != CTV_CHANGES_EVERY ] || grep -qx "changes_every=''" <<<"$output"
 		grep -qx "max_lag='3600s'" <<<"$output"

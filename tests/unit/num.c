@@ -6,7 +6,7 @@
 
 static const struct { const char *in; bool ok; int64_t out; } durations[] = {
 	{ "0", true, 0 }, { "5", true, 5000 }, { "250ms", true, 250 }, { "36h", true, 129600000 },
-	{ "2d", true, 172800000 }, { "10m", true, 600000 }, { "3s", true, 3000 },
+	{ "2d", true, 172800000 }, { "10m", true, 600000 }, { "1min", true, 60000 }, { "1mi", false, 0 }, { "3s", true, 3000 },
 	{ "36525d", true, INT64_C(3155760000000) }, { "36526d", false, 0 }, { "", false, 0 },
 	{ "h", false, 0 }, { "-1s", false, 0 }, { "+1s", false, 0 }, { " 1s", false, 0 }, { "1s ", false, 0 },
 	{ "1.5h", false, 0 }, { "1h30m", false, 0 }, { "1H", false, 0 }, { "0x10", false, 0 },
