@@ -40,7 +40,7 @@ static const struct { const char *name, *value; bool good; } kinds[] = {
 	{ "CTV_REQUIRE_TABLES", "spots:many", false }, { "CTV_REQUIRE_TABLES", "spots:", false },
 	{ "CTV_REQUIRE_TABLES", ":3", false }, { "CTV_REQUIRE_TABLES", "*", false },
 	/* what only the minutes need keeps nothing else from beginning */
-	{ "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "1min", true }, { "CTV_MAX_LAG", "off", true },
+	{ "CTV_CHANGES_EVERY", "5s", true }, { "CTV_CHANGES_EVERY", "1minute", true }, { "CTV_MAX_LAG", "off", true },
 	{ "CTV_MONTHLY_CALLS", "many", true },
 	{ "CTV_PROVE", "maybe", true }, { "CTV_PROVE_EXPECT", "/a", true }, { "CTV_PROVE_WRITE", "write", true },
 	/* of a secret nobody judges the value */
