@@ -216,7 +216,7 @@ int check_done(struct check *c, enum state state, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	make_json(&json, c, state, text);
-	if (c->form->append != NULL && file_append(c->form->append, json.data, json.len) != EX_OK) {
+	if (c->form->append != NULL && file_append_object(c->form->append, json.data, json.len) != EX_OK) {
 		/* a reader of that file must not miss the verdict while the caller believes that it stands there */
 		state = STATE_UNKNOWN;
 		snprintf(text, sizeof text, "%s: what was found could not be appended to it", c->form->append);

@@ -250,16 +250,20 @@ const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd)
 	return strange;
 }
 
-int file_append(const char *path, const void *data, size_t len)
+int file_append_object(const char *path, const void *data, size_t len)
 {
 	int fd, rc = EX_OK;
-	const char *why = file_open_plain(path, O_WRONLY | O_APPEND | O_CREAT, file_work_mode(), &fd);
+	const char *why = file_open_plain(path, O_RDWR | O_APPEND | O_CREAT, file_work_mode(), &fd);
+	char first;
 
 	if (why != NULL) {
 		msg_err(path, "cannot be appended to: %s", why);
 		return EX_CANTCREAT;
 	}
-	if (file_write(fd, data, len) != 0 || fsync(fd) != 0 || file_sync_parent(path) != 0) {
+	if (pread(fd, &first, 1, 0) == 1 && first != '{') {
+		msg_err(path, "cannot be appended to: has other than JSON objects");
+		rc = EX_CANTCREAT;
+	} else if (file_write(fd, data, len) != 0 || fsync(fd) != 0 || file_sync_parent(path) != 0) {
 		msg_errno(path, "cannot be appended to");
 		rc = EX_IOERR;
 	}

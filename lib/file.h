@@ -45,10 +45,10 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len);
 const char *file_open_plain(const char *path, int flags, mode_t mode, int *fd);
 
 /*
- * Appends to such a file, and is on the disk then; one that is not there is made, with file_work_mode. EX_OK,
- * EX_CANTCREAT, EX_IOERR (reported).
+ * Appends a JSON object, a line, to such a file of nothing else, and is on the disk then; one that is not there is made, with
+ * file_work_mode. EX_OK, EX_CANTCREAT (also where it holds something else, as a database does), EX_IOERR (reported).
  */
-int file_append(const char *path, const void *data, size_t len);
+int file_append_object(const char *path, const void *data, size_t len);
 
 struct buf;
 /* Reads a regular file of at most out->max bytes; the path may not be a symbolic link's. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR. */

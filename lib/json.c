@@ -285,7 +285,7 @@ int json_append(const json *j, const char *path)
 		return EX_OK;
 	if (asprintf(&line, "%s\n", text) < 0)
 		abort();
-	rc = file_append(path, line, strlen(line));
+	rc = file_append_object(path, line, strlen(line));
 	free(line);
 	free(text);
 	return rc;

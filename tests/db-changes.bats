@@ -304,6 +304,49 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	run -66 timeout 5 db-changes --since st pipe out
 }
 
+@test "a database that is named in the wrong place is not written over, and neither is what SQLite keeps beside it" {
+	began
+	ln live.db hard
+	ln -s live.db soft
+	cp live.db another
+	cp live.db .unfinished.new
+	cp live.db used
+	touch live.db-wal used-wal
+	cp out change
+	files() { ls -lA --time-style=full-iso | grep -v '^total\|\(files\|sums\|lock\)$'; }
+	files >files
+	sha256sum live.db another used st change >sums
+	local rows=0
+	while IFS='~' read -r args code message; do
+		eval "run $args"
+		expect "$code" "$message"
+		sha256sum --quiet -c sums
+		diff files <(files)
+		rows=$((rows + 1))
+	done <<'TABLE'
+db-changes --since st live.db live.db~64~live.db and live.db are the same file
+db-changes --since st live.db hard~64~live.db and hard are the same file
+db-changes --since st live.db soft~64~live.db and soft are the same file
+db-changes --since st live.db live.db-wal~64~SQLite keeps files of its own under names in -wal
+db-changes --since st .unfinished.new unfinished~64~.unfinished.new: is the name for the unfinished unfinished
+db-changes --since st live.db another~73~another: is a database, and is not replaced
+db-changes --since st live.db st~73~st: is a database, and is not replaced
+db-changes --since live.db live.db out2~64~live.db and live.db are the same file
+db-changes --since live.db-shm live.db out2~64~SQLite keeps files of its own under names in -shm
+db-changes --since st --file live.db live.db out2~64~live.db and live.db are the same file
+db-changes --since st --file soft live.db out2~64~live.db and soft are the same file
+db-changes --since st --file live.db-journal live.db out2~64~SQLite keeps files of its own under names in -journal
+db-changes --since st --file st live.db out2~64~st and st are the same file
+db-changes --since st --file used live.db out2~73~used: has a -wal beside it
+db-changes --append another --show st~73~another: cannot be appended to: has other than JSON objects
+db-apply -o base change base~64~base and base are the same file
+db-apply -o change change base~64~change and change are the same file
+db-apply -o live.db change base~73~live.db: has a -wal beside it
+db-apply -o x-wal change base~64~SQLite keeps files of its own under names in -wal
+TABLE
+	[ "$rows" -eq 19 ]
+}
+
 @test "a -shm that the application could not use is not made" {
 	needs_root 'to become others'
 	chmod 711 "$BATS_RUN_TMPDIR" .. .

@@ -539,7 +539,7 @@ a.db hard.db~64~a.db and hard.db are the same file
 a.db a.db-wal~64~a.db-wal: SQLite keeps files of its own
 a.db x-journal~64~x-journal: SQLite keeps files of its own
 a.db x-shm~64~x-shm: SQLite keeps files of its own
-.src.snapshot src~64~.src.snapshot: is the name for the unfinished copy
+.src.snapshot src~64~.src.snapshot: is the name for the unfinished src
 a.db used.db~73~used.db: in use by sqlite3 \(pid [0-9]+\)
 a.db crashed.db~73~crashed.db: has a -journal beside it
 a.db wal.db~73~wal.db: has a -wal beside it

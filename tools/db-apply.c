@@ -34,6 +34,7 @@
 #include "lib/sqlite/change.h"
 #include "lib/sqlite/place.h"
 #include "lib/sqlite/sqlite.h"
+#include "lib/sqlite/target.h"
 #include "lib/stop.h"
 
 static const char *const names[] = { "n", "epoch", "snapshot_at", "digest", "page_size", "page_count", "applied", "pages",
@@ -215,6 +216,10 @@ static int apply(char **changes, int count, const char *file)
 	char *tmp = opt.out != NULL ? file_sibling(opt.out, ".applied") : NULL;
 	int rc = opt.out != NULL && tmp == NULL ? EX_IOERR : apply_names(&a, tmp != NULL ? tmp : file);
 
+	if (rc == EX_OK && opt.out != NULL)
+		rc = target_database(opt.out, tmp, file);
+	for (int i = 0; i < count && rc == EX_OK && opt.out != NULL; i++)
+		rc = target_apart(opt.out, tmp, changes[i]);
 	if (rc == EX_OK)
 		rc = opt.out != NULL ? copy_base(&a, file) : find_out(&a);
 	if (rc == EX_OK && !opt.finish && !opt.show) {

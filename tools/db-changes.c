@@ -24,6 +24,7 @@
 #include "lib/shell.h"
 #include "lib/sqlite/look.h"
 #include "lib/sqlite/published.h"
+#include "lib/sqlite/target.h"
 #include "lib/stop.h"
 
 static const char *const names[] = { "changed", "n", "epoch", "pages", "page_size", "page_count", "snapshot_at", "digest",
@@ -151,8 +152,13 @@ static int find_changes(const char *src, const char *out)
 {
 	struct published state;
 	struct look k = { .src = src, .out = out, .file = opt.file, .all = opt.full, .wait_ms = opt.wait_ms, .state = &state };
-	int rc = published_open(&state, opt.state, opt.wait_ms);
+	int rc = target_apart(opt.state, NULL, src);
 
+	if (rc == EX_OK && opt.file != NULL)
+		rc = target_apart(opt.file, NULL, opt.state);
+	if (rc != EX_OK)
+		return rc;
+	rc = published_open(&state, opt.state, opt.wait_ms);
 	if (rc == EX_OK)
 		rc = decide(&k);
 	if (rc == EX_OK)

@@ -28,10 +28,10 @@
 #include "lib/option.h"
 #include "lib/shell.h"
 #include "lib/sqlite/hash_follow.h"
-#include "lib/sqlite/holders.h"
 #include "lib/sqlite/rescue.h"
 #include "lib/sqlite/source.h"
 #include "lib/sqlite/sqlite.h"
+#include "lib/sqlite/target.h"
 #include "lib/stop.h"
 
 static const char *const names[] = {
@@ -63,46 +63,6 @@ static int interrupted(const struct snapshot *s)
 {
 	msg_err(s->dst, "interrupted");
 	return EX_TEMPFAIL;
-}
-
-static bool is_source(const struct snapshot *s, const struct stat *st)
-{
-	return st->st_dev == s->from.st.st_dev && st->st_ino == s->from.st.st_ino;
-}
-
-/* What stands in DST's place must be replaceable: no database in use, and no side files that would outlive it. */
-static int look_at_destination(struct snapshot *s)
-{
-	struct holders holders;
-	size_t len = strlen(s->dst);
-	struct stat st;
-	int rc;
-
-	for (const char *const *side = sqlite_side_files; *side != NULL; side++) {
-		size_t n = strlen(*side);
-
-		if (len >= n && strcmp(s->dst + len - n, *side) == 0)
-			return cli_usage("%s: SQLite keeps files of its own under names in %s", s->dst, *side);
-	}
-	if (lstat(s->tmp, &st) == 0 && is_source(s, &st))
-		return cli_usage("%s: is the name for the unfinished copy", s->from.path);
-	rc = sqlite_no_side_files(s->dst);
-	if (rc != EX_OK)
-		return rc;
-	if (lstat(s->dst, &st) != 0)
-		return EX_OK;	/* a path that cannot be reached fails when the copy is made */
-	if (is_source(s, &st))
-		return cli_usage("%s and %s are the same file", s->from.path, s->dst);
-	if (!S_ISREG(st.st_mode)) {
-		msg_err(s->dst, "not a regular file");
-		return EX_CANTCREAT;
-	}
-	rc = holders_find(s->dst, &holders);
-	if (rc == EX_OK && holders.count > 0) {
-		msg_err(s->dst, "in use by %s", holders.who);
-		rc = EX_CANTCREAT;
-	}
-	return rc;
 }
 
 static int open_source(struct snapshot *s)
@@ -283,7 +243,7 @@ static int take_snapshot(const char *src, const char *dst)
 	if (rc == EX_OK)
 		rc = source_look(&s.from, src);
 	if (rc == EX_OK)
-		rc = look_at_destination(&s);
+		rc = target_database(dst, s.tmp, s.from.path);
 	if (rc == EX_OK)
 		rc = file_claim(s.tmp, &s.fd);
 	if (rc == EX_OK)

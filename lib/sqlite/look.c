@@ -15,6 +15,7 @@
 #include "lib/num.h"
 #include "lib/sqlite/btree.h"
 #include "lib/sqlite/look.h"
+#include "lib/sqlite/target.h"
 
 #define SPARE ((uint64_t)64 << 20)	/* what a long OUT leaves to whoever else writes on its disk: the application */
 #define BURDEN_MS 500		/* a tenth of the shortest period */
@@ -111,18 +112,24 @@ static int scan(struct look *k)
 	return rc;
 }
 
-static int claim(struct look *k)
+/* What is written is neither SRC nor takes a database's place by mistake. */
+static int name_outputs(struct look *k)
 {
 	int rc;
 
 	k->out_tmp = file_sibling(k->out, ".new");
-	if (k->out_tmp == NULL)
+	k->file_tmp = k->file != NULL ? file_sibling(k->file, ".new") : NULL;
+	if (k->out_tmp == NULL || (k->file != NULL && k->file_tmp == NULL))
 		return EX_IOERR;
-	rc = file_claim(k->out_tmp, &k->out_fd);
-	if (rc != EX_OK || k->file == NULL)
-		return rc;
-	k->file_tmp = file_sibling(k->file, ".new");
-	return k->file_tmp != NULL ? file_claim(k->file_tmp, &k->file_fd) : EX_IOERR;
+	rc = target_file(k->out, k->out_tmp, k->src);
+	return rc == EX_OK && k->file != NULL ? target_database(k->file, k->file_tmp, k->src) : rc;
+}
+
+static int claim(struct look *k)
+{
+	int rc = file_claim(k->out_tmp, &k->out_fd);
+
+	return rc == EX_OK && k->file != NULL ? file_claim(k->file_tmp, &k->file_fd) : rc;
 }
 
 /* The disk may be the application's: no look takes its last room for what cannot be whole anyway. */
@@ -337,6 +344,9 @@ int look_take(struct look *k)
 	k->began_ns = wall_ns();
 	if (is_untouched(k))
 		return EX_OK;
+	rc = name_outputs(k);
+	if (rc != EX_OK)
+		return rc;
 	k->chunk = malloc(CHUNK);
 	if (k->chunk == NULL)
 		return no_memory(k->src);

@@ -38,7 +38,7 @@ struct look {
 	struct content_hash *hash;
 };
 
-/* Looks. EX_OK, or an exit status, reported. To be freed in any case. */
+/* Looks. EX_OK, or an exit status, reported; EX_USAGE where OUT or FILE is SRC. To be freed in any case. */
 int look_take(struct look *k);
 /* Keeps what was found, as pending in STATE. EX_OK, EX_IOERR, EX_CANTCREAT, EX_DATAERR; reported. */
 int look_keep(struct look *k);
