@@ -58,11 +58,10 @@ confirmed_after() { [[ $(state_of confirmed_at) > $1 ]]; }
 	enter $PRIMARY first
 	eventually followed first
 	enter $PRIMARY before-the-night
-	lab run pi-ctv systemctl start ctv-db-sync.service
+	upload
 	night_is_here() { pi2 test -e ${NEWEST%/*}/night.db; }
 	eventually night_is_here
-	fetched=$(lab calls dropbox 2>/dev/null || :)
-	pi2 systemctl start ctv-pi2-download.service
+	download
 	notes pi2 | grep -x before-the-night
 	[ "$(pi2 jq -r .result $STATE/last-download.json)" = ok ]
 	pi2 jq -e .n $STATE/installed.json
@@ -105,6 +104,8 @@ confirmed_after() { [[ $(state_of confirmed_at) > $1 ]]; }
 	begun() { [ "$(pi2 journalctl -q -o cat -u ctv-follow.service -g 'begins with the base' | wc -l)" -eq 1 ]; }
 	# a round's words come at its end
 	eventually begun
+	# nor does the record of the run that made the base stand before its end
+	eventually idle pi-ctv ctv-db-sync.service
 	base=$(lab run pi-ctv cat $STATE/last-upload.json)
 	lagging() { round pi2; pi2 alert-post --list | grep 'data-lag'; }
 	run ! lagging

@@ -26,10 +26,22 @@ lab_hosts() {
 	serving $PRIMARY
 }
 
-# night: the upload, the download
+# idle HOST UNIT: no run of it is under way
+idle() { [[ $(lab run "$1" systemctl show -P ActiveState "$2") =~ ^(inactive|failed)$ ]]; }
+
+# fresh HOST UNIT: a run that begins now, to its end. Where one is under way, as the publisher and the follower ask for them, a
+# start would join that, which has looked already.
+fresh() {
+	eventually idle "$1" "$2"
+	lab run "$1" systemctl start "$2"
+}
+
+upload() { fresh pi-ctv ctv-db-sync.service; }
+download() { fresh pi2 ctv-pi2-download.service; }
+
 night() {
-	lab run pi-ctv systemctl start ctv-db-sync.service
-	pi2 systemctl start ctv-pi2-download.service
+	upload
+	download
 }
 
 # round HOST: a status round that begins now; the first start may join one that is under way, and has looked already

@@ -31,7 +31,7 @@ n_of() { lab run "$1" db-apply --show --json $NEWEST | jq .n; }
 	enter $PRIMARY first
 	for host in pi2 pi3; do eventually followed $host first; done
 	night
-	pi3 systemctl start ctv-pi2-download.service
+	fresh pi3 ctv-pi2-download.service
 	for host in pi2 pi3; do [ "$(lab run $host jq .n $STATE/installed.json)" -gt 0 ]; done
 	# the plug of one is no matter of the other's
 	lab poweroff pi3
