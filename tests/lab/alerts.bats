@@ -62,6 +62,13 @@ fault() {
 	broken=$EPOCHREALTIME
 }
 
+# overdue HOST KEY: it has been the case for a quarter of an hour; not set back beneath a round, which would write what it has read
+overdue() {
+	[ -z "${LAB_REAL-}" ] || return 0
+	eventually lab run "$1" jq -e '.waiting > 0' $STATE/alerts/$2
+	lab run "$1" flock $RUN sh -c "jq -c '.waiting -= 900' $STATE/alerts/$2 >$RUN/edited && cat $RUN/edited >$STATE/alerts/$2"
+}
+
 # arrives HOST TEXT: within the time that its timer and its patience explain, and after the fault; tells how late
 arrives() {
 	local at patience=300
@@ -106,9 +113,7 @@ arrives() {
 	arrives pi2 'WARNING: the data of pi2 is older than 36h'
 	fault 'the download timer has disappeared'
 	pi2 systemctl stop ctv-pi2-download.timer
-	eventually lab run pi2 test -e $STATE/alerts/standby-issue
-	[ -n "${LAB_REAL-}" ] || pi2 sh -c "jq -c '.waiting -= 900' $STATE/alerts/standby-issue >$RUN/edited &&
-		cat $RUN/edited >$STATE/alerts/standby-issue"
+	overdue pi2 standby-issue
 	arrives pi2 'WARNING: pi2 has not been in order for 15 minutes'
 }
 
@@ -116,12 +121,7 @@ arrives() {
 	fault 'pi2 loses its power'
 	lab poweroff pi2
 	local dead=$EPOCHREALTIME
-	# not beneath a round
-	[ -n "${LAB_REAL-}" ] || {
-		eventually lab run pi-ctv jq -e '.waiting > 0' $STATE/alerts/checker-dead
-		lab run pi-ctv flock $RUN sh -c "jq -c '.waiting -= 900' $STATE/alerts/checker-dead >$RUN/edited &&
-			cat $RUN/edited >$STATE/alerts/checker-dead"
-	}
+	overdue pi-ctv checker-dead
 	arrives pi-ctv 'CRITICAL: the standby has not reported for'
 	# the switch of pi2 has heard nothing since: it will go off; that of pi-ctv hears that not all is well
 	run pinged pi2 '' "$dead"

@@ -9,7 +9,10 @@ setup_file() {
 	for host in pi-ctv pi2; do
 		# a channel that nothing is sent to, and a clock that is the machine's business
 		lab run $host sh -c 'echo CTV_NTFY_URL=https://dropbox/none >>/etc/ctv-db-sync.env
-			printf "#!/bin/sh\necho yes\n" >/usr/local/bin/timedatectl && chmod 755 /usr/local/bin/timedatectl'
+			printf "#!/bin/sh\necho yes\n" >/usr/local/bin/timedatectl && chmod 755 /usr/local/bin/timedatectl
+			# a round of the five minutes might meet what is broken on purpose, and raise an alert that finds nobody
+			cd /etc/systemd/system && mkdir ctv-status.timer.d && cp ctv-follow-check.timer.d/later.conf ctv-status.timer.d/ &&
+				systemctl daemon-reload && systemctl restart ctv-status.timer'
 	done
 	pi2 touch /etc/ctv-lab.proof
 	night
