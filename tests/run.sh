@@ -43,11 +43,11 @@ count_tap() {
 }
 
 [ $# -gt 0 ] || units
-# the long ones first; beside one that computes a scenario of the lab, which waits
+# the long ones first, and the demo, which is short to read; beside one that computes a scenario of the lab, which waits
 if [ $# -eq 0 ]; then
 	ls -S tests/lab/*.bats >"$results/lab"
 	# shellcheck disable=SC2012,SC2046  # the names are ours
-	set -- $(ls -S tests/*.bats | paste "$results/lab" -)
+	set -- $({ echo tests/demo.bats && ls -S tests/*.bats | grep -vx tests/demo.bats; } | paste "$results/lab" -)
 fi
 # One file more at once than there are processors: each has its own directory, ports and namespaces.
 # FILE_LIMIT: seconds after which a file hangs; the sanitizers need more. TEST_TAGS: only the tests with (or, with !,
