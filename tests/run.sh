@@ -46,7 +46,7 @@ count_tap() {
 # the long ones first, and the demo, which is short to read; beside one that computes a scenario of the lab, which waits
 if [ $# -eq 0 ]; then
 	ls -S tests/lab/*.bats >"$results/lab"
-	# shellcheck disable=SC2012,SC2046  # the names are ours
+	# shellcheck disable=SC2010,SC2012,SC2046  # the names are ours
 	set -- $({ echo tests/demo.bats && ls -S tests/*.bats | grep -vx tests/demo.bats; } | paste "$results/lab" -)
 fi
 # One file more at once than there are processors: each has its own directory, ports and namespaces.
