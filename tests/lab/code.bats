@@ -51,8 +51,10 @@ all_three() {
 	local owner=$1
 	push night
 	pi2 systemctl start ctv-pi2-download.service
-	eventually eval '[ "$(pi2 systemctl show -P Result -P ActiveState ctv-code | tr "\n" " ")" = "success inactive " ]'
+	# what is there is not the end of the run that brings it, and before its begin there is neither
 	eventually eval '[ "$(pi2 cat $APP/new-night/file)" = night ]'
+	eventually idle pi2 ctv-code.service
+	[ "$(pi2 systemctl show -P Result ctv-code.service)" = success ]
 	brought "$owner"
 	push operator
 	run failover --force
@@ -183,7 +185,7 @@ proved() {
 	pi2 chmod 600 $APP/src/web/app.py
 	run failover --dry-run
 	expect 77 'not ready: .*ctvapps cannot read src/web/app.py'
-	pi2 systemctl start ctv-status.service
+	round pi2
 	pi2 grep -q 'cannot read' /run/ctv-mirror/www/status.json
 	run pi2 ctv-doctor.sh code
 	expect 2 'ctvapps cannot read src/web/app.py'
