@@ -265,7 +265,7 @@ teardown() { lab_end; }
 
 @test "a full disk, a read-only one: not begun, and what is there stays" {
 	lab poweroff pi-ctv
-	pi2 mount -t tmpfs -o size=8M,mode=2775,uid=995,gid=995 tmpfs /mnt
+	pi2 sh -c 'mount -t tmpfs -o size=8M,mode=2775 tmpfs /mnt && chown ctvapps:ctvapps /mnt'
 	pi2 cp -p $LIVE /mnt/production.db
 	pi2 sh -c "mount --bind /mnt $APP/data/database"
 	run failover
