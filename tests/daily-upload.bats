@@ -95,8 +95,7 @@ claimed_by() {
 	upload
 	dropbox_control reset
 	# a snapshot of the same second is the same one
-	taken=$(date +%s)
-	until [ "$(date +%s)" -ne "$taken" ]; do sleep 0.1; done
+	next_second
 	run upload
 	expect 0 'has this content already'
 	[ "$(bytes_of files/upload database in)" -eq 0 ]

@@ -20,6 +20,7 @@ hosts_night() {
 		hosts_start
 		upload >log
 		download >>log
+		next_second
 		dropbox_stop
 		mkdir "$night"
 		cp -a . "$night"
@@ -177,6 +178,13 @@ eventually() {
 	done
 }
 
+# next_second: the times of data are whole seconds, and what is done behind this has another one than what was done before
+next_second() {
+	local now
+	now=$(date +%s)
+	until [ "$(date +%s)" -ne "$now" ]; do sleep 0.02; done
+}
+
 # stub NAME: standard input becomes a script that comes before the real program of this name ($real in it)
 stub() {
 	local real
@@ -198,6 +206,7 @@ hosts_minutes() {
 		minutes_night
 		minutes_minute "UPDATE spots SET note = 'newest' WHERE id = 1"
 		CTV_CHANGES_EVERY=1m on pi2 follow-changes.sh --once >log
+		next_second
 		dropbox_stop
 		mkdir "$minutes"
 		cp -a . "$minutes"

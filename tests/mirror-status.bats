@@ -634,9 +634,8 @@ record() {
 	chmod 666 told
 	for user in irc root irc nobody root nobody; do
 		member $user
-		# a page that would be the same to the last byte is left as it is, and it names the second
-		now=$(date +%s)
-		while [ "$(date +%s)" = "$now" ]; do :; done
+		# a page that would be the same to the last byte is left as it is
+		echo "active for $user" >timer
 		round
 		[ "$(stat -c %U pi2/run/www/status.json)" = $user ]
 	done
