@@ -61,11 +61,11 @@ bool store_wait(uint64_t known, double until)
 		struct timespec t;
 
 		/* slices, because the end of the server does not signal this condition */
-		clock_gettime(CLOCK_REALTIME, &t);
+		clock_gettime(CLOCK_MONOTONIC, &t);
 		t.tv_nsec += 100000000;
 		t.tv_sec += t.tv_nsec / 1000000000;
 		t.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&changed, &mutex, &t);
+		pthread_cond_clockwait(&changed, &mutex, CLOCK_MONOTONIC, &t);
 	}
 	return seq > known;
 }

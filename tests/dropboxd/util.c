@@ -330,7 +330,7 @@ void nap(long ms)
 
 	if (ms <= 0)
 		return;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	until.tv_nsec += ms % 1000 * 1000000;
 	if (until.tv_nsec >= 1000000000) {
@@ -338,7 +338,7 @@ void nap(long ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&stop_mutex);
-	while (!stopped && pthread_cond_timedwait(&stop_cond, &stop_mutex, &until) != ETIMEDOUT)
+	while (!stopped && pthread_cond_clockwait(&stop_cond, &stop_mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&stop_mutex);
 }
