@@ -105,13 +105,13 @@ fault() {
 
 @test "the pieces go on at most -j connections, and the one that closes the session goes last and alone" {
 	local_file a $((80 * M + 1))
-	dropbox_control option '{"latency_ms":20}' >/dev/null
+	dropbox_control option '{"latency_ms":500}' >/dev/null
 	dbx-put -j 3 a /a
 	there /a a
 	dropbox_log 'select(.route == "files/upload_session/append_v2")' >calls
 	jq -se 'length == 6 and (map(.parallel) | max <= 3) and (map(.parallel) | max > 1) and
 		(map(select(.arg.close)) | length == 1 and .[0].arg.cursor.offset == 83886080) and
-		(map(select(.arg.close | not) | .mono + .took) | max) <= (map(select(.arg.close))[0].mono + 0.05)' calls
+		(map(select(.arg.close | not) | .mono + .took) | max) <= (map(select(.arg.close))[0].mono + 0.4)' calls
 }
 
 @test "names of every kind: emoji, quotes, percent, 255 characters, a local name of any bytes" {
@@ -890,12 +890,12 @@ killed_after() {
 @test "--limit-rate is kept, by files and by streams" {
 	local_file f $((3 * M))
 	local start
-	start=$(date +%s%N)
+	start=$(steady)
 	dbx-put --limit-rate 1500K f /f
-	[ $((($(date +%s%N) - start) / 1000000)) -ge 1500 ]
-	start=$(date +%s%N)
+	[ $(($(steady) - start)) -ge 1500 ]
+	start=$(steady)
 	dbx-put --limit-rate 1500K - /g <f
-	[ $((($(date +%s%N) - start) / 1000000)) -ge 1500 ]
+	[ $(($(steady) - start)) -ge 1500 ]
 	there /f f
 	there /g f
 }
