@@ -241,14 +241,14 @@ TABLE
 @test "--time-of: a database that served has a new time, and no newer data" {
 	head -c 3000 /dev/zero >live.db
 	run age-check --time-of data-of live.db
-	expect 0 'live.db is 0\.[0-9]s old .*, 3000 B'
+	expect 0 'live.db is [0-9.]+s old .*, 3000 B'
 	touch -d '-30 hours' data-of
 	run age-check --time-of data-of live.db
-	expect 1 "^AGE WARNING: live.db is 30h00m old .*, 3000 B \| 'age'=108000s.* 'size'=3000B"
+	expect 1 "^AGE WARNING: live.db is 30h00m old .*, 3000 B \| 'age'=1080[0-9]{2}s.* 'size'=3000B"
 	[[ $output != *data-of* ]]
 	rm live.db
 	run age-check --shell --time-of data-of live.db
-	expect 2 "^age_seconds='108000'$"
+	expect 2 "^age_seconds='1080[0-9]{2}'$"
 	grep -q "^size_bytes=''$" <<<"$output"
 	ln -s loop loop
 	run age-check --time-of loop live.db

@@ -711,7 +711,7 @@ refuses() {
 	jq -c '.waiting -= 900' state/alerts/primary-down >edited
 	cat edited >state/alerts/primary-down
 	eval "$(down --after 15m --shell=a_)"
-	[ "$a_stands $a_severity ${a_lasted%0?s}" = 'yes critical 15m' ]
+	[ "$a_stands $a_severity ${a_lasted%m*}" = 'yes critical 15' ]
 	[ "$a_since" = "$(since)" ]
 	eval "$(up --shell=a_)"
 	[ "$a_stands$a_lasted" = '' ]

@@ -62,19 +62,16 @@ finish ok "all is well"
 END
 	run ./job.sh
 	expect 0
-	[[ ${lines[0]} == ' ✓ 1/3 one          0.'?' s  it is there' ]]
-	[ "${lines[1]}" = '   and a line' ]
-	[[ ${lines[2]} == ' - 2/3 two          0.0 s  not needed' ]]
-	[[ ${lines[3]} == ' ! 3/3 three        0.0 s  too old' ]]
-	[ "${lines[4]}" = 'after it' ]
-	[[ ${lines[5]} == 'all is well (0.'?' s)' ]]
+	# how long a step takes is the machine's matter
+	sed 's/[0-9]*\.[0-9] s/T/' <<<"$output" | diff - <(printf '%s\n' ' ✓ 1/3 one          T  it is there' '   and a line' \
+		' - 2/3 two          T  not needed' ' ! 3/3 three        T  too old' 'after it' 'all is well (T)')
 	[ "${#lines[@]}" -eq 6 ]
 	record '.schema == 1 and .task == "test" and .result == "ok" and .exit == 0 and .step == "three" and .message == "all is well"
 		and .hint == "" and .finished_at == .last_ok_at and .runs_ok == 1 and .runs_failed == 0 and .size == 42
 		and .rev == "a\"b" and .published == true and .none == null
 		and [.steps[] | .name + " " + .result] == ["one ok", "two skipped", "three warning"]'
 	[ "$(wc -l <state/last-test.json)" -eq 1 ]
-	sed 's/^[^ ]* job\[[0-9]*\]: //; s/0\.[0-9] s/T/' log/test.log | diff - <(printf '%s\n' begins 'step 1/3 one: ok, T: it is there' \
+	sed 's/^[^ ]* job\[[0-9]*\]: //; s/[0-9]*\.[0-9] s/T/' log/test.log | diff - <(printf '%s\n' begins 'step 1/3 one: ok, T: it is there' \
 		'and a line' 'step 2/3 two: skipped, T: not needed' 'step 3/3 three: warning, T: too old' 'after it' 'all is well (T)')
 	LC_ALL=C run ./job.sh
 	[[ ${lines[0]} == 'ok 1/3 one '* ]]
@@ -232,8 +229,11 @@ note "after %{here} s and %{there} s, %{nowhere} 5%{ %"
 finish ok "at %{there}"
 END
 	run ./job.sh
-	expect 0 'after 0\.[012] s and 0\.[3-9] s, %\{nowhere\} 5%\{ %'
-	expect 0 '^at 0\.[3-9] '
+	expect 0 '^at '
+	[[ $output =~ 'after '([0-9.]+)' s and '([0-9.]+)' s, %{nowhere} 5%{ %'.*$'\nat '([0-9.]+)' ' ]]
+	# to the tenth, each
+	awk -v here="${BASH_REMATCH[1]}" -v there="${BASH_REMATCH[2]}" 'BEGIN { exit !(there - here > 0.15) }'
+	[ "${BASH_REMATCH[3]}" = "${BASH_REMATCH[2]}" ]
 }
 
 @test "what a tool prints cannot pass for a word of the script" {
