@@ -326,7 +326,8 @@ END
 	dropbox_control option '{"page":100}'
 	backups >names
 	[ "$(grep -c '^database_backup_2026110[4-9]_020500.db$' names)" -eq 6 ]
-	[ "$(grep -c '^database_backup_202611[0-9][0-9]_[0-9]*.db$' names)" -eq 7 ]
+	# and this one, of today
+	[ "$(grep -v 20261301 names | grep -c '^database_backup_[0-9]*_[0-9]*\.db$')" -eq 7 ]
 	[ "$(grep -c '^failover_backup' names)" -eq 9 ]
 	[ "$(grep -c -e 20261301 -e 'db.txt' -e '^custom' -e '^Database' names)" -eq 4 ]
 }
