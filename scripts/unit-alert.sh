@@ -41,8 +41,18 @@ case $unit/$result/$ended in
 esac
 [ "$last_result" != interrupted ] || exit 0
 
+# in_journal: the journal takes what is said to it a moment later, on a busy machine seconds later. What systemd says of a run's end,
+# by this id, is the last of it.
+in_journal() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		journalctl -q -n 1 -o cat "INVOCATION_ID=$1" MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c 2>/dev/null | grep -q . && return
+		sleep 1
+	done
+}
+
 # last_words: of this run, from the program and from systemd; else of the unit
 last_words() {
+	[ -z "${MONITOR_INVOCATION_ID-}" ] || in_journal "$MONITOR_INVOCATION_ID"
 	if [ -n "$run" ]; then
 		set -- "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
 	else

@@ -113,6 +113,17 @@ card() {
 	card 'map(.inlines[]?.text) | join(" ")' | grep -q 'none.sh.*No such file'
 }
 
+@test "last words that the journal takes only a while after the end" {
+	UNITS=ctv-pi2-download
+	pi2 systemctl kill -s STOP systemd-journald
+	all ExecStart= ExecStart=/usr/local/lib/ctv-mirror/none.sh
+	until pi2 systemctl list-units -q --all --plain 'ctv-alert@*' | grep -q .; do sleep 0.1; done
+	sleep 1
+	pi2 systemctl kill -s CONT systemd-journald
+	arrives failed
+	card 'map(.inlines[]?.text) | join(" ")' | grep -q 'none.sh.*No such file'
+}
+
 @test "a sandbox that cannot be made" {
 	all ReadWritePaths=/nonexistent/directory
 	# the one that raises its own alarm is in the same sandbox: it has no other
