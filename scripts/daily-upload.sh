@@ -113,12 +113,16 @@ take_snapshot() {
 	drop_snapshot
 	[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
 	# a host that serves in the primary's place publishes no minutes
-	case $changes_every/$believed/$role in
-	?*/yes/primary | ?*/yes/) [ ! -d "$state/changes" ] || ! take_state || return 0 ;;
-	esac
+	case $believed/$role in yes/primary | yes/) ! in_chain || ! take_state || return 0 ;; esac
 	# its age is the data's, here and in Dropbox
 	get db-snapshot --shell=draft_ --append "$draft" "$live" "$snapshot"
 	note "$draft_size_text, taken $draft_snapshot_at"
+}
+
+# in_chain: are this host's nights states of a chain? What is no time for CTV_CHANGES_EVERY, and was named, is no wish to end one
+in_chain() {
+	[ -d "$state/changes" ] || return
+	[ -n "$changes_every" ] || { [ -e "$state/changes/state.db" ] && [ "$(ctv-conf CTV_CHANGES_EVERY '')" != off ]; }
 }
 
 # state_of_snapshot: is it a base? Until its file is on record it is pending

@@ -68,10 +68,11 @@ remembered() {
 # tell OPTION...: the record, how often this host looks besides
 tell() {
 	set_pace
-	mirror-head publish --owner "$node" --timeout 1m "$@" --pace "$pace_wait" --why "$pace_wait_why"
+	mirror-head publish --owner "$node" --timeout 1m "$@" ${pace_wait:+--pace "$pace_wait" --why "$pace_wait_why"}
 }
 
-# set_pace: how long to wait after a round, which is longer than asked for where looks take long, or a month's calls would not suffice
+# set_pace: how long to wait after a round, which is longer than asked for where looks take long, or a month's calls would not suffice;
+# empty where it cannot be told what was asked for
 set_pace() {
 	get remembered --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" 2>/dev/null || :
 	pace_wait=${pace_wait:-$changes_every} paced=$changes_every

@@ -523,6 +523,34 @@ night() {
 	cmp "$copy" base.db
 }
 
+@test "what is no time for CTV_CHANGES_EVERY ends no chain: it is named, and the night is its next state; off is what ends one" {
+	upload
+	publish
+	add 1
+	publish
+	add 2
+	CTV_CHANGES_EVERY=5x run upload
+	expect 0 'CTV_CHANGES_EVERY: 5x: not a duration'
+	[[ $output == *'snapshot '*'state 3, of '* ]]
+	[ "$(record '"\(.head.n) \(.change)"')" = '3 null' ]
+	CTV_CHANGES_EVERY=5x run publish
+	expect 78 '5x'
+	# as soon as it is mended the minutes go on from there, without a base
+	add 3
+	run publish
+	expect 0 'state 4 is published'
+	dropbox_get /database.db >base.db
+	chain_is_live
+	CTV_CHANGES_EVERY=off run upload
+	expect 0 'snapshot .*, taken'
+	[ "$(record .head.n)" = null ]
+	# where there was none it begins none either
+	rm "$states"
+	CTV_CHANGES_EVERY=5x run upload
+	expect 0 'snapshot .*, taken'
+	[ ! -e "$states" ]
+}
+
 @test "a night whose verification fails is on record as suspect, until one passes" {
 	upload
 	publish
