@@ -276,11 +276,16 @@ restore() {
 	dropbox_seed bad "$path"
 	run restore --state 3 -o got.db
 	[ "$status" -eq 65 ] || [ "$status" -eq 66 ]
+	[ ! -e got.db ]
 	echo no >bad
 	dropbox_seed bad "$path"
-	run restore --state 5 -o got.db
+	# an object that was fetched is kept for the next run to that file
+	run restore --state 5 -o other.db
 	[ "$status" -eq 65 ] || [ "$status" -eq 66 ]
-	[ ! -e got.db ]
+	[ ! -e other.db ]
+	# by the name that a person finds it by
+	[[ $output == *"$path: does not begin as a change does"* ]]
+	[[ $output != *in/000000003* ]]
 }
 
 @test "names that are no change's or backup's are nobody's, whatever they hold" {

@@ -323,35 +323,46 @@ static int read_log_head(struct change_in *i)
 	return EX_OK;
 }
 
-struct change_in *change_open(const char *path, struct change *c, int *rc)
+struct change_in *change_read(int fd, const char *name, struct change *c, int *rc)
 {
 	struct change_in *i = calloc(1, sizeof *i);
-	struct stat st;
 
 	if (i == NULL) {
-		msg_err(path, "out of memory");
+		msg_err(name, "out of memory");
+		close(fd);
 		*rc = EX_IOERR;
 		return NULL;
 	}
-	i->path = path;
-	i->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (i->fd < 0 || fstat(i->fd, &st) != 0) {
-		msg_errno(path, "cannot open");
-		*rc = errno == EACCES ? EX_NOPERM : EX_NOINPUT;
-	} else if (!S_ISREG(st.st_mode)) {
-		msg_err(path, "not a regular file");
-		*rc = EX_NOINPUT;
-	} else {
-		*rc = read_head(i);
-		if (*rc == EX_OK)
-			*rc = read_log_head(i);
-	}
+	i->path = name;
+	i->fd = fd;
+	*rc = read_head(i);
+	if (*rc == EX_OK)
+		*rc = read_log_head(i);
 	if (*rc != EX_OK) {
 		change_in_free(i);
 		return NULL;
 	}
 	*c = i->c;
 	return i;
+}
+
+struct change_in *change_open(const char *path, struct change *c, int *rc)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		msg_errno(path, "cannot open");
+		*rc = errno == EACCES ? EX_NOPERM : EX_NOINPUT;
+	} else if (!S_ISREG(st.st_mode)) {
+		msg_err(path, "not a regular file");
+		*rc = EX_NOINPUT;
+	} else {
+		return change_read(fd, path, c, rc);
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
 }
 
 int change_next(struct change_in *i, uint32_t *page, unsigned char *data)

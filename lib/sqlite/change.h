@@ -57,6 +57,8 @@ void change_out_free(struct change_out *o);
 struct change_in;
 /* Opens an object and reads its description into *c. NULL and the exit status in *rc, reported. */
 struct change_in *change_open(const char *path, struct change *c, int *rc);
+/* The same of a file that is open at its beginning, and is closed with it. Messages name it by name, which is not copied. */
+struct change_in *change_read(int fd, const char *name, struct change *c, int *rc);
 /*
  * The next page: its number and its page_size bytes; 0 after the last one, when all was there and nothing more.
  * EX_OK, EX_DATAERR, EX_IOERR, reported.

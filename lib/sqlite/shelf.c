@@ -157,17 +157,16 @@ static int know(struct shelf *s, const char *path)
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (k == NULL || fd < 0 || fstat(fd, &st) != 0 || content_hash_fd(fd, 0, (uint64_t)st.st_size, k->object) != EX_OK) {
 		msg_errno(path, "cannot read");
-		rc = EX_IOERR;
-	} else {
-		in = change_open(path, &k->c, &rc);
-		change_in_free(in);
-		/* a name says what is not in it */
-		k->bad = rc == EX_DATAERR || (rc == EX_OK && k->c.n != c.n);
-		rc = k->bad ? EX_OK : rc;
+		if (fd >= 0)
+			close(fd);
+		return EX_IOERR;
 	}
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	/* a person finds it by its name in Dropbox */
+	in = change_read(fd, whole, &k->c, &rc);
+	change_in_free(in);
+	/* a name says what is not in it */
+	k->bad = rc == EX_DATAERR || (rc == EX_OK && k->c.n != c.n);
+	return k->bad ? EX_OK : rc;
 }
 
 int shelf_know(struct shelf *s, const char *dir)
