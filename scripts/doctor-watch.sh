@@ -42,7 +42,7 @@ followed_lines() {
 
 published_lines() {
 	tagged head mirror-head show -n --json --timeout 5s || :
-	tagged newest db-changes --show --json "$state/changes/state.db" || :
+	tagged newest db-changes -t 5s --show --json "$state/changes/state.db" || :
 }
 
 # runs UNIT: it does, and has nothing to complain of
@@ -81,7 +81,12 @@ see_minutes() {
 see_publishing() {
 	minute_n='' minute_snapshot_at='' minute_pending_n='' head_owner='' head_confirmed_at='' head_newest_n=''
 	runs ctv-publish.service
-	get db-changes --show --shell=minute_ "$state/changes/state.db" 2>/dev/null || :
+	# its lock a look holds for as long as it takes
+	get db-changes -t 5s --show --shell=minute_ "$state/changes/state.db" 2>"$scratch/err" || {
+		complaint
+		[ ! -e "$state/changes/state.db" ] ||
+			{ unknown "$why" "${hint:-$program minutes, when a look that is under way has ended}"; return; }
+	}
 	[ -n "$minute_n" ] || { warning "nothing was published by this host yet" "systemctl start ctv-db-sync.service"; return; }
 	on_the_page published_lines
 	get mirror-head show -n --shell=head_ --timeout 5s 2>/dev/null || :

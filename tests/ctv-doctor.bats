@@ -551,6 +551,14 @@ minutes() { run on "${1-pi2}" env CTV_CHANGES_EVERY=1m ctv-doctor.sh minutes; }
 	minutes pi-ctv
 	sees 2 minutes 'what is followed is 3h.* behind; state 3 of 20.* is published, the record was confirmed at 20' 'journalctl -u ctv-publish.service'
 	rm stubs/mirror-head stubs/db-changes
+	# one look holds it for as long as it takes
+	flock -o pi-ctv/state/changes/state.db.lock sleep 60 3>&- &
+	holder=$!
+	held() { ! flock -n pi-ctv/state/changes/state.db.lock true; }
+	eventually held
+	minutes pi-ctv
+	sees 3 minutes 'state.db.lock: held by another process' 'when a look that is under way has ended'
+	kill "$holder"
 	on pi2 mirror-head claim --owner pi2
 	minutes pi-ctv
 	sees 1 minutes 'pi2 owns the head record, so nothing is published here' 'failback-to-pi-ctv.sh on pi2'
