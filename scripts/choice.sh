@@ -27,6 +27,9 @@ timer_ends() {
 	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
 	*) return 0 ;;
 	esac
+	if [ -s "$state/data-of" ] && [ "$(mirror-role show)" = standby ] && [ -n "$record_confirmed_at" ] && ! looked_since "$record_confirmed_at"; then
+		finish unchanged "what was entered here stays until the primary has said what it has"
+	fi
 	get job-run --last=last_ download
 	case $last_ended_tonight/$last_exit/$last_rev in
 	yes/65/"$record_rev" | yes/70/* | yes/77/* | yes/78/*)

@@ -189,10 +189,8 @@ ask_night() {
 	of=$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null) ||
 		of=$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null) || return 0
 	[ "$of" = "$(mirror-head show --field snapshot_at --timeout 1m 2>/dev/null)" ] || return 0
-	# until the primary has said what it has, since this host does not serve any more, what was entered here is the newest that
-	# anybody can serve
-	since=$(mirror-head show --field confirmed_at --timeout 1m 2>/dev/null) || return 0
-	[ -n "$since" ] && [ -z "$(find "$state/role" -newermt "$since + 1 second")" ] || return 0
+	confirmed=$(mirror-head show --field confirmed_at --timeout 1m 2>/dev/null) || return 0
+	[ -n "$confirmed" ] && looked_since "$confirmed" || return 0
 	[ "$(svc-ctl -t 10s is-active ctv-pi2-download.timer 2>/dev/null)" = active ] || return 0
 	asked=$failback
 	# this does not wait for it

@@ -827,6 +827,34 @@ by_timer() {
 	expect 0 'is installed'
 }
 
+@test "a timer's start after a failback leaves what was entered here until the primary has looked since; a person's does not" {
+	mkdir pi-ctv/state/changes
+	CTV_CHANGES_EVERY=1m upload >log
+	download >>log
+	confirmed=$(on pi2 mirror-head show -n -f confirmed_at)
+	# when, by the record's time, this host began to be what it is
+	given_back() {
+		sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
+		echo served >pi2/state/data-of
+		touch -d "$confirmed + $1" pi2/state/role
+	}
+	given_back '1 hour'
+	run -0 by_timer
+	expect 0 '^what was entered here stays until the primary has said what it has$'
+	[ "$(sql "$copy" "SELECT count(*) FROM spots WHERE note = 'here'")" -eq 1 ]
+	given_back '-1 hour'
+	run -0 by_timer
+	expect 0 'is installed'
+	given_back '1 hour'
+	run -0 download
+	expect 0 'is installed'
+	# who publishes nights alone says nothing else
+	on pi-ctv mirror-head publish --owner pi-ctv --confirm null
+	given_back '1 hour'
+	run -0 by_timer
+	expect 0 'is installed'
+}
+
 @test "a copy that was refused is not fetched again by the timer before another is on record" {
 	unindex "$live"
 	stub db-verify <<'END'

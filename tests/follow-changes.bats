@@ -943,6 +943,10 @@ a_round() {
 	a_round
 	# nobody has anything newer than what was entered here, as far as is known
 	[ ! -e asked ]
+	before=$(production)
+	run -0 on pi2 env TRIGGER_UNIT=ctv-pi2-download.timer daily-download.sh
+	expect 0 '^what was entered here stays until the primary has said what it has$'
+	[ "$(production)" = "$before" ]
 	on pi-ctv mirror-head publish --owner pi-ctv --confirm "$(date -u -d '+1 second' +%FT%TZ)" \
 		--object "$(on pi-ctv mirror-head show -n -f newest_object)"
 	a_round
