@@ -4,7 +4,7 @@
 # After everything that a writer does, a process of its own copies the database with its log or journal, lets SQLite put
 # the copy in order, and notes its bytes: the history. (Not this process: a file that it opened and closed would cost
 # SQLite its locks.)
-import hashlib, json, multiprocessing, os, random, shutil, signal, sqlite3, subprocess, sys, threading, time
+import hashlib, json, multiprocessing, os, random, shutil, sqlite3, subprocess, sys, threading, time
 
 SEED, LOOKS = int(sys.argv[1]), int(sys.argv[2])
 SLOW = os.environ.get("STRESS_SLOW", "0.25")  # so many of the looks are slowed down, to be overtaken
@@ -77,17 +77,20 @@ class Writer(threading.Thread):
         """Another process dies in a transaction whose pages are in the file or the log already, or just after a commit."""
         end = self.chance.choice(["", "COMMIT;"])
         self.db.close()
-        app = subprocess.Popen(["sqlite3", "live"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        app.stdin.write("PRAGMA cache_size=2; PRAGMA synchronous=OFF; PRAGMA busy_timeout=60000; PRAGMA wal_autocheckpoint=0;"
+        app = subprocess.Popen(["sqlite3", "-bail", "live"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # it waits before anything else: already to read the schema may be refused
+        app.stdin.write("PRAGMA busy_timeout=60000; PRAGMA cache_size=2; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0;"
                         "BEGIN IMMEDIATE; UPDATE t SET c='crash' || c WHERE a%%3=%d; %s SELECT 'there';\n"
                         % (self.chance.randrange(3), end))
         app.stdin.flush()
-        while app.stdout.readline().strip() != "there":
-            pass
-        app.send_signal(signal.SIGKILL)
+        there = any(line.strip() == "there" for line in app.stdout)
+        app.kill()
         app.wait()
-        self.note()
+        if there:
+            self.note()
         self.db = self.connect()
+        if not there:
+            raise sqlite3.OperationalError("locked: the process that was to die has ended by itself")
 
     def change_mode(self):
         self.db.close()
