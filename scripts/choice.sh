@@ -17,17 +17,21 @@ wait_for_news() {
 	mirror-head wait --newer "${installed_epoch:-0}.${installed_seq:-0}" --timeout "$wait" >/dev/null 2>&1 || :
 }
 
-# A timer's start ends here when there is nothing new, or while the copy on record is the one that was refused: what only
-# a person can mend is not tried again before the next night. Whoever starts the job himself always gets a run.
+# A timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy on record is
+# the one that was refused: what only a person can mend is not tried again before the next night. Whoever starts the job himself
+# always gets a run.
 timer_ends() {
 	said=0
+	role=$(mirror-role show 2>/dev/null) || role=
+	# an alarm about a night's copy, in the hour after a failover, would be one too many
+	[ "$role" != active ] || finish unchanged "this host is serving in place of the primary; its database stays"
 	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
 	case $said in
 	0 | 65) ;;
 	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
 	*) return 0 ;;
 	esac
-	if [ -s "$state/data-of" ] && [ "$(mirror-role show)" = standby ] && [ -n "$record_confirmed_at" ] && ! looked_since "$record_confirmed_at"; then
+	if [ -s "$state/data-of" ] && [ "$role" = standby ] && [ -n "$record_confirmed_at" ] && ! looked_since "$record_confirmed_at"; then
 		finish unchanged "what was entered here stays until the primary has said what it has"
 	fi
 	get job-run --last=last_ download

@@ -825,6 +825,15 @@ by_timer() {
 	sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
 	run by_timer
 	expect 0 'is installed'
+	# while it serves a timer has nothing to bring, which is no alarm, and a person is told
+	sql "$copy" "INSERT INTO spots (note) VALUES ('served')"
+	echo active >pi2/state/role
+	dropbox_control reset
+	run by_timer
+	expect 0 '^this host is serving in place of the primary; its database stays$'
+	[ -z "$(dropbox_log)" ]
+	run download
+	expect 73 'this host is serving'
 }
 
 @test "a timer's start after a failback leaves what was entered here until the primary has looked since; a person's does not" {
