@@ -1274,6 +1274,49 @@ eventually_files() {
 	done
 }
 
+@test "--into takes each in one call, on one connection a job; what does not come so comes as any other, from where that broke off" {
+	mkdir here
+	for name in a b c d e f g h; do
+		remote "$name.bin" 1000
+		mv "$name.bin" "$name.was"
+	done
+	: >i.was
+	dropbox_seed i.was /i.bin
+	dropbox_control reset
+	dbx-fetch -j 2 --into here /a.bin /b.bin /c.bin /d.bin /e.bin /f.bin /g.bin /h.bin /i.bin
+	for name in a b c d e f g h i; do cmp "here/$name.bin" "$name.was"; done
+	[ "$(dropbox_calls files/get_metadata)" -eq 0 ]
+	[ "$(dropbox_calls files/download)" -eq 9 ]
+	[ "$(dropbox_log 'select(.route == "files/download") | .port' | sort -u | wc -l)" -le 2 ]
+	for fault in '"kind":"flip-byte","at":500' '"kind":"chunked-cut","at":500' '"kind":"503-empty"' '"kind":"429"' '"kind":"no-api-result"'; do
+		rm here/a.bin
+		dropbox_fault "{\"route\":\"files/download\",$fault}"
+		run dbx-fetch --into here /a.bin
+		expect 0
+		[ -z "$output" ]
+		cmp here/a.bin a.was
+		dropbox_control reset
+	done
+	dropbox_fault '{"route":"files/download","kind":"flip-byte","at":500,"count":-1}'
+	rm here/a.bin
+	run dbx-fetch --into here /a.bin
+	expect 65 '^dbx-fetch: /a.bin: what arrived has another content_hash than it should$'
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$(ls -A here | wc -l)" -eq 8 ]
+	dropbox_control reset
+	mkdir here/a.bin
+	run dbx-fetch --into here /a.bin
+	expect 73 '^dbx-fetch: here/a.bin: not a regular file$'
+	[ "${#lines[@]}" -eq 1 ]
+	# a large one: no block comes twice
+	remote l.bin $((20 * M))
+	dropbox_control reset
+	dropbox_fault '{"route":"files/download","kind":"chunked-cut","at":9000000}'
+	dbx-fetch --into here /l.bin
+	cmp here/l.bin l.bin
+	[ "$(bytes_out)" -le $((21 * M)) ]
+}
+
 @test "--into ends with the status of the first that failed, and begins none behind it" {
 	mkdir here
 	remote a.bin 1000

@@ -189,21 +189,33 @@ static const char *take_next(struct many *m, int rc)
 	return remote;
 }
 
+/* A small file: a call to look what it is would take as long as its bytes. */
+static int fetch_small(struct download *d, struct http *h, const char *path)
+{
+	struct dropbox_meta meta = { .kind = 'x' };
+	bool current;
+	int rc = download_at_once(d, h, path);
+
+	if (rc == DOWNLOAD_NOT_SO)
+		rc = catch_one(d, path, &meta, &current);
+	dropbox_meta_free(&meta);
+	return rc;
+}
+
 static void *work(void *arg)
 {
 	struct many *m = arg;
 	struct download d = { .dropbox = m->dropbox, .jobs = 1, .progress = PROGRESS_NEVER };
-	int rc = EX_OK;
+	struct http *h = dropbox_connect(m->dropbox);
+	int rc = h != NULL ? EX_OK : EX_SOFTWARE;
 
 	while ((d.remote = take_next(m, rc)) != NULL) {
-		struct dropbox_meta meta = { .kind = 'x' };
 		char *path = NULL;
-		bool current;
 
-		rc = asprintf(&path, "%s%s", into, strrchr(d.remote, '/')) < 0 ? EX_SOFTWARE : catch_one(&d, path, &meta, &current);
-		dropbox_meta_free(&meta);
+		rc = asprintf(&path, "%s%s", into, strrchr(d.remote, '/')) < 0 ? EX_SOFTWARE : fetch_small(&d, h, path);
 		free(path);
 	}
+	http_free(h);
 	return NULL;
 }
 

@@ -311,6 +311,75 @@ int download_file(const struct download *d, const char *path)
 	return rc;
 }
 
+/* --- in one call --- */
+
+/* A download whose size and hash come with its first byte. */
+struct first {
+	struct stream stream;		/* its part is NULL until then */
+	struct run run;
+	struct download d;
+	struct dropbox_meta meta;
+	const char *path;
+};
+
+static int on_first_begin(void *ctx, const struct dropbox_meta *m)
+{
+	struct first *f = ctx;
+	int rc;
+
+	if (m->content_hash[0] == '\0') {
+		msg_err(f->d.remote, "came without a content_hash");
+		return EX_PROTOCOL;
+	}
+	f->meta = (struct dropbox_meta){ .kind = 'f', .size = m->size, .client_modified = m->client_modified };
+	memcpy(f->meta.content_hash, m->content_hash, HASH_TEXT);
+	rc = part_open(&f->run.part, f->path, (uint64_t)m->size, m->content_hash);
+	f->stream.end = rc == EX_OK ? part_blocks(f->run.part) : 0;
+	return rc;
+}
+
+static int on_first_data(void *ctx, const void *data, size_t len)
+{
+	return on_data(&((struct first *)ctx)->stream, data, len);
+}
+
+int download_at_once(const struct download *d, struct http *h, const char *path)
+{
+	struct first f = { .d = *d, .path = path };
+	json *arg = json_object();
+	struct dropbox_call c = { .style = DROPBOX_DOWNLOAD, .route = "files/download", .arg = arg,
+				  .begin = on_first_begin, .write = on_first_data, .ctx = &f };
+	struct dropbox_answer a = { .rc = EX_OK };
+	int rc = EX_SOFTWARE;
+
+	f.d.meta = &f.meta;
+	f.run = (struct run){ .d = &f.d, .whole = true };
+	f.stream = (struct stream){ .run = &f.run, .sha = sha256_new(), .gather = malloc(GATHER) };
+	pthread_mutex_init(&f.run.lock, NULL);
+	json_put_str(arg, "path", d->remote);
+	if (f.stream.sha == NULL || f.stream.gather == NULL) {
+		msg_err(d->remote, "out of memory");
+		goto out;
+	}
+	dropbox_try(d->dropbox, h, &c, &a);
+	/* without a cause: one of the above has reported it */
+	rc = a.rc != EX_OK && a.cause[0] == '\0' ? a.rc : DOWNLOAD_NOT_SO;
+	if (a.rc == EX_OK && f.stream.block == f.stream.end) {
+		rc = part_finish(f.run.part, f.meta.client_modified);
+		rc = rc == EX_DATAERR ? DOWNLOAD_NOT_SO : rc;
+	}
+	if (rc == EX_IOERR)
+		part_drop(f.run.part);
+out:
+	part_close(f.run.part);
+	dropbox_answer_free(&a);
+	pthread_mutex_destroy(&f.run.lock);
+	free(f.stream.gather);
+	sha256_free(f.stream.sha);
+	json_free(arg);
+	return rc;
+}
+
 /* --- in order to a descriptor --- */
 
 struct outlet {

@@ -29,6 +29,14 @@ struct download {
 int download_file(const struct download *d, const char *path);
 
 /*
+ * The same for d->remote, a path, as it is now, in one call: what it is comes with its bytes, and d->meta is not needed. On the
+ * connection h, which the next one may use. DOWNLOAD_NOT_SO: that did not go well, which is not reported, for the ordinary way
+ * is left and says why; what arrived is kept for it. EX_CANTCREAT, EX_IOERR, EX_PROTOCOL, reported.
+ */
+#define DOWNLOAD_NOT_SO (-1)
+int download_at_once(const struct download *d, struct http *h, const char *path);
+
+/*
  * In order to a descriptor. What was written cannot be taken back: only the exit status says whether it
  * was right. Statuses as above, EX_NOINPUT only before the first byte; a reader that left ends the process by
  * SIGPIPE.
