@@ -437,6 +437,18 @@ ROWS
 	run dbx-put - /f <f
 	expect 74 'no space left'
 	no_such_file /f
+	# all of a session is there: when there is room nothing is sent again
+	local_file g 17000000
+	run dbx-put g /g
+	expect 74 '^dbx-put: /g: no space left in Dropbox'
+	[[ $output != *'kept for seven days'* ]]
+	sent=$(dropbox_calls files/upload_session/append_v2)
+	run dbx-put g /g
+	expect 74 'no space left'
+	dropbox_control option '{"quota":100000000}' >/dev/null
+	dbx-put g /g
+	[ "$(dropbox_calls files/upload_session/append_v2)" -eq "$sent" ]
+	dropbox_get /g | cmp - g
 }
 
 @test "what time can heal is tried again until it works, on every route" {

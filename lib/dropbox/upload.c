@@ -226,9 +226,9 @@ int upload_file(const struct upload *u, int fd, const char *local, struct dropbo
 	rc = pieces_open(&r.pieces, fd, local, &st, u->to.remote);
 	if (rc == EX_OK)
 		rc = (uint64_t)st.st_size <= PIECE ? send_whole(&r, h, &st, m) : send_session(&r, h, &st, m);
-	/* a commit that was refused, or wrong bytes, leave nothing to go on with */
-	resumable = rc == EX_TEMPFAIL || rc == EX_UNAVAILABLE;
-	if (resumable && pieces_noted(r.pieces))
+	/* a commit that was refused, or wrong bytes, leave nothing to go on with; but where it was for want of room, all is there */
+	resumable = rc == EX_TEMPFAIL || rc == EX_UNAVAILABLE || rc == EX_IOERR;
+	if (resumable && rc != EX_IOERR && pieces_noted(r.pieces))
 		msg_hint("what was sent is kept for seven days, the next run goes on from there");
 	pieces_close(r.pieces, !resumable);
 out:
