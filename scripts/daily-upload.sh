@@ -37,7 +37,8 @@ done
 
 resume_for=6h
 
-# A timer's start ends here when this night is done, or waits for a person, unless the record has changed hands since
+# A timer's start ends here when this night is done and nothing failed since, or waits for a person, unless the record has changed
+# hands since
 timer_ends() {
 	said=0
 	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
@@ -51,7 +52,8 @@ timer_ends() {
 			"not tried again before the next night; systemctl start ctv-db-sync.service tries it now"
 		;;
 	esac
-	[ -z "$last_ok_tonight" ] || finish unchanged "this night's upload is done"
+	# a run behind it that failed, as of a base that was asked for, is not over because a timer found the night done
+	[ -z "$last_ok_tonight" ] || [ "${last_exit:-0}" -ne 0 ] || finish unchanged "this night's upload is done"
 }
 
 # is_owner: ends the run unless this host may publish, or the record is not believed: then only a person can say
