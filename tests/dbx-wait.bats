@@ -12,7 +12,8 @@ put() { dropbox_control put "{\"path\":\"$1\",\"text\":\"$2\"}" >/dev/null; }
 # waits ARG...: begins to wait, and returns when Dropbox keeps the answer back
 waits() {
 	local before
-	before=$(dropbox_control 'log?now=1' | jq -s 'map(select(.route == "files/list_folder/longpoll")) | length')
+	# those that arrived: one whose client has gone is not finished for a while
+	before=$(dropbox_control stats | jq '.routes["files/list_folder/longpoll"].calls // 0')
 	timeout 60 dbx-wait "$@" >out 2>err 3>&- &
 	dropbox_control wait '{"route":"files/list_folder/longpoll","calls":'$((before + 1))'}' >/dev/null
 }
