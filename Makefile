@@ -6,6 +6,7 @@
 #   make test       every test
 #   make test-distros   the demo on Debian 12 and 13, amd64 and arm64, and every test on 13; as root
 #   make test-kuma  the runbook's monitors in a real Uptime Kuma, which npm installs first
+#   make test-old OLD=COMMIT   a host with the programs of that commit beside one with those of today, both ways round; as root
 #   make lab        two hosts with real systemd, and a shell on the standby
 #   make screenshots    the status page in every state, into build/screenshots
 #   make deb        the Debian packages, into build/deb
@@ -120,6 +121,15 @@ $(B)/kuma/installed:
 	cd $(B)/kuma/node_modules/uptime-kuma/db && cp -n patch-*.sql old_migrations/
 	@touch $@
 
+# Old and new programs on the two hosts: of the old ones a tree is made and built, which goes when the tests have ended.
+# Which commit is to be said: a clone may be without history. Those from before there were minutes know no /changes.
+test-old:
+	@[ -n '$(OLD)' ] || { echo "make test-old: needs OLD=COMMIT, such as the parent of the first one with tools/db-changes.c" >&2; exit 1; }
+	rm -rf $(B)/old
+	mkdir -p $(B)/old
+	trap 'rm -rf $(B)/old' EXIT; trap 'exit 1' INT TERM; set -e; git archive -o $(B)/old/tree.tar '$(OLD)'; \
+		tar -x -f $(B)/old/tree.tar -C $(B)/old; $(MAKE) -s -C $(B)/old B=build all; NO_SKIPS=1 sh tests/run.sh tests/old/*.bats
+
 # two hosts to play with, as root; everything is gone when the shell ends
 lab: all
 	tests/lab/lab visit
@@ -205,5 +215,5 @@ clean:
 
 -include $(wildcard $(B)/lib/*.d $(B)/lib/*/*.d $(B)/tools/*.d $(B)/tests/unit/*.d $(B)/tests/dropboxd/*.d $(B)/tests/fuzz/*.d $(B)/tests/fault/*.d)
 
-.PHONY: all programs units deb deps demo test test-distros test-kuma lab screenshots lint asan fuzz fuzzers bench stress install uninstall clean
+.PHONY: all programs units deb deps demo test test-distros test-kuma test-old lab screenshots lint asan fuzz fuzzers bench stress install uninstall clean
 .SECONDARY:

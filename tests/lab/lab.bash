@@ -22,9 +22,12 @@ lab_hosts() {
 	[ -z "$LAB_WHY" ] || return 0
 	lab up -w "$BATS_ROOT_PID"
 	lab boot pi-ctv pi2
-	lab install pi-ctv pi2
+	lab_install
 	serving $PRIMARY
 }
+
+# lab_install: other files have their hosts otherwise
+lab_install() { lab install pi-ctv pi2; }
 
 # idle HOST UNIT: no run of it is under way
 idle() { [[ $(lab run "$1" systemctl show -P ActiveState "$2") =~ ^(inactive|failed)$ ]]; }
