@@ -1,5 +1,5 @@
 #!/bin/sh
-# clone.sh - the application's clone, for update-code.sh: git in it, what a power cut leaves of an update, the nightly proof's notes. Sourced, never run
+# clone.sh - the application's clone, for update-code.sh and code-check.sh: git in it, what a power cut leaves of an update, the nightly proof's notes. Sourced, never run
 #
 # What always holds: before the first file of an update is touched, the list of its files is on disk, and it goes when they
 # are; whoever finds a list makes its files what HEAD says, from git's objects. Our notes stand in .git/ctv-update: `list` of
@@ -62,6 +62,16 @@ enter() {
 enter_ours() {
 	ours | xargs -rd '\n' git diff-tree -r --no-renames "$1" "$2" -- >$notes/ours
 	enter $notes/ours
+}
+
+# may_become COMMIT: could the files here become that commit's? Else $in_the_way is one that a person has changed or made. Asked before
+# anything is touched; of an index that is no other's at the moment.
+may_become() {
+	in_clone update-index -q --refresh >/dev/null || :
+	enter_ours HEAD "$1"
+	in_the_way=$(export LC_ALL=C && in_clone read-tree -n -m -u HEAD "$1" 2>&1) && return
+	in_the_way=$(printf '%s\n' "$in_the_way" | sed -n "s/^[^']*'\(.*\)'.*/\1/p" | head -n 1)
+	return 1
 }
 
 # ---- a power cut -------------------------------------------------------------------------------
@@ -155,12 +165,11 @@ take_back() {
 	[ "$(at HEAD)" = "$commit" ] || return 0
 	name="$(version), which failed the nightly proof"
 	in_clone merge-base --is-ancestor "${good:-none}" "$commit" 2>/dev/null || unheeded 66 "$name, stays: none before it was proved" || return
-	in_clone update-index -q --refresh >/dev/null || :
+	may_become "$good" || unheeded 75 "$name, stays: files that were changed here are in the way: $in_the_way" || return
 	in_clone diff --quiet "$good" "$commit" -- requirements.txt || true >$notes/requirements
 	{ echo "$good $commit" && in_clone diff-tree -r --no-renames "$good" "$commit"; } >$notes/next
 	true >$notes/modes
-	enter_ours HEAD "$good"
-	in_clone read-tree -n -m -u HEAD "$good" 2>/dev/null || unheeded 75 "$name, stays: files that were changed here are in the way" || return
-	{ begin_update && put_back "$good" && [ "$(at HEAD)" = "$good" ] && settle; } || unheeded 74 "$name, stays: cannot write" || return
+	# what cannot be written is seen half-way only
+	{ begin_update && put_back "$good" && [ "$(at HEAD)" = "$good" ] && settle; } || { mend; unheeded 74 "$name, stays: cannot write"; } || return
 	echo "$(version) again; $name"
 }

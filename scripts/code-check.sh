@@ -8,6 +8,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
+# shellcheck source=scripts/clone.sh
+. "$here/clone.sh"
 app='' unit=''
 
 usage() {
@@ -63,10 +65,7 @@ asked() { timeout -k 1s 5s systemctl "$@"; }
 # ---- what the clone is, from its files ---------------------------------------------------------
 
 # look GIT-ARGUMENTS
-look() {
-	GIT_DIR=$mine GIT_WORK_TREE=$app GIT_INDEX_FILE=$app/.git/index GIT_OBJECT_DIRECTORY=$app/.git/objects \
-		GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null timeout 20 git "$@" 2>/dev/null
-}
+look() { timeout 20 git "$@" 2>/dev/null; }
 
 # commit_of REF: sets $commit; empty where there is none
 commit_of() {
@@ -145,6 +144,13 @@ look_at_proof() {
 	fi
 }
 
+# would_become COMMIT: tried on a copy of git's index, which git then goes on with
+would_become() {
+	timeout 20 cat .git/index >"$mine/index" || return
+	GIT_INDEX_FILE=$mine/index notes=$mine patience=20
+	may_become "$1"
+}
+
 # goes_back: as clone.sh has it
 goes_back() {
 	here_is=$commit
@@ -154,7 +160,7 @@ goes_back() {
 	[ -n "$followed" ] && commit_of "$followed" && look merge-base --is-ancestor "$here_is" "$commit" || return
 	commit_of refs/ctv/proved
 	[ -n "$commit" ] && [ "$commit" != "$here_is" ] && look merge-base --is-ancestor "$commit" "$here_is" &&
-		look log -1 --format='%h of %cs' "$commit"
+		would_become "$commit" && look log -1 --format='%h of %cs' "$commit"
 }
 
 look_at_rights() {
@@ -207,6 +213,8 @@ case $commit in
 esac
 case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
 echo "$commit" >"$mine/HEAD"
+export GIT_DIR="$mine" GIT_WORK_TREE="$app" GIT_INDEX_FILE="$app/.git/index" GIT_OBJECT_DIRECTORY="$app/.git/objects" \
+	GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 if [ "$which" = --back ]; then
 	goes_back
 	exit

@@ -98,12 +98,10 @@ merge() {
 		[ "$act" = night ] || fail 75 "$app: the new code needs other requirements, that is left to the nightly job"
 		true >$notes/requirements
 	fi
-	in_clone update-index -q --refresh >/dev/null || :
+	may_become "$new" || fail 75 "$app: files that were changed here are in the way: $in_the_way" "git -C $app status"
 	unread=$("$here/code-check.sh" --unreadable)
 	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' >$notes/modes 2>/dev/null || :
 	{ echo "$was $new" && in_clone diff-tree -r --no-renames "$was" "$new"; } >$notes/next
-	enter_ours "$was" "$new"
-	in_clone read-tree -n -m -u HEAD "$new" 2>/dev/null || fail 75 "$app: files that were changed here are in the way" "git -C $app status"
 	begin_update || fail 74 "$app: cannot write"
 	in_clone merge --quiet --ff-only "$new" >/dev/null || { mend; fail 74 "$app: the update failed, the code is as it was"; }
 	now=$("$here/code-check.sh" --unreadable)

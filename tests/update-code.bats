@@ -118,7 +118,7 @@ theirs() {
 	run check
 	expect 1 'app: not as committed: app.py; at'
 	run update
-	expect 75 'files that were changed here are in the way'
+	expect 75 'files that were changed here are in the way: app.py$'
 	[ "$(cat "$app/app.py")" = mine ]
 	[ ! -e "$app/.git/ctv-update/list" ]
 	git -C "$app" checkout -q app.py
@@ -563,11 +563,51 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	push three
 	update
 	echo mine >"$app/app.py"
+	run check --back
+	expect 1 '^$'
 	judged back "$(newest)"
-	expect 75 'stays: files that were changed here are in the way$'
+	expect 75 'stays: files that were changed here are in the way: app.py$'
 	[ "$(cat "$app/app.py")" = mine ]
 	[ "$(at)" = "$(newest)" ]
 	[ "$(ref failed)" = "$(newest)" ]
+}
+
+@test "back: a file or directory that nobody has committed is in the way: that is foreseen, told once, and all is as it was" {
+	three
+	mkdir -p "$app/src"
+	for make in 'echo mine >src/web.py' 'mkdir src/web.py; echo mine >src/web.py/file'; do
+		(cd "$app" && rm -rf src/web.py && eval "$make" && find . -path ./.git -prune -o -type f -exec cksum {} + | sort >"$BATS_TEST_TMPDIR/before")
+		index=$(cksum "$app/.git/index")
+		run check --back
+		expect 1 '^$'
+		[ "$(cksum "$app/.git/index")" = "$index" ]
+		git -C "$app" update-ref -d refs/ctv/failed
+		rm -f pi2/state/ask/code
+		judged back "$second"
+		expect 75 'which failed the nightly proof, stays: files that were changed here are in the way: src/web.py$'
+		[ "$(at) $(ref failed)" = "$second $second" ]
+		[ ! -e "$app/.git/ctv-update/list" ]
+		(cd "$app" && find . -path ./.git -prune -o -type f -exec cksum {} + | sort | diff "$BATS_TEST_TMPDIR/before" -)
+		run update
+		expect 0 'the newest$'
+	done
+	rm -r "$app/src/web.py"
+	git -C "$app" update-ref -d refs/ctv/failed
+	run check --back
+	expect 0 "^${first:0:7} of"
+	judged back "$second"
+	[ "$(at)" = "$first" ]
+}
+
+@test "back: what cannot be written half-way is as it was when the run ends" {
+	theirs
+	three
+	# the file that comes back has no place, and others have been changed before that is seen
+	stub git <<<'case " $* " in *" reset "*) echo 1 >app.py; rm -r lib; exit 128 ;; esac; exec $real "$@"'
+	judged back "$second"
+	expect 74 'which failed the nightly proof, stays: cannot write$'
+	as_two
+	settled
 }
 
 @test "power cut while the code goes back: its files are mended, and the note is carried out" {
