@@ -105,7 +105,7 @@ failed() {
 on_code() {
 	[ -n "$commit" ] && [ -z "$newest" ] && [ "$commit" = "$("$here/code-check.sh" --commit 2>/dev/null)" ] || return 0
 	# asked before the note is there, which is carried out at once
-	back_to=$("$here/code-check.sh" --back 2>/dev/null) || back_to=
+	[ "${1-}" != back ] || back_to=$("$here/code-check.sh" --back 2>/dev/null) || back_to=
 	code-note "${1:-failed}" "$commit" || return 0
 	[ "${1-}" != back ] || fact back_to:text "$back_to"
 }

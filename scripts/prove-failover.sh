@@ -125,19 +125,20 @@ nothing_to_prove() {
 	standby | '') ;;
 	*) echo "$state/role: this host serves, or is the primary: nothing is proved"; return ;;
 	esac
-	case $(unit_state "$unit") in
-	active | activating | deactivating | reloading) echo "$unit runs: nothing is proved"; return ;;
+	case $(systemctl show -p LoadState -p ActiveState "$unit" | tr '\n' ' ') in
+	*State=active* | *State=activating* | *State=deactivating* | *State=reloading*) echo "$unit runs: nothing is proved"; return ;;
+	*State=not-found*) echo "$unit: is not there: nothing to prove"; return ;;
 	esac
-	[ "$(systemctl show -P LoadState "$unit")" != not-found ] || { echo "$unit: is not there: nothing to prove"; return; }
 	return 1
 }
 
 # current: the unit that is tried is the application's own as it is now
 current() {
-	[ "$(systemctl show -P LoadState $app_unit)" != not-found ] || skipped "$app_unit: is not there" "sudo systemctl daemon-reload"
+	file=$(systemctl show -P FragmentPath $app_unit) || :
+	[ -n "$file" ] || skipped "$app_unit: is not there" "sudo systemctl daemon-reload"
 	made=$("$here/ctv-proof-generator")
 	# what only root may read, it cannot be compared with
-	[ -z "$made" ] || printf '%s\n' "$made" | cmp -s - "$(systemctl show -P FragmentPath $app_unit)" ||
+	[ -z "$made" ] || printf '%s\n' "$made" | cmp -s - "$file" ||
 		skipped "$app_unit: is older than $unit or its drop-ins" "sudo systemctl daemon-reload"
 }
 
