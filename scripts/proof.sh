@@ -77,6 +77,21 @@ copy_newest() {
 # skipped TEXT [HINT]: nothing is known of the application
 skipped() { fact verdict:text skipped; fail 75 "$1" "${2-}"; }
 
+# cannot TEXT HINT: not in this way
+cannot() { fact verdict:text cannot; fail 75 "$1" "$2, or CTV_PROVE=no"; }
+
+# bare: sets $bare to a directory on which no layer could be mounted, and $layer to the unit that was to do it. Then the application
+# has not been started.
+bare() {
+	for layer in $(systemctl show -P Requires "$app_unit"); do
+		case $layer in run-ctvproof-*.mount) ;; *) continue ;; esac
+		[ "$(systemctl show -P ActiveState "$layer")" = failed ] || continue
+		bare=$(systemctl show -P Description "$layer") bare=${bare%%,*}
+		return
+	done
+	return 1
+}
+
 # last_words: what the application said of its end, in a line: without where in the code, and what is said twice
 last_words() {
 	journalctl -q -o cat -n 200 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID "$app_unit")" 2>/dev/null | LC_ALL=C tr -c '\n -~' '?' |
@@ -90,9 +105,8 @@ failed() {
 	fact app_said:text "$said"
 	case $1/$said/$(asked_outside) in
 	start/*'Network is unreachable'* | start/*'name resolution'* | start/*'Name or service not known'* | start/*'Cannot assign requested address'* | start/*/yes)
-		fact verdict:text cannot
-		fail 75 "$1: $2: it asks for a network outside, so it cannot be proved this way" \
-			"let it start without that, as a failover without network must; or CTV_PROVE=no"
+		cannot "$1: $2: it asks for a network outside, so it cannot be proved this way" \
+			"let it start without that, as a failover without network must"
 		;;
 	esac
 	case $1 in stop | verify) ;; *) on_code "${prove_rollback:+back}" ;; esac

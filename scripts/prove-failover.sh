@@ -76,6 +76,8 @@ prove() {
 
 	step start
 	if ! answers; then
+		! bare || cannot "start: $bare: what is written there cannot be kept apart here, so nothing can be proved this way" \
+			"why the file system takes no layer: journalctl -u $layer"
 		get svc-ctl --shell=app_ status $app_unit || :
 		why="no answer within $start_timeout"
 		[ "$app_active" = active ] || why="the unit is $app_active, ${app_result:-$app_sub}"

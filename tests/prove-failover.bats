@@ -40,7 +40,7 @@ exposure() {
 	rm -rf "$units"/flaskapp.service*
 	level=$(exposure ctv-proof-app.service)
 	awk -v level="${level:-9}" 'BEGIN { exit !(level <= 1.5) }'
-	for unit in ctv-proof-app.service run-ctvproof.mount run-ctvproof-1.mount; do
+	for unit in ctv-proof-app.service run-ctvproof.mount run-ctvproof-1.mount ctv-proof-bare.target; do
 		run systemd-analyze verify --man=no --recursive-errors=no "$units/$unit"
 		run grep -v -e 'is not executable: No such file' -e '^$' <<<"$output"
 		expect 1
@@ -79,12 +79,12 @@ exposure() {
 	made_of '[Service]' ExecStart=/a ReadWritePaths=/forgotten ReadWritePaths= \
 		'ReadWritePaths=/opt/apps/ctv-bookedbiz-db/data -/srv/up' 'ReadWritePaths=-"/with space" /with,comma' BindPaths=/srv/x:/y \
 		'StateDirectory=one two/three' LogsDirectory=logs RuntimeDirectory=web StandardOutput=truncate:/var/log/a StandardError=file:/b \
-		ProtectSystem=no ProtectHome=no PrivateTmp=no PrivateNetwork=no NetworkNamespacePath=/run/netns/x LogNamespace=l
-	[ "$(grep -c '^BindPaths=-/run/ctvproof/' <<<"$made")" -eq 5 ]
-	has BindPaths=-/run/ctvproof/1:/opt/apps/ctv-bookedbiz-db/data
+		ProtectSystem=no ProtectHome=no PrivateTmp=no TemporaryFileSystem= PrivateNetwork=no NetworkNamespacePath=/run/netns/x LogNamespace=l
+	[ "$(grep -c '^BindPaths=-*/run/ctvproof/' <<<"$made")" -eq 5 ]
+	has BindPaths=/run/ctvproof/1:/opt/apps/ctv-bookedbiz-db/data
 	has BindPaths=-/run/ctvproof/2:/srv/up
-	has BindPaths=-/run/ctvproof/4:/var/lib/two/three
-	has BindPaths=-/run/ctvproof/5:/var/log/logs
+	has BindPaths=/run/ctvproof/4:/var/lib/two/three
+	has BindPaths=/run/ctvproof/5:/var/log/logs
 	has BindPaths=/opt/apps/ctv-bookedbiz-db/data/database/.proof/data:/opt/apps/ctv-bookedbiz-db/data/database
 	has BindReadOnlyPaths=/srv/x:/y
 	has Environment=STATE_DIRECTORY=/var/lib/one:/var/lib/two/three
@@ -92,8 +92,31 @@ exposure() {
 	has BindPaths=/run/ctv-proof-app/web:/run/web
 	lacks '^(ReadWrite|StateDir|LogsDir|NetworkN|LogN)|truncate|file:/b|ProtectHome=no|^RuntimeDirectory=web|forgotten'
 	# the last one counts
-	for line in ProtectSystem=strict PrivateTmp=yes PrivateNetwork=yes StandardOutput=journal; do
+	for line in ProtectSystem=strict PrivateTmp=yes PrivateNetwork=yes StandardOutput=journal TemporaryFileSystem=/run:ro; do
 		[ "$(grep "^${line%=*}=" <<<"$made" | tail -n 1)" = $line ]
+	done
+}
+
+@test "without its layers it does not start; on what its unit need not find, or would itself miss, none is tried" {
+	made_of '[Service]' ExecStart=/a 'ReadWritePaths=/needed -/optional +-/too' CacheDirectory=made
+	for n in 1 2 3 4; do has Requires=run-ctvproof-$n.mount; done
+	mkdir "$BATS_TEST_TMPDIR/out"
+	sed -i "s,conf=.*,conf=$ROOT/build/ctv-conf," "$generator"
+	CTV_ENV_FILE=/nonexistent PATH=$BATS_TEST_TMPDIR/bin:$PATH "$generator" "$BATS_TEST_TMPDIR/out"
+	cd "$BATS_TEST_TMPDIR/out"
+	grep -qx ConditionPathExists=/needed run-ctvproof-1.mount
+	has BindPaths=/run/ctvproof/1:/needed
+	grep -qx ConditionPathExists=/optional run-ctvproof-2.mount
+	has BindPaths=-/run/ctvproof/2:/optional
+	grep -qx ConditionPathExists=/too run-ctvproof-3.mount
+	has BindPaths=-/run/ctvproof/3:/too
+	# this systemd would make, which a proof must not
+	run ! grep Condition run-ctvproof-4.mount
+	has BindPaths=/run/ctvproof/4:/var/cache/made
+	# where one cannot be, the others do not stay
+	for n in 1 2 3 4; do
+		grep -qx OnFailure=ctv-proof-bare.target run-ctvproof-$n.mount
+		grep -qx Conflicts=run-ctvproof-$n.mount ctv-proof-bare.target
 	done
 }
 

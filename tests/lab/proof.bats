@@ -10,8 +10,16 @@ setup() {
 	lab_new
 	[ -n "${LAB_WHY-}" ] || pi2 sh -c "systemctl disable -q --now ctv-status.timer ctv-status.path; systemctl stop ctv-status
 		systemctl disable -q --now ctv-follow; touch /etc/ctv-lab.proof"
+	[ -n "${LAB_WHY-}" ] || plain
 }
 teardown() { lab_end; }
+
+# plain: on a machine whose root is an overlay, as in distro.sh, the host is on two, and a layer would be the third: the data are put
+# where one can be, until the next boot
+plain() {
+	[ "$(stat -f -c %T /)" != overlayfs ] ||
+		pi2 sh -c "cp -a $APP/data /run/data && mount -t tmpfs tmpfs $APP/data && cp -a /run/data/. $APP/data && rm -r /run/data"
+}
 
 # prove: one proof by the unit, asked for by an operator
 prove() { operator /usr/local/lib/ctv-mirror/prove-failover.sh >&2 || true; }
@@ -55,10 +63,7 @@ fails() {
 	pi2 sh -c "echo kept >$APP/data/upload; chown ctvapps: $APP/data/upload"
 	data >"$BATS_TEST_TMPDIR/before"
 	# it changes what it finds, and the database
-	local changes=()
-	# on a machine whose root is an overlay, as in distro.sh, the host is on two, and a layer would be the third
-	[ "$(stat -f -c %T /)" = overlayfs ] || changes=('open("/opt/apps/ctv-bookedbiz-db/data/upload", "w").write("changed")' 'open("/opt/apps/ctv-bookedbiz-db/data/more", "w").close()')
-	code "${changes[@]}" 'import sqlite3; d = sqlite3.connect("/opt/apps/ctv-bookedbiz-db/data/database/production.db")' \
+	code 'open("/opt/apps/ctv-bookedbiz-db/data/upload", "w").write("changed")' 'open("/opt/apps/ctv-bookedbiz-db/data/more", "w").close()' 'import sqlite3; d = sqlite3.connect("/opt/apps/ctv-bookedbiz-db/data/database/production.db")' \
 		'd.execute("PRAGMA journal_mode=WAL"); d.execute("DELETE FROM spots"); d.commit()'
 	pi2 systemctl start ctv-pi2-download.service
 	eventually pi2 test -s $STATE/last-proof.json
@@ -104,6 +109,26 @@ fails() {
 	fails pages '/api/spots/count'
 }
 
+@test "what writes through the application and reads that back is a part of the proof; what others may have written is not run" {
+	data >"$BATS_TEST_TMPDIR/before"
+	pi2 sh -c 'cat >/usr/local/bin/order; chmod 755 /usr/local/bin/order; echo CTV_PROVE_WRITE=/usr/local/bin/order >>/etc/ctv-db-sync.env' <<-'END'
+		#!/bin/sh
+		set -eu
+		id=$(curl -sf -m 10 -H 'Content-Type: application/json' "$1/api/spots" -d '{"customer": "Walk-in", "note": "tried"}' | jq .data.spot_id)
+		[ "$(curl -sf -m 10 "$1/api/spots/$id" | jq -r .data.note)" = tried ]
+	END
+	prove
+	[ "$(told 'verdict + " " + (.steps[] | select(.name == "write").result)')" = 'ok ok' ]
+	unchanged
+	pi2 sh -c 'echo exit 3 >>/usr/local/bin/order'
+	fails write 'order: ended with 3'
+	pi2 chmod o+w /usr/local/bin/order
+	prove
+	[ "$(told verdict)" = skipped ]
+	[[ $(told message) = *'others than root could have written it'* ]]
+	unchanged
+}
+
 @test "an application that asks for a network outside cannot be proved this way, which is not a failure" {
 	data >"$BATS_TEST_TMPDIR/before"
 	code 'import socket; socket.create_connection(("192.0.2.1", 443))'
@@ -120,6 +145,44 @@ fails() {
 	prove
 	[ "$(told verdict)" = cannot ]
 	run ! pi2 systemctl is-failed -q ctv-proof.service
+}
+
+# drop_in SETTING...: of the application's unit
+drop_in() {
+	printf '%s\n' '[Service]' "$@" | pi2 sh -c 'mkdir -p /etc/systemd/system/flaskapp.service.d; cat >/etc/systemd/system/flaskapp.service.d/more.conf; systemctl daemon-reload'
+}
+
+@test "where what it writes cannot be kept apart it is not started, and the verdict is neither on its code nor on its unit" {
+	# overlays on overlays, until the kernel takes no more
+	pi2 sh -c "for n in 1 2 3; do mkdir -p /run/over/\$n/new /run/over/\$n/work
+		mount -t overlay overlay -o lowerdir=$APP/data,upperdir=/run/over/\$n/new,workdir=/run/over/\$n/work $APP/data || exit 0; done"
+	data >"$BATS_TEST_TMPDIR/before"
+	run operator /usr/local/lib/ctv-mirror/prove-failover.sh
+	expect 75 "start: $APP/data: what is written there cannot be kept apart here"
+	expect 75 'journalctl -u run-ctvproof-1.mount'
+	[ "$(told verdict)" = cannot ]
+	[ -z "$(pi2 systemctl show -P InvocationID ctv-proof-app)" ]
+	pi2 test ! -e $STATE/ask/code
+	unchanged
+	pi2 sh -c "while umount $APP/data/ 2>/dev/null; do :; done"
+}
+
+@test "a directory that is not there: as in its unit one is needed, one is not, and one is made, which a proof does not do" {
+	data >"$BATS_TEST_TMPDIR/before"
+	drop_in 'ReadWritePaths=-/srv/optional'
+	prove
+	[ "$(told verdict)" = ok ]
+	drop_in 'ReadWritePaths=-/srv/optional /srv/needed'
+	fails start '/srv/needed: No such file'
+	drop_in StateDirectory=made
+	prove
+	[ "$(told verdict)" = cannot ]
+	[[ $(told message) = 'start: /var/lib/made: '* ]]
+	unchanged
+	pi2 sh -c '[ ! -e /srv/optional ] && [ ! -e /srv/needed ] && [ ! -e /var/lib/made ]'
+	pi2 mkdir /var/lib/made
+	prove
+	[ "$(told verdict)" = ok ]
 }
 
 @test "where the host serves, or has no such application, nothing is proved and nobody is alarmed" {
@@ -171,6 +234,10 @@ fails() {
 			systemctl start --no-block ctv-proof.service; timeout 60 sh -c 'until $when; do :; done'"
 		lab poweroff pi2
 		lab boot pi2
+		if [ "$(stat -f -c %T /)" = overlayfs ]; then
+			plain
+			data >"$BATS_TEST_TMPDIR/before"
+		fi
 		pi2 sh -c 'systemctl stop ctv-status.timer ctv-status.path ctv-follow ctv-status; sed -i /^CTV_PROVE_WRITE=/d /etc/ctv-db-sync.env'
 		prove
 		[ "$(told verdict)" = ok ]
