@@ -164,6 +164,7 @@ bench: all
 	BENCH_SIZE=$(BENCH_SIZE) sh tests/bench/snapshot.sh
 	bash tests/bench/changes.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 816))
 	bash tests/bench/failover.sh
+	bash tests/bench/proof.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 600))
 	bash tests/bench/restore.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 600))
 
 # writers that never stop against db-changes and db-apply, each seed with other ones; thousands of states, byte for byte
