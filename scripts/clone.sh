@@ -54,7 +54,7 @@ ours() {
 
 # enter FILE: the lines of a diff-tree, what they come to, into git's index
 enter() {
-	sed 's/^:[0-7]* \([0-7]*\) [0-9a-f]* \([0-9a-f]*\) [A-Z]/\1 \2/' "$1" | in_clone update-index --index-info
+	sed 's/^:[0-7]* \([0-7]*\) [0-9a-f]* \([0-9a-f]*\) [A-Z]/\1 \2/' "$1" | in_clone update-index --index-info || return
 	ours | while read -r path; do in_clone update-index --skip-worktree "$path" 2>/dev/null || :; done
 }
 
@@ -102,18 +102,19 @@ mend() {
 	[ ! -e $notes/list ] || mend_files
 }
 
-# mend_files: those of the list become what HEAD says; when HEAD is neither of its two, a person has been at work
+# mend_files: those of the list become what HEAD says; when HEAD is neither of its two, a person has been at work. While they cannot
+# be written the list stays, for the next run.
 mend_files() {
 	case $(in_clone rev-parse HEAD) in
 	"$was") other=$new ;;
 	"$new") other=$was ;;
 	*) other=HEAD ;;
 	esac
-	in_clone diff-tree -r --no-renames "$other" HEAD >$notes/mend
-	enter $notes/mend
-	ours >$notes/ours
-	sed -n "/^[^$tab]* D$tab/!s/^[^$tab]*$tab//p" $notes/mend | grep -vxFf $notes/ours | in_clone checkout-index -f -q --stdin
-	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path"; done
+	in_clone diff-tree -r --no-renames "$other" HEAD >$notes/mend || return
+	enter $notes/mend || return
+	ours >$notes/ours || return
+	sed -n "/^[^$tab]* D$tab/!s/^[^$tab]*$tab//p" $notes/mend | grep -vxFf $notes/ours | in_clone checkout-index -f -q --stdin || return
+	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path" || exit; done || return
 	[ "$other" = HEAD ] || say "$app: an update that was interrupted is mended: $(wc -l <$notes/mend) files"
 	settle
 }

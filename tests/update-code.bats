@@ -610,6 +610,20 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	settled
 }
 
+@test "back: while nothing can be written what is torn stays on the list, and the next run mends it" {
+	theirs
+	three
+	stub git <<<'case " $* " in *" reset "*) echo 1 >app.py; rm -r lib; exit 128 ;; *" checkout-index "*) exit 1 ;; esac; exec $real "$@"'
+	judged back "$second"
+	expect 74 'which failed the nightly proof, stays: cannot write$'
+	[ -e "$app/.git/ctv-update/list" ]
+	rm stubs/git
+	run update --mend
+	expect 0 'is mended'
+	as_two
+	settled
+}
+
 @test "power cut while the code goes back: its files are mended, and the note is carried out" {
 	three
 	stub setsid <<<'[ "$1" = sh ] || exec $real "$@"'
