@@ -42,6 +42,17 @@ TOLD
 	grep -qx -- '.* _SYSTEMD_INVOCATION_ID=abc + INVOCATION_ID=abc' asked
 }
 
+@test "a journal that gives no answer makes no alert late beyond what its unit may take: it is told without last words" {
+	real=$(command -v timeout)
+	printf '#!/bin/sh\nexec sleep 600\n' >bin/journalctl
+	# the time is the script's, and shorter here
+	printf '#!/bin/sh\nshift\nexec %s 0.5 "$@"\n' "$real" >bin/timeout
+	chmod +x bin/timeout
+	run "$real" 60 env MONITOR_SERVICE_RESULT=oom-kill MONITOR_INVOCATION_ID=abc unit-alert.sh x.service
+	expect 74 '^$'
+	grep -qx 'pi2: x.service failed: oom-kill' told
+}
+
 @test "a nightly job is told once a night, and not where the primary's end explains it; without the application it is critical" {
 	for unit in ctv-db-sync.service ctv-pi2-download.service; do
 		run unit-alert.sh $unit
