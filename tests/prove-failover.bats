@@ -120,6 +120,12 @@ exposure() {
 	done
 }
 
+@test "a directory of its own in /run, which systemd makes at the start, needs no layer where it is named a second time" {
+	made_of '[Service]' ExecStart=/a 'ReadWritePaths=/run/web/ /run/others -/run/web' 'RuntimeDirectory=web web/of'
+	[ "$(grep '^BindPaths=.*/run/ctvproof/' <<<"$made")" = BindPaths=/run/ctvproof/1:/run/others ]
+	has BindPaths=/run/ctv-proof-app/web:/run/web
+}
+
 @test "a setting on several lines is one, a comment in it none, and a name of the unit means the real one" {
 	made_of '[Service]' 'ExecStart=/a \' '# why' '  b \' '  c' 'ExecStop=/x \' '  Environment=LOST' 'SyslogIdentifier=%p-%%n' 'Environment=UNIT=%n'
 	grep -qE '^ExecStart=/a +b +c$' <<<"$made"
