@@ -94,11 +94,11 @@ merge() {
 	in_clone merge-base --is-ancestor "$was" "$new" || fail 75 "$app: has commits of its own" "git -C $app log @{u}.."
 	[ "$was" != "$new" ] || { echo "$(version), the newest"; return 0; }
 	[ "$new" != "$(at $failed)" ] || { echo "$(version); the newest, $(in_clone rev-parse --short "$new"), failed the nightly proof"; return 0; }
+	may_become "$new" || fail 75 "$app: files that were changed here are in the way: $in_the_way" "git -C $app status"
 	if ! in_clone diff --quiet "$was" "$new" -- requirements.txt; then
 		[ "$act" = night ] || fail 75 "$app: the new code needs other requirements, that is left to the nightly job"
 		true >$notes/requirements
 	fi
-	may_become "$new" || fail 75 "$app: files that were changed here are in the way: $in_the_way" "git -C $app status"
 	unread=$("$here/code-check.sh" --unreadable)
 	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' >$notes/modes 2>/dev/null || :
 	{ echo "$was $new" && in_clone diff-tree -r --no-renames "$was" "$new"; } >$notes/next

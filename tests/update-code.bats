@@ -112,6 +112,17 @@ theirs() {
 	expect 0
 }
 
+@test "code that does not come, as a file is in its way, needs no other requirements" {
+	echo gunicorn >>work/requirements.txt
+	new_code
+	echo mine >"$app/app.py"
+	run update
+	expect 75 'in the way: app.py$'
+	run check
+	expect 1 'app: not as committed: app.py; at'
+	[ ! -e "$app/.git/ctv-update/requirements" ]
+}
+
 @test "what a person did stays, and is told: changed files, commits, no branch" {
 	new_code
 	echo mine >"$app/app.py"
