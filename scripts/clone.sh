@@ -49,6 +49,7 @@ settle() {
 
 # ours: the links that the installation put in the place of the repository's files, which git is to leave alone
 ours() {
+	[ -f .git/info/exclude ] || return 0
 	sed -n 's,^/,,p' .git/info/exclude 2>/dev/null | while read -r path; do [ ! -L "$path" ] || printf '%s\n' "$path"; done
 }
 

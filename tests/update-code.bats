@@ -610,6 +610,15 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	[ "$(at)" = "$first" ]
 }
 
+@test "back: what no git would make in the clone keeps nobody waiting who only looks" {
+	three
+	on pi2 code-note failed "$second"
+	rm -f "$app/.git/info/exclude"
+	mkfifo "$app/.git/info/exclude"
+	run timeout 20 env PATH="$PATH" CTV_ENV_FILE=/nonexistent CTV_APP_DIR="$app" code-check.sh --back
+	expect 0 "^${first:0:7} of"
+}
+
 @test "back: what cannot be written half-way is as it was when the run ends" {
 	theirs
 	three
