@@ -313,6 +313,9 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	cp live.db used
 	touch live.db-wal used-wal
 	cp out change
+	cp base .x.applied
+	touch .x.applied.note
+	cp out .y.applied
 	files() { ls -lA --time-style=full-iso | grep -v '^total\|\(files\|sums\|lock\)$'; }
 	files >files
 	sha256sum live.db another used st change >sums
@@ -343,8 +346,10 @@ db-apply -o base change base~64~base and base are the same file
 db-apply -o change change base~64~change and change are the same file
 db-apply -o live.db change base~73~live.db: has a -wal beside it
 db-apply -o x-wal change base~64~SQLite keeps files of its own under names in -wal
+db-apply -o x change .x.applied~64~.x.applied: is the name for the unfinished x
+db-apply -o y .y.applied base~64~.y.applied: is the name for the unfinished y
 TABLE
-	[ "$rows" -eq 19 ]
+	[ "$rows" -eq 21 ]
 }
 
 @test "a -shm that the application could not use is not made" {

@@ -215,11 +215,14 @@ static int apply(char **changes, int count, const char *file)
 	struct apply a = { .file = opt.out != NULL ? opt.out : file, .lock = -1, .wait_ms = opt.wait_ms, .log = { .fd = -1, .log_fd = -1 } };
 	char *tmp = opt.out != NULL ? file_sibling(opt.out, ".applied") : NULL;
 	int rc = opt.out != NULL && tmp == NULL ? EX_IOERR : apply_names(&a, tmp != NULL ? tmp : file);
+	bool making;
 
 	if (rc == EX_OK && opt.out != NULL)
 		rc = target_database(opt.out, tmp, file);
 	for (int i = 0; i < count && rc == EX_OK && opt.out != NULL; i++)
 		rc = target_apart(opt.out, tmp, changes[i]);
+	/* before that what has the unfinished name is not ours: it may be BASE */
+	making = rc == EX_OK && opt.out != NULL;
 	if (rc == EX_OK)
 		rc = opt.out != NULL ? copy_base(&a, file) : find_out(&a);
 	if (rc == EX_OK && !opt.finish && !opt.show) {
@@ -242,7 +245,7 @@ static int apply(char **changes, int count, const char *file)
 		close(a.log.log_fd);
 	else
 		file_unclaim(a.next, a.log.log_fd);
-	if (opt.out != NULL && rc != EX_OK) {
+	if (making && rc != EX_OK) {
 		unlink(a.path);
 		unlink(a.wal);
 		unlink(a.note_path);
