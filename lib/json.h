@@ -73,7 +73,7 @@ struct shell;
  */
 void json_answer(json *object, bool as_json, struct shell *s);
 
-/* Appends it to a file, as a line (file_append); a path of NULL is none. EX_OK, or what was reported. */
+/* Appends it to a file, as a line (file_append_object); a path of NULL is none. EX_OK, or what was reported. */
 int json_append(const json *j, const char *path);
 
 /* Compact text in one line of UTF-8 without a character that drives a terminal (these as \uXXXX); malloc'ed. */
