@@ -1315,6 +1315,18 @@ eventually_files() {
 	dbx-fetch --into here /l.bin
 	cmp here/l.bin l.bin
 	[ "$(bytes_out)" -le $((21 * M)) ]
+	# nor in another run
+	rm here/l.bin
+	dropbox_fault '{"route":"files/download","kind":"chunked-cut","at":9000000}'
+	dropbox_fault '{"route":"files/get_metadata","kind":"400"}'
+	run dbx-fetch --into here /l.bin
+	[ "$status" -ne 0 ]
+	[ "$(wc -l <here/.l.bin.part.map)" -eq 3 ]
+	dropbox_control reset
+	dbx-fetch --into here /l.bin
+	cmp here/l.bin l.bin
+	dropbox_log 'select(.route == "files/download" and .status == 206)' >ranges
+	[ "$(jq -s 'map(.out) | add // 0' ranges)" -eq $((12 * M)) ]
 }
 
 @test "--into ends with the status of the first that failed, and begins none behind it" {

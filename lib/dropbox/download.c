@@ -320,6 +320,7 @@ struct first {
 	struct download d;
 	struct dropbox_meta meta;
 	const char *path;
+	bool begun;			/* by an earlier run: the ordinary way goes on from there */
 };
 
 static int on_first_begin(void *ctx, const struct dropbox_meta *m)
@@ -335,7 +336,8 @@ static int on_first_begin(void *ctx, const struct dropbox_meta *m)
 	memcpy(f->meta.content_hash, m->content_hash, HASH_TEXT);
 	rc = part_open(&f->run.part, f->path, (uint64_t)m->size, m->content_hash);
 	f->stream.end = rc == EX_OK ? part_blocks(f->run.part) : 0;
-	return rc;
+	f->begun = rc == EX_OK && part_begun(f->run.part);
+	return f->begun ? EX_TEMPFAIL : rc;
 }
 
 static int on_first_data(void *ctx, const void *data, size_t len)
@@ -363,7 +365,7 @@ int download_at_once(const struct download *d, struct http *h, const char *path)
 	}
 	dropbox_try(d->dropbox, h, &c, &a);
 	/* without a cause: one of the above has reported it */
-	rc = a.rc != EX_OK && a.cause[0] == '\0' ? a.rc : DOWNLOAD_NOT_SO;
+	rc = a.rc != EX_OK && a.cause[0] == '\0' && !f.begun ? a.rc : DOWNLOAD_NOT_SO;
 	if (a.rc == EX_OK && f.stream.block == f.stream.end) {
 		rc = part_finish(f.run.part, f.meta.client_modified);
 		rc = rc == EX_DATAERR ? DOWNLOAD_NOT_SO : rc;

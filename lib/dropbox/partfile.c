@@ -182,6 +182,11 @@ memory:
 	return rc;
 }
 
+bool part_begun(const struct part *p)
+{
+	return p->missing < p->blocks;
+}
+
 bool part_take(struct part *p, unsigned threads, struct part_work *w)
 {
 	uint64_t b = 0, most;

@@ -28,6 +28,9 @@ struct part_work {
  */
 int part_open(struct part **out, const char *path, uint64_t size, const char *content_hash);
 
+/* Has an earlier run left blocks of it? Of a part that was just opened. */
+bool part_begun(const struct part *p);
+
 /* Work for one of so many threads; false when there is none left. */
 bool part_take(struct part *p, unsigned threads, struct part_work *w);
 /* Gives back what of the work was not done, from block first on. */
