@@ -66,17 +66,22 @@ missed() {
 # goes on only with what is on record, or will be by the file, and has its object in Dropbox.
 whole() {
 	one_at_a_time
-	what_next
-	case $next_step in
-	put | confirm) (settle) || remembered --drop || exit ;;
-	drop | wait) remembered --drop || exit ;;
-	esac
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live" 2>/dev/null || :
-	what_next --list --above "${installed_n:-0}"
-	set -- --full --file "$file" --node "$node" --epoch "${epoch:-1}"
-	[ "$next_step" = look ] ||
-		set -- "$@" --base --number "$next_number" ${next_newest_object:+--parent "$next_newest_object"}
-	get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || exit
+	# a minute's look may come in between, once: what it found is settled here, too, for which that minute waits
+	for time in first last; do
+		what_next
+		case $next_step in
+		put | confirm) (settle) || remembered --drop || exit ;;
+		drop | wait) remembered --drop || exit ;;
+		esac
+		get installed-check --shell=installed_ --record "$state/installed.json" "$live" 2>/dev/null || :
+		what_next --list --above "${installed_n:-0}"
+		set -- --full --file "$file" --node "$node" --epoch "${epoch:-1}"
+		[ "$next_step" = look ] ||
+			set -- "$@" --base --number "$next_number" ${next_newest_object:+--parent "$next_newest_object"}
+		look_code=0
+		get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || look_code=$?
+		case $look_code/$time in 0/*) break ;; 75/first) ;; *) exit "$look_code" ;; esac
+	done
 	missed
 	if [ "$next_step" = look ]; then
 		put_for=''

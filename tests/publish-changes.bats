@@ -492,6 +492,25 @@ night() {
 	[ ! -e night.db ]
 }
 
+@test "a minute that looks between what a night settles and the night's own look does not end the night, and both are states" {
+	base
+	add 'of the minute'
+	stub db-changes <<-'END'
+		case " $* " in
+		*' --file '*)
+			[ -e looked ] || { touch looked; "$real" --since pi-ctv/state/changes/state.db --node pi-ctv pi-ctv/data/production.db pi-ctv/state/changes/out >/dev/null; }
+			;;
+		esac
+		exec "$real" "$@"
+	END
+	night
+	[ -e looked ]
+	[ "$(record '"\(.seq) \(.head.n) \(.change)"')" = '2 3 null' ]
+	[ "$(objects)" -eq 3 ]
+	cmp night.db <(dropbox_get /database.db)
+	chain_is_live
+}
+
 @test "the nightly job publishes one of the states, and the minutes go on while it is verified and uploaded" {
 	run upload
 	expect 0 'state 1, a base, of '
