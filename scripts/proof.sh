@@ -83,13 +83,16 @@ cannot() { fact verdict:text cannot; fail 75 "$1" "$2, or CTV_PROVE=no"; }
 # bare: sets $bare to a directory on which no layer could be mounted, and $layer to the unit that was to do it. Then the application
 # has not been started.
 bare() {
-	for layer in $(systemctl show -P Requires "$app_unit"); do
-		case $layer in run-ctvproof-*.mount) ;; *) continue ;; esac
-		[ "$(systemctl show -P ActiveState "$layer")" = failed ] || continue
-		bare=$(systemctl show -P Description "$layer") bare=${bare%%,*}
-		return
+	bare=
+	for unit_of in $(systemctl show -P Requires "$app_unit"); do
+		case $unit_of in run-ctvproof-*.mount) ;; *) continue ;; esac
+		ended=$(systemctl show -p ActiveState -p Result "$unit_of")
+		case $ended in *State=failed*) ;; *) continue ;; esac
+		layer=$unit_of bare=$(systemctl show -P Description "$unit_of") bare=${bare%%,*}
+		# one that was ended, because another could not be mounted, says nothing of why
+		case $ended in *Result=signal*) ;; *) break ;; esac
 	done
-	return 1
+	[ -n "$bare" ]
 }
 
 # last_words: what the application said of its end, in a line: without where in the code, and what is said twice

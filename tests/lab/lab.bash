@@ -36,7 +36,7 @@ idle() { [[ $(lab run "$1" systemctl show -P ActiveState "$2") =~ ^(inactive|fai
 # start would join that, which has looked already.
 fresh() {
 	eventually idle "$1" "$2"
-	lab run "$1" systemctl start "$2"
+	lab run "$1" systemctl start "$2" || { lab run "$1" journalctl -q -o cat -n 20 -u "$2"; return 1; }
 }
 
 upload() { fresh pi-ctv ctv-db-sync.service; }
