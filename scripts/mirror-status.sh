@@ -185,7 +185,9 @@ this is right while $head_owner serves"
 		# he may do it himself
 		! operator_at_work || return 0
 		if words=$(settle_by_role 2>&1); then
-			record="the head record was wrong (${head_owner:-$why}), and says $(mirror-head show --field owner --timeout 5s) again"
+			# a Dropbox that has become slow meanwhile ends no round
+			says=$(mirror-head show --field owner --timeout 5s 2>/dev/null) || says="who serves"
+			record="the head record was wrong (${head_owner:-$why}), and says $says again"
 		else
 			record="the head record is wrong (${head_owner:-$why}): $(printf '%s\n' "$words" | head -n 1)"
 			todo=$(printf '%s\n' "$words" | sed -n 's/^hint: //p')

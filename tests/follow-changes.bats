@@ -928,6 +928,8 @@ a_round() {
 	SH
 	echo inactive >unit
 	download >log
+	# a state of the night's own second would be taken for the night that is installed already
+	next_second
 	publish_minute "UPDATE spots SET note = 'two' WHERE id = 2"
 	run -0 follow
 	run -0 on pi2 failover-to-pi2.sh

@@ -980,6 +980,19 @@ proof() {
 	[ "$(on pi2 mirror-head show -f owner)" = pi2 ]
 }
 
+@test "a Dropbox that answers no more once the record is settled fails no round" {
+	on pi2 mirror-head claim --owner pi2
+	stub mirror-head <<-'END'
+		case "$*" in
+		settle*) : >"$BATS_TEST_TMPDIR/settled" ;;
+		show*) [ ! -e "$BATS_TEST_TMPDIR/settled" ] || exit 75 ;;
+		esac
+		exec "$real" "$@"
+	END
+	status_on pi2
+	grep -E -- '--key head-record --state warning .*the head record was wrong \(pi2\), and says who serves again' told
+}
+
 @test "a record that says something else than the roles is told on each host until it is repaired, as it says" {
 	# a standby that owns it gives it back
 	on pi2 mirror-head claim --owner pi2
