@@ -91,6 +91,10 @@ check_database() {
 	# a dry run reads every page, this one only when somebody has written since that was done
 	if met ${dry:+--for=failover} db_content; then
 		:
+	elif unfinished && in_order && hint='' && met db_content; then
+		more "what an application that was ended had left beside the database is taken in, or rolled back"
+	elif unfinished; then
+		problem "$code"
 	elif unread || { [ "$verdict" = critical ] && db-verify -l "$level" --timeout 60s "$live" >/dev/null 2>&1; }; then
 		accept
 	else

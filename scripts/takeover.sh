@@ -33,6 +33,19 @@ unread() {
 	case $verdict/$text in unknown/*' within the time allowed ('*) code=75 ;; *) return 1 ;; esac
 }
 
+# unfinished: is it whole only with what an application that was ended has left beside it? Its SQLite would put that in order at the
+# start, and so it is judged as that
+unfinished() {
+	case $verdict/$text in unknown/*' lies beside it, '*) hint="sudo db-install --settle $live puts it in order" ;; *) return 1 ;; esac
+}
+
+# the time of its data is kept from now on, which this changes
+in_order() {
+	[ -z "$dry" ] || return
+	mirror-role mark || :
+	timeout -k 5s 60s db-install --settle --state "$state" "$live"
+}
+
 # accept: what is not met, by a person
 accept() {
 	{ [ -z "$dry" ] && ask "   $text. Continue? [y/N]"; } || problem "$code"

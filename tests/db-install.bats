@@ -155,6 +155,51 @@ ACL=0200000001000600ffffffff02000400d204000004000400ffffffff10000600ffffffff2000
 	holds live.prev 'old 300'
 }
 
+@test "--settle puts a database in order, and nothing else: what was committed is in it, what was not is gone" {
+	make_crashed_wal live
+	mkdir state
+	echo standby >state/role
+	run db-install --settle --state state live
+	expect 0 '^$'
+	holds live 'new 300'
+	[ "$(ls -A | grep live)" = live ]
+	[ ! -e state/installed.json ]
+	make_hot_journal other
+	run db-install --settle other
+	expect 0 '^$'
+	holds other 'old 300'
+	# again: there is nothing to do
+	sha256sum other >sums
+	run db-install --settle other
+	expect 0 '^$'
+	sha256sum --quiet -c sums
+}
+
+@test "--settle leaves alone what somebody has open, what serves, what is not there, and a journal that leads elsewhere" {
+	make_hot_journal live
+	mkdir state
+	echo active >state/role
+	sha256sum live* >sums
+	run db-install --settle --state state live
+	expect 73 'this host has begun to serve'
+	exec 9<live
+	run db-install --settle live
+	exec 9<&-
+	expect 73 '^db-install: live: in use by '
+	sha256sum --quiet -c sums
+	run db-install --settle nosuch
+	expect 66 '^db-install: nosuch: not there'
+	[ ! -e nosuch ]
+	ln -s live link
+	run db-install --settle link
+	expect 73 'a symbolic link'
+	mkfifo fifo.lock
+	cp live plain
+	mkfifo plain-journal
+	run -65 timeout 5 db-install --settle plain
+	expect 65 'plain-journal'
+}
+
 @test "a -journal that is left on purpose, and a -shm that a reboot left, are cleaned away" {
 	for mode in persist truncate; do
 		make_db live
@@ -895,6 +940,9 @@ new live more~needs CANDIDATE and LIVE
 --none new live~--none: no such option
 --keep=1 new live~--keep=1: takes no value
 new live --owner~--owner: needs a value
+--settle~--settle needs LIVE
+--settle new live~--settle needs LIVE
+--settle -n new~--settle goes with --state only
 --owner nosuchuser new live~--owner nosuchuser: no such user
 --owner '' new live~--owner : no such user
 --owner :root new live~--owner :root: no such user

@@ -95,6 +95,13 @@ hash_of() {
 	verdict 2 'CRITICAL: \.: not a regular file' .
 	verdict 2 'CRITICAL: /dev/null: not a regular file' /dev/null
 	verdict 2 'CRITICAL: pipe: not a regular file' pipe
+	run db-verify /dev/stdin < <(cat good.db)
+	expect 2 'CRITICAL: /dev/stdin: not a regular file'
+	cp good.db gone.db
+	exec 9<gone.db
+	rm gone.db
+	verdict 3 'UNKNOWN: /dev/fd/9: not judged: it has no name any more' /dev/fd/9
+	exec 9<&-
 }
 
 @test "a missing file is CRITICAL, one that cannot be reached UNKNOWN" {
@@ -171,6 +178,65 @@ hash_of() {
 	[ "$(cat hot.db-journal)" = pages ]
 	ln -s wal.db link.db
 	verdict 1 'WARNING: link.db: a write-ahead log' link.db
+}
+
+# spilled FILE SQL: its writer is killed in the middle of a transaction that has reached the file already
+spilled() {
+	python3 - "$@" <<-'PY'
+		import os, sqlite3, sys
+		c = sqlite3.connect(sys.argv[1], isolation_level=None)
+		c.executescript("PRAGMA cache_size = 5; BEGIN; " + sys.argv[2])
+		os._exit(0)
+	PY
+}
+
+# half_checkpointed FILE: the first page of its log is in the file, which is as far as the checkpoint came
+half_checkpointed() {
+	python3 - "$1" <<-'PY'
+		import os, sqlite3, struct, sys
+		db = sys.argv[1]
+		c = sqlite3.connect(db, isolation_level=None)
+		c.executescript("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; UPDATE spots SET code = 'x' || code || hex(randomblob(60))")
+		log, page = open(db + "-wal", "rb").read(), 1024
+		last = {}
+		for at in range(32, len(log), page + 24):
+		    last[struct.unpack(">I", log[at:at + 4])[0]] = log[at + 24:at + 24 + page]
+		f = open(db, "r+b")
+		f.write(last[1])
+		f.flush()
+		os._exit(0)
+	PY
+	rm -f "$1-shm"
+}
+
+@test "a file that is whole only with what an ended application left beside it is not called damaged, before that is put in order" {
+	cp good.db hot.db
+	spilled hot.db "UPDATE spots SET code = 'x' || code || hex(randomblob(60)); DELETE FROM spots WHERE id % 3 = 0"
+	cp good.db log.db
+	half_checkpointed log.db
+	sha256sum hot.db* log.db* >sums
+	for level in header quick full; do
+		verdict 3 'UNKNOWN: hot.db: not judged: a rollback journal lies beside it, without which it is no whole database: ' -l $level hot.db
+		verdict 3 'UNKNOWN: log.db: not judged: a write-ahead log lies beside it, without which it is no whole database: ' -l $level log.db
+	done
+	sha256sum --quiet -c sums
+	# what its bytes are does not depend on that, and what is no journal is none
+	cp log.db-wal good.db-wal
+	verdict 2 'CRITICAL: good.db: content_hash' -l header --hash "$(printf %064d 0)" good.db
+	cp hot.db torn.db
+	echo pages >torn.db-journal
+	head -c 5000 /dev/zero >torn.db-wal
+	verdict 2 'CRITICAL: torn.db: ' torn.db
+	cp log.db-wal torn.db-wal
+	poke torn.db-wal 60 00
+	verdict 2 'CRITICAL: torn.db: ' torn.db
+	head -c 2048 /dev/urandom >page.db
+	cp hot.db-journal page.db-journal
+	verdict 2 'CRITICAL: page.db: not a SQLite database' page.db
+	for db in hot.db log.db; do
+		db-install --settle $db
+		verdict 0 "OK: $db" -l full $db
+	done
 }
 
 @test "an empty log and a journal with a zeroed header are none" {

@@ -130,6 +130,28 @@ app_up() {
 	expect 74 'not ready: .*cannot read page 7'
 }
 
+@test "a database whose application was ended in the middle of a write is put in order, and serves; a dry run says what does it" {
+	app_up
+	sql "$copy" 'PRAGMA journal_mode = DELETE' >/dev/null
+	touch -d '1 hour ago' "$copy"
+	python3 - "$copy" <<-'PY'
+		import os, sqlite3, sys
+		c = sqlite3.connect(sys.argv[1], isolation_level=None)
+		c.executescript("PRAGMA cache_size = 5; BEGIN; UPDATE spots SET note = 'x' || note || hex(randomblob(200)); DELETE FROM spots WHERE id % 3 = 0")
+		os._exit(0)
+	PY
+	[ -s "$copy-journal" ]
+	sha256sum "$copy" "$copy-journal" >sums
+	run failover --dry-run
+	expect 74 "a rollback journal lies beside it, .*; sudo db-install --settle $copy puts it in order"
+	sha256sum --quiet -c sums
+	run failover --no
+	expect 0 'FAILOVER COMPLETE'
+	[[ $output == *'left beside the database is taken in, or rolled back'* ]]
+	[ ! -e "$copy-journal" ]
+	[ "$(sql "$copy" 'SELECT count(*) FROM spots' 'PRAGMA integrity_check')" = $'500\nok' ]
+}
+
 @test "a small database is a person's to accept, and is not read a second time to its end when it need not be" {
 	stub db-verify <<<'echo "$@" >>"$BATS_TEST_TMPDIR/verified"; exec $real "$@"'
 	export MIN_SIZE=1G

@@ -2,6 +2,7 @@
  * db-install - make a database the live one
  *
  *	db-install [--owner USER[:GROUP]] [--mode MODE] [--as-of TIME] [-k] [-n] [--quarantine] [--json] CANDIDATE LIVE
+ *	db-install --settle [--state DIR] LIVE
  *	db-install --state DIR [--rev REV --content-hash HASH | --digest HEX] [--epoch N --seq N] ... CANDIDATE LIVE
  *
  * LIVE is at every instant a complete database, the old one or the new one, and never beside another's -wal
@@ -38,7 +39,7 @@ static const char *const names[] = {
 static struct {
 	struct exchange_wish wish;
 	uint64_t epoch, seq, n;		/* UINT64_MAX: not given */
-	bool dry, json;
+	bool dry, settle, json;
 	struct shell shell;
 	struct installed record;
 } opt = {
@@ -169,6 +170,32 @@ static int install(struct exchange *x)
 	return rc == EX_OK ? exchange_do(x) : rc;
 }
 
+/* What an application that was ended has left beside LIVE is taken in, or rolled back; nothing is installed. */
+static int settle(struct exchange *x)
+{
+	int rc = keep_names(&x->names, x->live);
+
+	x->alone.path = x->names.live;
+	x->alone.object = x->live;
+	if (rc == EX_OK)
+		rc = file_claim(x->names.work, &x->lock);
+	if (rc == EX_OK)
+		rc = exchange_live(x);
+	if (rc == EX_OK && !x->have_old) {
+		msg_err(x->live, "not there");
+		rc = EX_NOINPUT;
+	}
+	if (rc == EX_OK)
+		rc = installed_begin(&opt.record);
+	if (rc == EX_OK)
+		rc = alone_look(&x->alone);
+	if (rc == EX_OK)
+		rc = retire_database(x->names.live, x->live);
+	installed_end(&opt.record);
+	file_unclaim(x->names.work, x->lock);
+	return rc;
+}
+
 static int install_on_record(struct exchange *x)
 {
 	struct installed *r = &opt.record;
@@ -217,6 +244,8 @@ static const struct option_row options[] = {
 	  "(default: the modification time of CANDIDATE)" },
 	{ 'k', "keep", NULL, option_flag, &opt.wish.keep, "copy CANDIDATE instead of moving it" },
 	{ 'n', "dry-run", NULL, option_flag, &opt.dry, "check everything, change nothing" },
+	{ 0, "settle", NULL, option_flag, &opt.settle, "only put LIVE in order: what an application that was ended has left\n"
+	  "beside it is taken in, or rolled back" },
 	{ 0, "quarantine", NULL, option_flag, &opt.wish.quarantine, "put a damaged old database aside with all its files" },
 	{ 0, "quick", NULL, option_flag, &opt.wish.quick, "read no whole file to learn whether the two differ, or whether\n"
 	  "the old one was written to" },
@@ -236,7 +265,7 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--group-writes] [--as-of TIME] [-k]\n [-n] [--quarantine] [--quick] [--json]\n [--state DIR [--rev REV --content-hash HASH | --digest HEX] ...] CANDIDATE LIVE",
+	.usage = "[--owner USER[:GROUP]] [--mode MODE] [--group-writes] [--as-of TIME] [-k]\n [-n] [--quarantine] [--quick] [--json]\n [--state DIR [--rev REV --content-hash HASH | --digest HEX] ...] CANDIDATE LIVE\n--settle [--state DIR] LIVE",
 	.about = "Makes the database CANDIDATE the live one; the old one is kept as LIVE.prev.",
 	.options = options,
 };
@@ -255,11 +284,13 @@ int main(int argc, char **argv)
 		return cli_usage("--rev and --content-hash go together");
 	if (opt.record.digest != NULL && opt.record.content_hash != NULL)
 		return cli_usage("--digest is for what has no --content-hash");
-	if (argc - optind != 2 || *argv[optind] == '\0')
-		return cli_usage("needs CANDIDATE and LIVE");
+	if (opt.settle && (opt.dry || opt.wish.quarantine || opt.json || shell_asked(&opt.shell)))
+		return cli_usage("--settle goes with --state only");
+	if (argc - optind != (opt.settle ? 1 : 2) || *argv[optind] == '\0')
+		return cli_usage(opt.settle ? "--settle needs LIVE" : "needs CANDIDATE and LIVE");
 	opt.wish.on_record = opt.record.state != NULL;
+	x.live = argv[argc - 1];
 	x.source = x.candidate = argv[optind];
-	x.live = argv[optind + 1];
-	rc = cli_close(install_on_record(&x));
+	rc = cli_close(opt.settle ? settle(&x) : install_on_record(&x));
 	return rc == EX_USAGE ? rc : shell_end(&opt.shell, rc);
 }

@@ -16,6 +16,7 @@
 #include "lib/sqlite/damage.h"
 #include "lib/sqlite/verify.h"
 #include "lib/sqlite/plan.h"
+#include "lib/sqlite/wal.h"
 #include "lib/sqlite/walk.h"
 #include "lib/file.h"
 #include "lib/msg.h"
@@ -293,14 +294,61 @@ static void check_siblings(const char *path, struct dbcheck_report *r)
 		find(r, STATE_WARNING, "a rollback journal lies beside it, which was not judged");
 }
 
-static void check_hash(int fd, const char *want, struct dbcheck_report *r)
+/* The first bytes of what lies beside path, and the first frame of a log. False when it is none that SQLite would play. */
+static bool would_play(const char *path, const char *suffix)
+{
+	static const unsigned char magic[] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
+	bool is_log = strcmp(suffix, "-wal") == 0, plays = false;
+	unsigned char head[WAL_HEADER_LEN + WAL_FRAME_LEN + 65536];
+	struct wal_header wal;
+	struct wal_frame frame;
+	char name[PATH_MAX + 16];
+	ssize_t n;
+	int fd;
+
+	snprintf(name, sizeof name, "%s%s", path, suffix);
+	if (file_open_plain(name, O_RDONLY, 0, &fd) != NULL)
+		return false;
+	n = file_pread(fd, head, sizeof head, 0);
+	close(fd);
+	if (!is_log)
+		plays = n >= (ssize_t)sizeof magic && memcmp(head, magic, sizeof magic) == 0;
+	else if (n >= WAL_HEADER_LEN && wal_header_parse(head, &wal))
+		plays = n >= (ssize_t)wal_offset(wal.page_size, 1) &&
+			wal_frame_parse(&wal, &wal.start, head + WAL_HEADER_LEN, head + WAL_HEADER_LEN + WAL_FRAME_LEN, &frame);
+	return plays;
+}
+
+/*
+ * An application that was ended in the middle of a transaction, or of a checkpoint, leaves a file that is whole only with what
+ * lies beside it: the file alone tells nothing then.
+ */
+static void look_beside(const char *path, struct dbcheck_report *r)
+{
+	const char *what = would_play(path, "-journal") ? "a rollback journal" : would_play(path, "-wal") ? "a write-ahead log" : NULL;
+	char text[sizeof r->text];
+
+	if (what == NULL)
+		return;
+	snprintf(text, sizeof text, "%s", r->text);
+	r->state = STATE_UNKNOWN;
+	r->errors = 0;
+	snprintf(r->text, sizeof r->text, "not judged: %s lies beside it, without which it is no whole database: %.*s", what,
+		 (int)(sizeof text - 100), text);
+	msg_info("%s: %s", check_word(r->state), r->text);
+}
+
+/* False when it is another one: whatever lies beside it, it has other bytes. */
+static bool check_hash(int fd, const char *want, struct dbcheck_report *r)
 {
 	if (content_hash_fd(fd, 0, r->size, r->hash) != EX_OK) {
 		r->hash[0] = '\0';
 		find(r, STATE_UNKNOWN, "cannot read: %s", strerror(errno));
 	} else if (strcmp(r->hash, want) != 0) {
 		find(r, STATE_CRITICAL, "content_hash is %s, wanted %s", r->hash, want);
+		return false;
 	}
+	return true;
 }
 
 /* Each step only when those before it found nothing. */
@@ -315,20 +363,24 @@ static void judge(int fd, const char *path, const struct dbcheck_options *o, str
 		find(r, STATE_UNKNOWN, "cannot read: %s", strerror(errno));
 		return;
 	}
-	if (!sqlite_header_parse(head, (size_t)n, r->size, &header, why)) {
+	if (sqlite_header_parse(head, (size_t)n, r->size, &header, why)) {
+		r->page_size = header.page_size;
+		r->pages = header.page_count;
+		if (r->size < o->min_size)
+			find(r, STATE_CRITICAL, "%" PRIu64 " bytes, wanted at least %" PRIu64, r->size, o->min_size);
+		if (r->state == STATE_OK && o->hash != NULL && !check_hash(fd, o->hash, r))
+			return;
+		if (r->state == STATE_OK && (o->level != DBCHECK_HEADER || o->table_count > 0))
+			check_content(fd, path, &header, o, r);
+	} else {
 		find(r, STATE_CRITICAL, "%s", why);
-		return;
+		if (n < 16 || memcmp(head, "SQLite format 3", 16) != 0)
+			return;
 	}
-	r->page_size = header.page_size;
-	r->pages = header.page_count;
-	if (r->size < o->min_size)
-		find(r, STATE_CRITICAL, "%" PRIu64 " bytes, wanted at least %" PRIu64, r->size, o->min_size);
-	if (r->state == STATE_OK && o->hash != NULL)
-		check_hash(fd, o->hash, r);
-	if (r->state == STATE_OK && (o->level != DBCHECK_HEADER || o->table_count > 0))
-		check_content(fd, path, &header, o, r);
 	if (is_sound(r))
 		check_siblings(path, r);
+	else if (r->state == STATE_CRITICAL)
+		look_beside(path, r);
 }
 
 /* All of it, from the name on. */
@@ -336,11 +388,11 @@ static void judge_path(const char *path, const struct dbcheck_options *o, struct
 {
 	int64_t start = clock_ms();
 	char real[PATH_MAX];	/* SQLite names its journals by it, and refuses symbolic links here */
+	/* by /dev/stdin and the like a pipe, and a file that was removed, can be opened all the same */
+	bool named = realpath(path, real) != NULL;
+	int fd = open(named ? real : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
-	int fd = -1;
 
-	if (realpath(path, real) != NULL)
-		fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			find(r, STATE_CRITICAL, "missing");
@@ -348,6 +400,8 @@ static void judge_path(const char *path, const struct dbcheck_options *o, struct
 			find(r, STATE_UNKNOWN, "cannot open: %s", strerror(errno));
 	} else if (!S_ISREG(st.st_mode)) {
 		find(r, STATE_CRITICAL, "not a regular file");
+	} else if (!named) {
+		find(r, STATE_UNKNOWN, "not judged: it has no name any more");
 	} else {
 		r->size = (uint64_t)st.st_size;
 		judge(fd, real, o, r);
