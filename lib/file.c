@@ -196,6 +196,11 @@ int file_commit(int fd, const char *tmp, const char *path)
 
 int file_replace(const char *path, mode_t mode, const void *data, size_t len)
 {
+	return file_replace_owned(path, mode, (uid_t)-1, (gid_t)-1, data, len);
+}
+
+int file_replace_owned(const char *path, mode_t mode, uid_t owner, gid_t group, const void *data, size_t len)
+{
 	char *tmp = file_sibling(path, ".tmp");
 	int fd = -1, rc = EX_CANTCREAT;
 
@@ -212,7 +217,8 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len)
 		rc = file_write_status(errno);
 		goto out;
 	}
-	if (file_write(fd, data, len) != 0 || fchmod(fd, mode) != 0) {
+	if (file_write(fd, data, len) != 0 || (owner != (uid_t)-1 && fchown(fd, owner, group) != 0) ||
+	    fchmod(fd, mode) != 0) {
 		msg_errno(path, "cannot write");
 		rc = EX_IOERR;
 	} else {

@@ -37,6 +37,9 @@ int file_commit(int fd, const char *tmp, const char *path);
 /* Replaces path by data, mode as given (not narrowed by the umask). */
 int file_replace(const char *path, mode_t mode, const void *data, size_t len);
 
+/* The same, of that owner and group; an owner of -1 is ours. */
+int file_replace_owned(const char *path, mode_t mode, uid_t owner, gid_t group, const void *data, size_t len);
+
 /*
  * Opens a file of the state or log directory, in which others may write too: neither a link's target, nor a file that has
  * another name, nor what would make us wait. With O_CREAT in flags one that is not there is made. NULL and *fd, or the

@@ -396,13 +396,13 @@ int config_store(const char *name, const char *value_text)
 {
 	struct buf old = BUF_INIT(CONFIG_MAX), new = BUF_INIT(CONFIG_MAX);
 	const char *path = config_path();
-	char *real = NULL, *tmp = NULL;
+	char *real = NULL;
 	size_t from, to;
-	struct stat st = { .st_mode = 0600 };
+	struct stat st = { .st_mode = 0600, .st_uid = (uid_t)-1, .st_gid = (gid_t)-1 };
 	struct item it;
 	unsigned line;
 	bool exists, full;
-	int fd = -1, found, rc;
+	int found, rc;
 
 	if (strspn(value_text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+/=") !=
 	    strlen(value_text)) {
@@ -436,28 +436,8 @@ int config_store(const char *name, const char *value_text)
 		msg_err(path, "would be larger than %zu bytes", CONFIG_MAX);
 		goto out;
 	}
-	tmp = file_sibling(real, ".tmp");
-	if (tmp == NULL)
-		goto out;
-	unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		msg_errno(path, "cannot create");
-		goto out;
-	}
-	if (file_write(fd, new.data, new.len) != 0 || (exists && fchown(fd, st.st_uid, st.st_gid) != 0) ||
-	    fchmod(fd, st.st_mode & 07777) != 0) {
-		msg_errno(path, "cannot write");
-		rc = EX_IOERR;
-	} else {
-		rc = file_commit(fd, tmp, real);
-	}
-	if (rc != EX_OK)
-		unlink(tmp);
+	rc = file_replace_owned(real, st.st_mode & 07777, st.st_uid, st.st_gid, new.data, new.len);
 out:
-	if (fd >= 0)
-		close(fd);
-	free(tmp);
 	free(real);
 	buf_free(&old);
 	buf_free(&new);

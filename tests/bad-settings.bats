@@ -10,18 +10,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	umask 077
 	mkdir -p pi2/data pi2/state dir credentials/CTV_NODE
-	mkfifo fifo
-	ln -s loop loop
-	echo A=1 >readable
-	chmod 0644 readable
-	echo A=1 >writable
-	chmod 0602 writable
-	echo nonsense >line
-	echo 'A="x' >quote
-	printf 'A=1\0\n' >nul
-	printf '\xef\xbb\xbfA=1\n' >bom
-	yes A=1 | head -c 70000 >huge
-	echo data >file
+	bad_settings_files
 	# nothing is asked, nothing is told: no port of these is open
 	export CTV_PRIMARY_URL=http://127.0.0.1:9 CTV_STANDBY_URL=http://127.0.0.1:9 DROPBOX_API_URL=http://127.0.0.1:9
 	export DROPBOX_CONTENT_URL=http://127.0.0.1:9 DROPBOX_ACCESS_TOKEN=x CTV_BACKOFF=1ms

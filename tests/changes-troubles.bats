@@ -36,23 +36,6 @@ followed() {
 	[ "$(rows pi2/data/.follow/newest.db)" = "$(rows "$live")" ]
 }
 
-# on_full HOST DIRECTORY COMMAND...: with that directory of the host on a disk of its own, which has no room any more
-on_full() {
-	stub full <<-'END'
-		[ -n "$FULL" ] || exec unshare -m env FULL=yes "$0" "$@"
-		rm -rf was
-		cp -a "$1" was
-		mount -t tmpfs -o size=1m none "$1"
-		cp -a was/. "$1/"
-		head -c 2000000 /dev/zero >"$1/filler" 2>/dev/null
-		shift
-		exec "$@"
-	END
-	local wrap=(env FULL= full "$PWD/$1/$2") host=$1
-	shift 2
-	on "$host" "$@"
-}
-
 @test "Dropbox is away for an hour: each round says so, and when it is back one or two changes hold all of that hour, and no base" {
 	root=$DROPBOX_ROOT
 	dropbox_stop

@@ -209,18 +209,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	umask 077
 	mkdir -p dir credentials/CTV_NODE
-	mkfifo fifo
-	ln -s loop loop
-	echo A=1 >readable
-	chmod 0644 readable
-	echo A=1 >writable
-	chmod 0602 writable
-	echo nonsense >line
-	echo 'A="x' >quote
-	printf 'A=1\0\n' >nul
-	printf '\xef\xbb\xbfA=1\n' >bom
-	yes A=1 | head -c 70000 >huge
-	echo data >file
+	bad_settings_files
 	rows=0
 	while IFS='~' read -r setting message; do
 		run env "$setting" timeout 20 ctv-conf --shell </dev/null

@@ -1,6 +1,7 @@
 # db-verify on every kind of database there is, and its bounds: sound ones are OK, each kind of damage is named
 
 load helper
+load verdict
 
 setup() {
 	# many small files: in memory where there is such a place
@@ -12,14 +13,6 @@ teardown() {
 	rm -rf "$dir"
 }
 
-# verdict STATUS REGEX ARG...
-verdict() {
-	status_wanted=$1 text=$2
-	shift 2
-	run db-verify "$@"
-	expect "$status_wanted" "^DBVERIFY $text"
-}
-
 # sound DB: SQLite and we say so, at both levels, with one thread and with several
 sound() {
 	[ "$(sqlite3 -readonly "$1" 'PRAGMA integrity_check')" = ok ]
@@ -27,19 +20,6 @@ sound() {
 		verdict 0 OK -j $jobs "$1"
 		verdict 0 OK -j $jobs -l full "$1"
 	done
-}
-
-# hide DB INDEX SQL: runs SQL while SQLite does not know of the index
-hide() {
-	sqlite3 -bail -cmd '.dbconfig defensive off' "$1" <<-SQL
-		PRAGMA writable_schema = ON;
-		CREATE TEMP TABLE was AS SELECT * FROM sqlite_schema WHERE name = '$2';
-		DELETE FROM sqlite_schema WHERE name = '$2';
-		PRAGMA writable_schema = RESET;
-		$3;
-		PRAGMA writable_schema = ON;
-		INSERT INTO sqlite_schema SELECT * FROM was;
-	SQL
 }
 
 # schema DB OLD NEW: another text in the schema, the rows stay

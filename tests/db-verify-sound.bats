@@ -2,6 +2,7 @@
 # collations of its own, and compute otherwise. Such a database is never called damaged; a damaged one of its kind is.
 
 load helper
+load verdict
 
 setup() {
 	dir=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d -p "$BATS_TEST_TMPDIR")
@@ -32,33 +33,12 @@ teardown() {
 	rm -rf "$dir"
 }
 
-# verdict STATUS REGEX ARG...
-verdict() {
-	status_wanted=$1 text=$2
-	shift 2
-	run db-verify "$@"
-	expect "$status_wanted" "^DBVERIFY $text"
-}
-
 # sound DB: SQLite and we say so, at both levels
 sound() {
 	[ "$(sqlite3 -readonly "$1" 'PRAGMA integrity_check')" = ok ]
 	for level in quick full; do
 		verdict 0 OK -l $level "$1"
 	done
-}
-
-# hide DB INDEX SQL: runs SQL while SQLite does not know of the index
-hide() {
-	sqlite3 -bail -cmd '.dbconfig defensive off' "$1" <<-SQL
-		PRAGMA writable_schema = ON;
-		CREATE TEMP TABLE was AS SELECT * FROM sqlite_schema WHERE name = '$2';
-		DELETE FROM sqlite_schema WHERE name = '$2';
-		PRAGMA writable_schema = RESET;
-		$3;
-		PRAGMA writable_schema = ON;
-		INSERT INTO sqlite_schema SELECT * FROM was;
-	SQL
 }
 
 # schema DB SQL: changes sqlite_schema behind SQLite's back

@@ -27,24 +27,6 @@ teardown() {
 	dropbox_stop
 }
 
-# on_full HOST DIRECTORY COMMAND...: with that directory of the host on a disk of its own, which has no room any more
-on_full() {
-	stub full <<-'END'
-		[ -n "$FULL" ] || exec unshare -m env FULL=yes "$0" "$@"
-		mkdir -p "$1"
-		rm -rf was
-		cp -a "$1" was
-		mount -t tmpfs -o size=64k none "$1"
-		cp -a was/. "$1/"
-		head -c 100000 /dev/zero >"$1/filler" 2>/dev/null
-		shift
-		exec "$@"
-	END
-	local wrap=(env FULL= full "$PWD/$1/$2") host=$1
-	shift 2
-	on "$host" "$@"
-}
-
 @test "a log that takes no more ends nothing: upload, download, failover, failback" {
 	run on_full pi-ctv log daily-upload.sh
 	expect 0 '^published: '

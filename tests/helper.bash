@@ -18,6 +18,16 @@ expect() {
 	fi
 }
 
+# eventually COMMAND: becomes true, or the test fails instead of hanging
+eventually() {
+	local tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 2000 ] || return 1
+		sleep 0.01
+	done
+}
+
 # needs_root WHAT-FOR: skips by name without it (which CI takes for a failure)
 needs_root() {
 	[ "$(id -u)" -eq 0 ] || skip "needs root $1"
@@ -36,6 +46,22 @@ unsanitized() {
 # a leak check cannot trace a process that is traced already
 strace() {
 	ASAN_OPTIONS=detect_leaks=0 command strace "$@"
+}
+
+# bad_settings_files: here, a file of each kind that is no /etc/ctv-db-sync.env, and two that others may read or write
+bad_settings_files() {
+	mkfifo fifo
+	ln -s loop loop
+	echo A=1 >readable
+	chmod 0644 readable
+	echo A=1 >writable
+	chmod 0602 writable
+	echo nonsense >line
+	echo 'A="x' >quote
+	printf 'A=1\0\n' >nul
+	printf '\xef\xbb\xbfA=1\n' >bom
+	yes A=1 | head -c 70000 >huge
+	echo data >file
 }
 
 # ---- the local Dropbox (tests/dropboxd) ----

@@ -168,14 +168,22 @@ bytes_of() {
 		jq -s "map(.$3) | add // 0"
 }
 
-# eventually COMMAND: becomes true, or the test fails instead of hanging
-eventually() {
-	local tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 2000 ] || return 1
-		sleep 0.01
-	done
+# on_full HOST DIRECTORY COMMAND...: with that directory of the host on a disk of its own, which has no room any more
+on_full() {
+	stub full <<-'END'
+		[ -n "$FULL" ] || exec unshare -m env FULL=yes "$0" "$@"
+		mkdir -p "$1"
+		rm -rf was
+		cp -a "$1" was
+		mount -t tmpfs -o size=1m none "$1"
+		cp -a was/. "$1/"
+		head -c 2000000 /dev/zero >"$1/filler" 2>/dev/null
+		shift
+		exec "$@"
+	END
+	local wrap=(env FULL= full "$PWD/$1/$2") host=$1
+	shift 2
+	on "$host" "$@"
 }
 
 # next_second: the times of data are whole seconds, and what is done behind this has another one than what was done before

@@ -29,16 +29,6 @@ record() {
 	jq -e "$1" state/last-test.json
 }
 
-# eventually COMMAND: becomes true, or the test fails instead of hanging
-eventually() {
-	local tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 2000 ] || return 1
-		sleep 0.01
-	done
-}
-
 # held NAME: does somebody hold this lock?
 held() {
 	! flock -n "state/$1" true
