@@ -12,6 +12,11 @@ load dir
 	[ "$(dbx-ls /dir)" = $'one.txt\nthree.txt\ntwo.txt' ]
 }
 
+@test "pages are asked for as large as they may be: each is a call" {
+	dbx-ls -R >/dev/null
+	[ "$(dropbox_log 'select(.route == "files/list_folder") | .arg.limit')" = 2000 ]
+}
+
 @test "-R has paths, -l size, time, hash and path, a file operand shows the file" {
 	[ "$(dbx-ls -R)" = $'/dir/\n/dir/one.txt\n/dir/three.txt\n/dir/two.txt\n/top.txt' ]
 	run dbx-ls -l /dir/one.txt

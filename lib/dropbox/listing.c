@@ -4,6 +4,7 @@
 #include "lib/dropbox/listing.h"
 #include "lib/msg.h"
 
+#define PAGE 2000	/* entries that we ask for at a time, the most that may be; unasked some 500 come, and each page is a call */
 #define RESETS_MOST 3	/* how often Dropbox may ask to begin a listing afresh */
 /* A server decides how long a listing is. Ours have some thousand entries; beyond one of these it is no listing. */
 #define PAGES_MOST 2000
@@ -94,6 +95,7 @@ static int read_pages(struct dropbox *d, struct http *h, const char *remote, boo
 	*reset = false;
 	json_put_str(arg, "path", strcmp(remote, "/") == 0 ? "" : remote);
 	json_put_bool(arg, "recursive", recursive);
+	json_put_int(arg, "limit", PAGE);
 	while (more && rc == EX_OK) {
 		struct dropbox_answer a;
 		const char *cursor, *why;
