@@ -60,8 +60,9 @@ esac
 
 # choose OPTION...: change-history of what is in Dropbox, as the wish and the record bound it
 choose() {
-	change-history ${at:+--at "$at"} ${number:+--state "$number"} --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} \
-		${record_newest_object:+--newest-object "$record_newest_object"} "$@" <"$scratch/listing"
+	get change-history --shell=plan_ ${at:+--at "$at"} ${number:+--state "$number"} --file "$remote" \
+		${record_newest_n:+--newest "$record_newest_n"} ${record_newest_object:+--newest-object "$record_newest_object"} \
+		"$@" <"$scratch/listing"
 }
 
 told() {
@@ -77,7 +78,7 @@ look() {
 	*) exit "$get_status" ;;
 	esac
 	dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || [ $? -eq 66 ] || exit
-	get choose --shell=plan_ || exit
+	choose || exit
 	# before anything is done
 	told
 	[ -z "$record_suspect_n" ] || [ "$plan_n" -lt "$record_suspect_n" ] ||
@@ -97,16 +98,17 @@ enter() {
 	mkdir -p in || fail 74
 }
 
-# settle_choice: by the objects themselves, as often as one asks for others
+# settle_choice: by the objects themselves, as often as one asks for others; then names has those that lead there. What it
+# complains of it finds again each time, so the last time tells.
 settle_choice() {
 	was=$plan_n$plan_base
 	while
-		get choose --shell=plan_ --objects in || exit
+		choose --objects in --names "$scratch/names" 2>"$scratch/said" || { cat "$scratch/said" >&2; exit "$get_status"; }
 		[ -n "$plan_missing" ]
 	do
-		choose --objects in --wanted >"$scratch/wanted"
-		bring in <"$scratch/wanted" || fail 75
+		bring in <"$scratch/names" || fail 75
 	done
+	cat "$scratch/said" >&2
 	[ "$plan_n$plan_base" = "$was" ] || told
 	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"
 }
@@ -114,8 +116,8 @@ settle_choice() {
 # apply: what lies here becomes the state, or not. A batch is as many as a command line takes. Asked as a condition
 apply() {
 	# shellcheck disable=SC2016  # for that shell
-	choose --objects in --way | xargs -r sh -c \
-		'code=$1; shift; db-apply --shell "$@" state.db >/dev/null || { echo $? >"$code"; exit 255; }' apply "$scratch/code" || {
+	xargs -r sh -c 'code=$1; shift; db-apply --shell "$@" state.db >/dev/null || { echo $? >"$code"; exit 255; }' \
+		apply "$scratch/code" <"$scratch/names" || {
 		read -r code <"$scratch/code" || code=70
 		return "$code"
 	}

@@ -35,13 +35,12 @@ object() {
 		--at x|not a time
 		--state 0|0
 		--state 1 --at 2026-11-30T14:03|exclude each other
-		--way|go with a choice
-		--state 1 --wanted|go with a choice
-		--state 1 --way --wanted --objects .|exclude each other
+		--names x --objects .|goes with a choice
+		--state 1 --names x|goes with a choice
 		--shell|for one state
 		--newest-object x|not a content_hash
 	END
-	[ "$rows" -eq 10 ]
+	[ "$rows" -eq 9 ]
 }
 
 @test "of each hour the last and the first, each copy, and what is missing; every other line means nothing" {
@@ -91,10 +90,12 @@ object() {
 		for n in 1 2 3 4 5 6; do object "$n" "2026-11-30T02:0$((n + 4)):03Z"; done
 	} >listing
 	mkdir in
-	run -0 change-history --state 4 --objects in --wanted <listing
-	[ "$(grep -o '/0000[0-9]*' <<<"$output" | xargs)" = '/000000003 /000000004 /000000005' ]
-	run -0 change-history --state 2 --objects in --wanted <listing
-	[ "$(grep -o '/0000[0-9]*' <<<"$output" | xargs)" = '/000000001 /000000002 /000000003' ]
+	run -0 change-history --state 4 --objects in --names names <listing
+	[ "$(grep -o '/0000[0-9]*' names | xargs)" = '/000000003 /000000004 /000000005' ]
+	run -0 change-history --state 2 --objects in --names names <listing
+	[ "$(grep -o '/0000[0-9]*' names | xargs)" = '/000000001 /000000002 /000000003' ]
+	run change-history --state 2 --objects in --names none/names <listing
+	expect 74 'none/names: cannot write'
 	run -0 change-history --state 4 --shell <listing
 	expect 0 "^missing='yes'$"
 	expect 0 "^base='/backups/database_backup_20261130_020703.db'$"

@@ -288,6 +288,18 @@ restore() {
 	[[ $output != *in/000000003* ]]
 }
 
+@test "what is wrong with an object is told once, however often one is asked for others, and off the way it hinders nobody" {
+	# by its name a copy of state 4, so that what lies before that is asked for in a second turn
+	cp state2.db hand.db
+	dropbox_seed hand.db /backups/database_backup_20261120_100410.db
+	echo no >bad
+	dropbox_seed bad /changes/20261120/000000005-20261120T100530Z.wal.zst
+	run restore --state 5 -o got.db
+	expect 0 '4 changes, state 5'
+	[ "$(grep -c '000000005-20261120T100530Z.wal.zst: does not begin as a change does' <<<"$output")" -eq 1 ]
+	[ "$(rows got.db)" = "$(rows state5.db)" ]
+}
+
 @test "names that are no change's or backup's are nobody's, whatever they hold" {
 	for name in '/changes/20261120/000000003-20261120T100300Z.wal.zst (copy)' '/changes/x  /backups/database_backup_20261120_100400.db' \
 		$'/backups/a b.db' '/changes/20261120/$(touch hit).wal.zst' "/backups/database_backup_20261120_100400.db'; touch hit; '"; do

@@ -2,10 +2,10 @@
  * change-history - of a listing on standard input, which states can be had again
  *
  *	change-history [options]			those of each hour, for people
- *	change-history (--at TIME | --state N) [--wanted | --way] [options]	one state, and how it is made
+ *	change-history (--at TIME | --state N) [options]	one state, and how it is made
  *
- * The listing is that of dbx-ls -lR: copies in /backups, objects in /changes. A choice needs objects, too: it says which are
- * missing, and is asked again when they are in --objects DIR.
+ * The listing is that of dbx-ls -lR: copies in /backups, objects in /changes. A choice needs objects, too: --names says which are
+ * missing, and it is asked again when they are in --objects DIR; then --names says which lead there.
  */
 #include "lib/std.h"
 
@@ -28,9 +28,8 @@ static const char *const names[] = { "n", "snapshot_at", "local", "later", "unpr
 				     "base_size_text", "base_content_hash", "changes", "digest", NULL };
 
 static struct {
-	const char *at, *objects, *file, *newest_object;
+	const char *at, *objects, *names, *file, *newest_object;
 	uint64_t state, newest;
-	bool way, wanted;
 	struct shell shell;
 } opt = { .shell = { .names = names } };
 
@@ -135,27 +134,45 @@ static void print_history(const struct shelf *s)
 }
 
 /* The objects from the copy's own to the state's, in their order, as they lie here. */
-static void print_way(const struct shelf_plan *p)
+static void print_way(const struct shelf_plan *p, FILE *to)
 {
 	char path[CHANGE_PATH];
 
-	for (size_t i = p->missing ? 0 : p->steps; i-- > 0;) {
+	for (size_t i = p->steps; i-- > 0;) {
 		change_path(path, &(struct change){ .n = p->way[i]->n, .snapshot_at = p->way[i]->at });
-		printf("%s%s\n", opt.objects, strrchr(path, '/'));
+		fprintf(to, "%s%s\n", opt.objects, strrchr(path, '/'));
 	}
 }
 
 /* What is to be brought here before more can be told. */
-static void print_wanted(const struct shelf *s, const struct shelf_plan *p)
+static void print_wanted(const struct shelf *s, const struct shelf_plan *p, FILE *to)
 {
 	char path[CHANGE_PATH];
 
-	for (size_t i = 0; p->missing && i < s->object_count; i++) {
+	for (size_t i = 0; i < s->object_count; i++) {
 		const struct shelf_object *o = &s->objects[i];
 
 		if (o->n >= p->first && o->n <= p->last && o->known == NULL)
-			puts(change_path(path, &(struct change){ .n = o->n, .snapshot_at = o->at }));
+			fprintf(to, "%s\n", change_path(path, &(struct change){ .n = o->n, .snapshot_at = o->at }));
 	}
+}
+
+static int write_names(const struct shelf *s, const struct shelf_plan *p)
+{
+	FILE *to = fopen(opt.names, "we");
+	bool bad = to == NULL;
+
+	if (!bad && p->missing)
+		print_wanted(s, p, to);
+	else if (!bad)
+		print_way(p, to);
+	if (to != NULL) {
+		bad = ferror(to) != 0;
+		bad = fclose(to) != 0 || bad;
+	}
+	if (bad)
+		msg_errno(opt.names, "cannot write");
+	return bad ? EX_IOERR : EX_OK;
 }
 
 static void print_plan(const struct shelf_plan *p)
@@ -193,11 +210,9 @@ static int choose(struct shelf *s)
 	if (opt.at != NULL && wish.count == 0)
 		return cli_usage("--at: %s: the local clock was put forward over this time", opt.at);
 	rc = shelf_choose(s, &wish, &plan);
-	if (rc == EX_OK && opt.wanted)
-		print_wanted(s, &plan);
-	else if (rc == EX_OK && opt.way)
-		print_way(&plan);
-	else if (rc == EX_OK)
+	if (rc == EX_OK && opt.names != NULL)
+		rc = write_names(s, &plan);
+	if (rc == EX_OK)
 		print_plan(&plan);
 	free(plan.way);
 	return rc;
@@ -230,8 +245,7 @@ static const struct option_row options[] = {
 	{ 0, "at", "TIME", option_text, &opt.at, "the newest state that is not later: 2026-11-30T14:03, local\nunless Z or +01:00 follows" },
 	{ 0, "state", "N", option_number, &(struct option_range){ &opt.state, 1, CHANGE_MOST }, "this state" },
 	{ 0, "objects", "DIR", option_text, &opt.objects, "the objects that are here already" },
-	{ 0, "wanted", NULL, option_flag, &opt.wanted, "print the objects that are missing there" },
-	{ 0, "way", NULL, option_flag, &opt.way, "print the objects in DIR that lead to it, in their order" },
+	{ 0, "names", "FILE", option_text, &opt.names, "write FILE: the objects that are missing there, or, when none is,\nthose that lead to the state, in their order" },
 	{ 0, "newest", "N", option_number, &(struct option_range){ &opt.newest, 1, CHANGE_MOST }, "the newest state on record; what is beyond it is of no chain" },
 	{ 0, "newest-object", "HASH", option_text, &opt.newest_object, "the content_hash of its object" },
 	{ 0, "file", "PATH", option_text, &opt.file, "a copy with another name than a backup's, by its time" },
@@ -240,7 +254,7 @@ static const struct option_row options[] = {
 };
 
 static const struct command command = {
-	.usage = "[options] < LISTING\n(--at TIME | --state N) [--wanted | --way] [options] < LISTING",
+	.usage = "[options] < LISTING\n(--at TIME | --state N) [options] < LISTING",
 	.about = "Of a listing (dbx-ls -lR) which published states can be had again: of each hour\nthe last and the first, or one, and what leads to it.",
 	.options = options,
 	.operands = { 0, 0, "no operand is taken", NULL },
@@ -256,10 +270,8 @@ int main(int argc, char **argv)
 		return rc;
 	if (opt.at != NULL && opt.state > 0)
 		return cli_usage("--at and --state exclude each other");
-	if (opt.way + opt.wanted + shell_asked(&opt.shell) > 1)
-		return cli_usage("--way, --wanted and --shell exclude each other");
-	if ((opt.way || opt.wanted) && (opt.objects == NULL || (opt.at == NULL && opt.state == 0)))
-		return cli_usage("--way and --wanted go with a choice and --objects");
+	if (opt.names != NULL && (opt.objects == NULL || (opt.at == NULL && opt.state == 0)))
+		return cli_usage("--names goes with a choice and --objects");
 	if (shell_asked(&opt.shell) && opt.at == NULL && opt.state == 0)
 		return cli_usage("--shell is for one state");
 	if (opt.newest_object != NULL && !hash_valid(opt.newest_object))
