@@ -74,13 +74,9 @@ fetch() {
 	*) warn "/changes: state $(($1 + 1)) has no object there"; return 66 ;;
 	esac
 	mkdir -p in || return 74
-	fetched=0
-	# 255 ends xargs at once, with 124 and words of its own
-	# shellcheck disable=SC2016  # for that shell
-	printf '%s\n' "$names" | cut -d ' ' -f 3 | xargs -n 1 -P 4 sh -c '
-		[ -e "in/${1##*/}" ] || dbx-fetch --no-progress --timeout 2h -o "in/${1##*/}" "$1" 2>&3 || { [ $? -eq 66 ] && exit 255; exit 1; }' \
-		fetch 3>&2 2>/dev/null || fetched=$?
-	case $fetched in 0) ;; 124) return 66 ;; *) return 75 ;; esac
+	printf '%s\n' "$names" | while read -r _ _ object; do
+		[ -e "in/${object##*/}" ] || printf '%s\n' "$object"
+	done | bring --into in --timeout 2h
 }
 
 # lead OBJECT [-o NEW] FILE: towards its state, as far as the first whole one on the way. Sets n, digest and the like

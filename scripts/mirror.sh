@@ -44,9 +44,13 @@ as_backup() {
 	return "$backup_status"
 }
 
-# bring DIR: the objects of /changes that standard input names, many side by side, into DIR
+# bring --into DIR [OPTION...]: the objects of /changes that standard input names, many side by side. 66: one is not there; 75
 bring() {
-	xargs -r dbx-fetch -j 16 --into "$1"
+	brought=0
+	# 255 ends xargs at once, with 124 and words of its own
+	# shellcheck disable=SC2016  # for that shell
+	xargs -r sh -c 'dbx-fetch -j 16 "$@" 2>&3 || { [ $? -eq 66 ] && exit 255; exit 1; }' bring "$@" 3>&2 2>/dev/null || brought=$?
+	case $brought in 0) ;; 124) return 66 ;; *) return 75 ;; esac
 }
 
 # has_content FILE HASH: is this file's content_hash HASH?

@@ -106,7 +106,7 @@ settle_choice() {
 		choose --objects in --names "$scratch/names" 2>"$scratch/said" || { cat "$scratch/said" >&2; exit "$get_status"; }
 		[ -n "$plan_missing" ]
 	do
-		bring in <"$scratch/names" || fail 75
+		bring --into in <"$scratch/names" || fail 75
 	done
 	cat "$scratch/said" >&2
 	[ "$plan_n$plan_base" = "$was" ] || told

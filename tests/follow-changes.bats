@@ -129,7 +129,7 @@ base_rev() {
 	publish_minute "INSERT INTO customers VALUES (3, 'three')"
 	run -0 follow
 	followed 5
-	[ "$(downloads)" -eq 5 ]
+	[ "$(downloads '^/changes/')" -eq 5 ]
 	dropbox_control reset
 	run -0 follow
 	expect 0 'state 5 of'
@@ -140,6 +140,9 @@ base_rev() {
 	run -0 follow
 	followed 6
 	[ "$(dropbox_calls files/list_folder)" -eq 0 ]
+	# and it is one call: what an object is comes with its bytes
+	[ "$(downloads '^/changes/')" -eq 1 ]
+	[ "$(dropbox_calls files/get_metadata)" -eq 0 ]
 }
 
 @test "without a copy of the chain it begins with the base, which it fetches once" {
@@ -345,7 +348,7 @@ base_rev() {
 	cat one two
 	[ "$(cat one two | grep -c 'state 4 of')" -eq 2 ]
 	followed 4
-	[ "$(downloads)" -eq 4 ]
+	[ "$(downloads '^/changes/')" -eq 4 ]
 }
 
 @test "a host that serves, a primary, minutes that are off, a record without states: nothing is done, and it is said" {
@@ -501,14 +504,13 @@ base_rev() {
 	dropbox_control reset
 	run follow
 	expect 66 '/changes: state 2 has no object there'
-	[ "$(downloads '/changes/')" -eq 0 ]
+	[ "$(downloads '^/changes/')" -eq 0 ]
 	# so it is when the owner has pruned what a standby that was off for long would need
 	publish_night "UPDATE spots SET note = 'night' WHERE id = 6"
 	publish_minute "UPDATE spots SET note = 'after' WHERE id = 7"
 	run -0 follow
 	expect 0 'begins with the base in Dropbox, state 6'
 	followed 7 night.db
-	[ "$(downloads '/changes/')" -eq 0 ]
 }
 
 @test "a change of a newer program is no reason to begin anew: it waits for the next base" {

@@ -226,7 +226,7 @@ static int fetch_many(struct dropbox *dropbox, char **remotes, int count)
 	unsigned started = 0;
 
 	pthread_mutex_init(&m.lock, NULL);
-	while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &m) == 0)
+	while (started + 1 < jobs && started + 1 < (unsigned)count && pthread_create(&threads[started], NULL, work, &m) == 0)
 		started++;
 	work(&m);
 	while (started > 0)
