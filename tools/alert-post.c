@@ -155,7 +155,7 @@ static int run(void)
 	news.todo = alert_clean(todo, sizeof todo, news.todo);
 	/* what cannot be made shows when the record is opened */
 	if (!listing && !flush && key != NULL)
-		mkdir(place.dir, 02775);
+		mkdir(place.dir, 0775);
 	rc = listing ? alertlist_print(&place, &form) : flush ? alertfile_each(&place, flush_one) : raise_alert();
 	delivery_end(&delivery);
 	config_free();

@@ -77,11 +77,11 @@ int alertfile_open(struct alertfile *r, const struct alertplace *at, const char 
 	return rc;
 }
 
-/* Into SPARE, if there can be such a directory. Silent without one. */
+/* Into SPARE, if there can be such a directory; the group's bit comes from the one above, for a sandbox gives it to nothing. Silent without one. */
 static bool save_spare(const struct alertfile *r, const char *line)
 {
 	char *dir = strndup(r->spare, (size_t)(strrchr(r->spare, '/') - r->spare));
-	bool there = dir != NULL && (mkdir(dir, 02775) == 0 || errno == EEXIST);
+	bool there = dir != NULL && (mkdir(dir, 0775) == 0 || errno == EEXIST);
 
 	free(dir);
 	return there && file_replace(r->spare, 0640, line, strlen(line)) == EX_OK;
