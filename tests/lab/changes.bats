@@ -9,24 +9,6 @@ teardown_file() { lab_base_end; }
 setup() { lab_new; minutes; }
 teardown() { lab_end; }
 
-NEWEST=$APP/data/database/.follow/newest.db
-
-# minutes: both hosts as an installation leaves them, with a short period
-minutes() {
-	for host in pi-ctv pi2; do
-		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
-	done
-	# as if the base night were behind it for some hours: a base is not asked for so soon after a nightly run
-	lab run pi-ctv sh -c 'touch -d -2hours /var/lib/ctv-mirror/last-upload.json; touch /etc/ctv-lab.publish; systemctl restart ctv-publish.service'
-	pi2 systemctl restart ctv-follow.service
-}
-
-# shellcheck disable=SC2016  # expanded on the host
-# followed NOTE: this row is in newest.db
-followed() {
-	pi2 sh -c '[ -e "$0" ] && [ ! -s "$0-wal" ] && sqlite3 "file:$0?immutable=1" "SELECT note FROM spots" | grep -qx "$1"' $NEWEST "$1"
-}
-
 state_of() { pi2 mirror-head show --shell=head_ | sed -n "s/^head_$1='\(.*\)'/\1/p"; }
 confirmed_after() { [[ $(state_of confirmed_at) > $1 ]]; }
 

@@ -3,7 +3,9 @@
 load ../helper
 
 APP=/opt/apps/ctv-bookedbiz-db
-LIVE=$APP/data/database/production.db
+DATA=$APP/data/database
+LIVE=$DATA/production.db
+NEWEST=$DATA/.follow/newest.db
 STATE=/var/lib/ctv-mirror
 PRIMARY=http://100.81.73.46:8000
 STANDBY=http://100.96.96.109:8000
@@ -57,11 +59,38 @@ lab_base() {
 	lab_hosts base
 	[ -z "$LAB_WHY" ] || return 0
 	night
+	lab_off
+}
+
+lab_off() {
 	for host in pi-ctv pi2; do
 		lab run $host sync
 		lab poweroff $host
 	done
 	lab stop dropbox
+}
+
+# lab_minutes: the same with minutes of 5 s, and a base that pi2 follows
+lab_minutes() {
+	lab_hosts base
+	[ -z "$LAB_WHY" ] || return 0
+	night
+	minutes
+	eventually pi2 test -e $NEWEST.note
+	# it may be here before the night that made its base has ended
+	eventually idle pi-ctv ctv-db-sync.service
+	lab_off
+}
+
+# minutes [STANDBY...]: the hosts as an installation leaves them, with a short period
+minutes() {
+	[ $# -gt 0 ] || set -- pi2
+	for host in pi-ctv "$@"; do
+		lab run "$host" sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
+	done
+	# as if the last night were some hours ago: a base is not asked for so soon after a nightly run
+	lab run pi-ctv sh -c "touch -d -2hours $STATE/last-upload.json; touch /etc/ctv-lab.publish; systemctl restart ctv-publish.service"
+	for host; do lab run "$host" systemctl restart ctv-follow.service; done
 }
 
 lab_base_end() {
@@ -75,6 +104,16 @@ lab_new() {
 	lab up -w "$BATS_ROOT_PID" -b "$BATS_FILE_TMPDIR/base"
 	lab boot pi-ctv pi2
 	serving $PRIMARY
+}
+
+# lab_minutes_new: this test's own lab after lab_minutes, with a night whose copy is on record as it was installed, and one state after it
+lab_minutes_new() {
+	lab_new
+	eventually pi2 test -e $NEWEST
+	night
+	pi2 installed-check --record $STATE/installed.json $LIVE
+	enter $PRIMARY first
+	eventually followed first
 }
 
 lab_end() {
@@ -122,6 +161,12 @@ notes() {
 sound() {
 	[ "$(lab run "$1" sh -c 'cp "$0" /tmp/look.db && { [ ! -e "$0-wal" ] || cp "$0-wal" /tmp/look.db-wal; } &&
 		sqlite3 /tmp/look.db "PRAGMA integrity_check"; rm -f /tmp/look.db*' "${2:-$LIVE}")" = ok ]
+}
+
+# shellcheck disable=SC2016
+# followed NOTE [HOST]: this row is in newest.db
+followed() {
+	lab run "${2-pi2}" sh -c '[ -e "$0" ] && [ ! -s "$0-wal" ] && sqlite3 "file:$0?immutable=1" "SELECT note FROM spots" | grep -qx "$1"' $NEWEST "$1"
 }
 
 role() { pi2 cat $STATE/role; }

@@ -8,39 +8,26 @@ teardown_file() { lab_base_end; }
 setup() { lab_new; }
 teardown() { lab_end; }
 
-NEWEST=$APP/data/database/.follow/newest.db
-
 pi3() { lab run pi3 "$@"; }
-
-# shellcheck disable=SC2016  # expanded on the host
-# followed HOST NOTE: this row is in its newest.db
-followed() {
-	lab run "$1" sh -c '[ -e "$0" ] && [ ! -s "$0-wal" ] && sqlite3 "file:$0?immutable=1" "SELECT note FROM spots" | grep -qx "$1"' $NEWEST "$2"
-}
-
 n_of() { lab run "$1" db-apply --show --json $NEWEST | jq .n; }
 
 @test "both follow; one that was off catches up; one takes over, the other keeps what it has and says whose the record is; and back" {
 	lab boot pi3
 	lab install pi3
-	for host in pi-ctv pi2 pi3; do
-		lab run $host sed -i 's/^CTV_CHANGES_EVERY=.*/CTV_CHANGES_EVERY=5s/' /etc/ctv-db-sync.env
-	done
-	lab run pi-ctv sh -c "touch -d -2hours $STATE/last-upload.json; touch /etc/ctv-lab.publish; systemctl restart ctv-publish.service"
-	for host in pi2 pi3; do lab run $host systemctl restart ctv-follow.service; done
+	minutes pi2 pi3
 	enter $PRIMARY first
-	for host in pi2 pi3; do eventually followed $host first; done
+	for host in pi2 pi3; do eventually followed first $host; done
 	night
 	fresh pi3 ctv-pi2-download.service
 	for host in pi2 pi3; do [ "$(lab run $host jq .n $STATE/installed.json)" -gt 0 ]; done
 	# the plug of one is no matter of the other's
 	lab poweroff pi3
 	enter $PRIMARY second
-	eventually followed pi2 second
+	eventually followed second pi2
 	lab boot pi3
-	eventually followed pi3 second
+	eventually followed second pi3
 	enter $PRIMARY third
-	for host in pi2 pi3; do eventually followed $host third; done
+	for host in pi2 pi3; do eventually followed third $host; done
 	lab poweroff pi-ctv
 	same() { [ "$(pi2 sha256sum $NEWEST)" = "$(pi3 sha256sum $NEWEST)" ]; }
 	eventually same
@@ -57,5 +44,5 @@ n_of() { lab run "$1" db-apply --show --json $NEWEST | jq .n; }
 	failback --no
 	lab run pi-ctv sh -c "touch -d -2hours $STATE/last-upload.json; systemctl restart ctv-publish.service"
 	enter $PRIMARY fourth
-	for host in pi2 pi3; do eventually followed $host fourth; done
+	for host in pi2 pi3; do eventually followed fourth $host; done
 }
