@@ -188,6 +188,27 @@ PY
 	[ "$(jq .is.n file.note)" = 2 ]
 }
 
+@test "-o: another run that makes the same file meanwhile is 73, and takes nothing from the first one" {
+	local pid tries=0
+	strace -f -o trace -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:signal=STOP:when=1 \
+		db-apply -o new 2 base 3>&- >out 2>&1 &
+	until grep -qs 'stopped by SIGSTOP' trace; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 2000 ] || return 1
+		sleep 0.01
+	done
+	pid=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' trace)
+	run timeout 20 db-apply -o new 2 base
+	kill -CONT "$pid"
+	wait $! || { cat out; return 1; }
+	expect 73 'new.*: in use by another process'
+	[ "$(jq .is.n new.note)" = 2 ]
+	cp base file
+	db-apply 2 file
+	cmp new file
+	[ "$(ls -A | grep new)" = $'new\nnew.note' ]
+}
+
 @test "--finish: nothing to do, no note, a note that is wrong" {
 	run -66 db-apply --finish base
 	expect 66 'base: has no note'

@@ -138,59 +138,49 @@ static void report(const struct apply *a)
 	}
 }
 
-/* A copy of BASE under the unfinished name of NEW. */
+/* A copy of BASE under the unfinished name of NEW, which is this run's alone from here on. */
 static int copy_base(struct apply *a, const char *base)
 {
 	struct stat st;
-	int from = open(base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), to = -1, rc;
+	int from = open(base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = file_claim(a->path, &a->lock);
 
 	/* what a killed run left would be applied to this copy */
-	if (unlink(a->wal) != 0 && errno != ENOENT) {
+	if (rc == EX_OK && unlink(a->wal) != 0 && errno != ENOENT) {
 		msg_errno(a->wal, "cannot remove");
 		rc = EX_CANTCREAT;
-	} else {
+	}
+	if (rc == EX_OK) {
 		unlink(a->next);
 		unlink(a->note_path);
 		rc = sqlite_no_side_files(base);
 	}
-	if (from < 0 || fstat(from, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (rc == EX_OK && (from < 0 || fstat(from, &st) != 0 || !S_ISREG(st.st_mode))) {
 		msg_errno(base, "cannot open");
 		rc = EX_NOINPUT;
 	}
 	if (rc == EX_OK)
 		rc = alone_lend(from, base);
 	if (rc == EX_OK)
-		rc = file_claim(a->path, &to);
-	if (rc == EX_OK)
-		rc = copy_shared(from, base, to, a->file, (uint64_t)st.st_size);
-	if (rc == EX_OK && fchmod(to, st.st_mode & 0777) != 0) {
+		rc = copy_shared(from, base, a->lock, a->file, (uint64_t)st.st_size);
+	if (rc == EX_OK && fchmod(a->lock, st.st_mode & 0777) != 0) {
 		msg_errno(a->file, "cannot set its mode");
 		rc = EX_CANTCREAT;
 	}
 	if (from >= 0)
 		close(from);
-	if (to >= 0)
-		close(to);
 	return rc;
 }
 
-/* The copy becomes NEW, with its note; what was only this run's goes away. */
+/* The copy becomes NEW, with its note; what was only this run's goes away, while the name is still its own. */
 static int name_new(struct apply *a)
 {
-	char note[PATH_MAX + 16];
-	int fd = open(a->path, O_RDONLY | O_CLOEXEC), rc;
+	int rc;
 
-	if (fd < 0) {
-		msg_errno(a->file, "cannot open");
-		return EX_IOERR;
-	}
-	rc = file_commit(fd, a->path, opt.out);
-	close(fd);
+	unlink(a->note_path);
+	rc = file_commit(a->lock, a->path, opt.out);
 	if (rc != EX_OK)
 		return rc;
-	unlink(a->note_path);
-	snprintf(note, sizeof note, "%s.note", opt.out);
-	snprintf(a->note_path, sizeof a->note_path, "%s", note);
+	snprintf(a->note_path, sizeof a->note_path, "%s.note", opt.out);
 	return a->note.known || a->note.is.n != 0 ? note_write(a->note_path, &a->note) : EX_OK;
 }
 
@@ -215,14 +205,11 @@ static int apply(char **changes, int count, const char *file)
 	struct apply a = { .file = opt.out != NULL ? opt.out : file, .lock = -1, .wait_ms = opt.wait_ms, .log = { .fd = -1, .log_fd = -1 } };
 	char *tmp = opt.out != NULL ? file_sibling(opt.out, ".applied") : NULL;
 	int rc = opt.out != NULL && tmp == NULL ? EX_IOERR : apply_names(&a, tmp != NULL ? tmp : file);
-	bool making;
 
 	if (rc == EX_OK && opt.out != NULL)
 		rc = target_database(opt.out, tmp, file);
 	for (int i = 0; i < count && rc == EX_OK && opt.out != NULL; i++)
 		rc = target_apart(opt.out, tmp, changes[i]);
-	/* before that what has the unfinished name is not ours: it may be BASE */
-	making = rc == EX_OK && opt.out != NULL;
 	if (rc == EX_OK)
 		rc = opt.out != NULL ? copy_base(&a, file) : find_out(&a);
 	if (rc == EX_OK && !opt.finish && !opt.show) {
@@ -245,15 +232,17 @@ static int apply(char **changes, int count, const char *file)
 		close(a.log.log_fd);
 	else
 		file_unclaim(a.next, a.log.log_fd);
-	if (making && rc != EX_OK) {
-		unlink(a.path);
+	/* what has the unfinished name is ours only when it was claimed: it may be BASE, or another run's */
+	if (opt.out != NULL && a.lock >= 0 && rc != EX_OK) {
 		unlink(a.wal);
 		unlink(a.note_path);
 	}
+	if (opt.out != NULL)
+		file_unclaim(a.path, a.lock);
+	else if (a.lock >= 0)
+		close(a.lock);
 	if (a.log.fd >= 0)
 		close(a.log.fd);
-	if (a.lock >= 0)
-		close(a.lock);
 	free(tmp);
 	return rc;
 }
