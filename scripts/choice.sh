@@ -31,7 +31,8 @@ timer_ends() {
 	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
 	*) return 0 ;;
 	esac
-	if [ -s "$state/data-of" ] && [ "$role" = standby ] && [ -n "$record_confirmed_at" ] && ! looked_since "$record_confirmed_at"; then
+	if [ -s "$state/data-of" ] && [ "$role" = standby ] && [ -n "$record_confirmed_at" ] &&
+		! looked_since "$record_confirmed_at" "$record_asked_at"; then
 		finish unchanged "what was entered here stays until the primary has said what it has"
 	fi
 	get job-run --last=last_ download

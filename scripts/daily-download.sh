@@ -13,7 +13,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/choice.sh"
 live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
 record_epoch='' record_n='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
-record_verified='' record_owner='' record_confirmed_at='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
+record_verified='' record_owner='' record_confirmed_at='' record_asked_at='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''
 installed_epoch='' installed_seq='' installed_rev='' installed_content_hash='' installed_file_mtime=''
 content_text='' content_content_hash='' content_size_bytes='' local_file_mtime='' last_exit='' last_rev='' last_message='' last_ended_tonight='' last_ok_tonight=''
 

@@ -11,7 +11,7 @@ here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/followed.sh
 . "$here/followed.sh"
 live='' live_dir='' state='' node='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
-record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why=''
+record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why='' record_snapshot_at='' record_confirmed_at='' record_asked_at=''
 installed_unchanged='' installed_content_hash='' installed_snapshot_at='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''
 
 usage() {
@@ -188,9 +188,9 @@ ask_night() {
 	# one that is not on record yet would be thrown away
 	of=$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null) ||
 		of=$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null) || return 0
-	[ "$of" = "$(mirror-head show --field snapshot_at --timeout 1m 2>/dev/null)" ] || return 0
-	confirmed=$(mirror-head show --field confirmed_at --timeout 1m 2>/dev/null) || return 0
-	[ -n "$confirmed" ] && looked_since "$confirmed" || return 0
+	get mirror-head show --shell=record_ --timeout 1m 2>/dev/null || return 0
+	[ "$of" = "$record_snapshot_at" ] && [ -n "$record_confirmed_at" ] &&
+		looked_since "$record_confirmed_at" "$record_asked_at" || return 0
 	[ "$(svc-ctl -t 10s is-active ctv-pi2-download.timer 2>/dev/null)" = active ] || return 0
 	asked=$failback
 	# this does not wait for it

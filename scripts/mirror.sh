@@ -89,10 +89,11 @@ live_is_link() {
 	link_hint="DATABASE_PATH=$link_to in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${link_to%/*} by systemctl edit ctv-pi2-download.service $unit"
 }
 
-# looked_since TIME: has the primary, which confirmed the record at TIME, looked since this host has the role that it has? Until then
-# what was entered here, before a failback, is the newest that anybody can serve
+# looked_since TIME ASKED: has the primary, which confirmed the record at TIME, looked since this host has the role that it has? Until then
+# what was entered here, before a failback, is the newest that anybody can serve. A role that is newer than now, and than Dropbox's ASKED,
+# is of a clock that has been put right since: it tells nothing, and no night waits for that time to come.
 looked_since() {
-	[ -z "$(find "$state/role" -newermt "$1 + 1 second")" ]
+	[ -z "$(find "$state/role" -newermt "$1 + 1 second" ! \( -newermt now -newermt "$2" \))" ]
 }
 
 # tagged ID COMMAND...: its line, under that id, as status-render takes it

@@ -836,32 +836,57 @@ by_timer() {
 	expect 73 'this host is serving'
 }
 
-@test "a timer's start after a failback leaves what was entered here until the primary has looked since; a person's does not" {
+# published: with a look of the primary on record, and a second later
+published() {
 	mkdir pi-ctv/state/changes
 	CTV_CHANGES_EVERY=1m upload >log
 	download >>log
 	confirmed=$(on pi2 mirror-head show -n -f confirmed_at)
-	# when, by the record's time, this host began to be what it is
-	given_back() {
-		sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
-		echo served >pi2/state/data-of
-		touch -d "$confirmed + $1" pi2/state/role
-	}
-	given_back '1 hour'
+	until [[ $(date -u -d '-1 second' +%FT%TZ) > $confirmed ]]; do sleep 0.02; done
+}
+
+# given_back TIME: what was entered here when it served, until then
+given_back() {
+	sql "$copy" "INSERT INTO spots (note) VALUES ('here')"
+	echo served >pi2/state/data-of
+	touch -d "$1" pi2/state/role
+}
+
+@test "a timer's start after a failback leaves what was entered here until the primary has looked since; a person's does not" {
+	published
+	given_back now
 	run -0 by_timer
 	expect 0 '^what was entered here stays until the primary has said what it has$'
 	[ "$(sql "$copy" "SELECT count(*) FROM spots WHERE note = 'here'")" -eq 1 ]
-	given_back '-1 hour'
+	given_back "$confirmed - 1 hour"
 	run -0 by_timer
 	expect 0 'is installed'
-	given_back '1 hour'
+	given_back now
 	run -0 download
 	expect 0 'is installed'
 	# who publishes nights alone says nothing else
 	on pi-ctv mirror-head publish --owner pi-ctv --confirm null
-	given_back '1 hour'
+	given_back now
 	run -0 by_timer
 	expect 0 'is installed'
+}
+
+@test "a failback by a clock that was ahead, and is put right since, keeps no night away; a wrong one now hides none" {
+	published
+	given_back 'now + 1 day'
+	# as far as Dropbox knows it was this day
+	dropbox_control clock '{"advance":100000}' >/dev/null
+	run -0 by_timer
+	expect 0 '^what was entered here stays until the primary has said what it has$'
+	dropbox_control clock '{"advance":-200000}' >/dev/null
+	touch pi2/state/role
+	run -0 by_timer
+	expect 0 '^what was entered here stays until the primary has said what it has$'
+	dropbox_control clock '{"advance":100000}' >/dev/null
+	touch -d 'now + 1 day' pi2/state/role
+	run -0 by_timer
+	expect 0 'is installed'
+	[ "$(sql "$copy".kept-* "SELECT count(*) FROM spots WHERE note = 'here'")" -eq 1 ]
 }
 
 @test "a copy that was refused is not fetched again by the timer before another is on record" {
