@@ -36,8 +36,10 @@ need_base() {
 	fail "$base_code" "$1: $base_text"
 }
 
-# seldom: while a base waits each round looks at all that changed since the last state, only to drop it
+# seldom: while a base waits each round looks at all that changed since the last state, only to drop it. A night may not know how often
+# minutes are asked for
 seldom() {
+	pace_wait=${pace_wait:-0s}
 	[ "${pace_wait%s}" -ge 300 ] || pace_wait=300s
 }
 

@@ -1018,6 +1018,28 @@ turn() {
 	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '5 base under way' ]
 }
 
+@test "a night that waits for a base knows no pace where none was asked for, and says nothing of that" {
+	base
+	cp -a pi-ctv twin
+	add 1
+	# another publisher's state comes between the look and the record
+	stub mirror-head <<-'END'
+		case "$*" in
+		*--change*)
+			now=$(date +%s)
+			until [ "$(date +%s)" -ne "$now" ]; do sleep 0.02; done
+			PATH=${PATH#*:} CTV_CHANGES_EVERY=1m CTV_STATE_DIR=$PWD/twin/state publish-changes.sh --once >&2
+			;;
+		esac
+		exec "$real" "$@"
+	END
+	echo '{"schema":1,"task":"upload","node":"pi-ctv","result":"failed","exit":69}' >pi-ctv/state/last-upload.json
+	CTV_CHANGES_EVERY=often run on pi-ctv publish-changes.sh --file "$PWD/file" --append "$PWD/lines"
+	expect 75 'the nightly job has run within the hour, so the base waits'
+	[ "$(grep -vc ': CTV_CHANGES_EVERY: often: not a duration\|^state 2 is published' <<<"$output")" -eq 2 ]
+	[ "$(record '"\(.pace.seconds) \(.pace.why)"')" = '300 a base is waited for' ]
+}
+
 @test "a base that comes on record while a round says that one waits makes no minute wait" {
 	base
 	serve
