@@ -71,12 +71,13 @@ night() {
 	{ db-install --as-of "$snapshot_at" night.tmp night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
 }
 
-# spend_night: one that has come by another way is installed, and its copy here not needed any more. Which of two is the later no time
-# says: the primary's clock may have been wrong
+# spend_night: the night on record has come by another way and is installed, and its copy here not needed any more. Which of two is the
+# later no time says: the primary's clock may have been wrong
 spend_night() {
 	[ -e night.db ] || return 0
 	look_at_installed
-	[ -z "$installed_unchanged" ] || [ "$installed_snapshot_at" != "$(date -u -r night.db +%FT%TZ)" ] || rm -f night.db || fail 74
+	[ -z "$installed_unchanged" ] || [ "$installed_content_hash" != "$record_content_hash" ] ||
+		[ "$installed_snapshot_at" != "$(date -u -r night.db +%FT%TZ)" ] || rm -f night.db || fail 74
 }
 
 # advance: newest.db, which is state $n, to the newest. Asked as a condition

@@ -1017,6 +1017,20 @@ a_round() {
 	[ -e "$follow/night.db" ]
 }
 
+@test "the state that a failover installed is not taken for the night of the same second, whose copy stays" {
+	installed
+	before=
+	publish_night "UPDATE spots SET note = 'the next' WHERE id = 1"
+	publish_minute "UPDATE spots SET note = 'a minute' WHERE id = 1"
+	follow
+	[ -e "$follow/night.db" ]
+	on pi2 db-install --quick --state pi2/state --digest "$(jq -r .digest seen)" --number 3 --verified quick --epoch 1 --seq 2 \
+		--as-of "$(date -u -r "$follow/night.db" +%FT%TZ)" "$follow/newest.db" pi2/data/production.db
+	for i in 1 2; do follow; done
+	followed 3 night.db
+	cmp whole "$follow/night.db"
+}
+
 @test "--check: a quick verification of newest.db is a job of its own, whose record is the verdict" {
 	run -0 on pi2 follow-changes.sh --check
 	expect 0 'nothing is followed here'
