@@ -47,6 +47,12 @@ timer_ends() {
 	fi
 }
 
+# follow_first: where something is followed, what is new is made of that as far as it can be, before it is fetched whole. A round that is
+# under way is waited for, and whatever this one ends with, the follower says.
+follow_first() {
+	[ ! -e "$live_dir/.follow/newest.db" ] || timeout -k 1s 30m "$here/follow-changes.sh" --once >/dev/null 2>&1 || :
+}
+
 # ---- which one ----------------------------------------------------------------------------------
 
 # of_file PATH: what is to be installed is that file in Dropbox as it is

@@ -195,7 +195,7 @@ check_age() {
 get ctv-conf --shell
 if [ -z "$job$dry" ]; then
 	case $wait in *[1-9]*) wait_for_news ;; esac
-	case ${TRIGGER_UNIT-}/$chosen$force in *.timer/) timer_ends ;; esac
+	case ${TRIGGER_UNIT-}/$chosen$force in *.timer/) timer_ends; follow_first ;; esac
 fi
 steps=6 log=/var/log/ctv-pi2-download/download.log
 run_as_job download lock "$@"

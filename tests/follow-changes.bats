@@ -1089,6 +1089,59 @@ a_round() {
 	cmp whole pi2/data/production.db
 }
 
+# by_timer: the nightly job, as its timer starts it
+by_timer() {
+	on pi2 env TRIGGER_UNIT=ctv-pi2-download.timer daily-download.sh
+}
+
+@test "a timer's download that comes before the follower has made the night's copy fetches nothing; none waits for it without end" {
+	installed
+	before=
+	follow
+	publish_night "UPDATE spots SET note = 'two' WHERE id = 2"
+	dropbox_control reset
+	run -0 by_timer
+	expect 0 'was followed up to this night, so there is nothing to fetch'
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	cmp whole pi2/data/production.db
+	# in the middle of a round
+	publish_night "UPDATE spots SET note = 'three' WHERE id = 3"
+	mkfifo go
+	stub db-verify <<-'END'
+		case "$*" in *night.tmp*) read -r _ <"$BATS_TEST_TMPDIR/go" ;; esac
+		exec "$real" "$@"
+	END
+	stub flock <<-'END'
+		case "$*" in *follow.lock*) echo x >>"$BATS_TEST_TMPDIR/rounds" ;; esac
+		exec "$real" "$@"
+	END
+	follow 3>&- &
+	service=$!
+	eventually [ -s rounds ]
+	by_timer >job 2>&1 3>&- &
+	eventually eval '[ "$(wc -l <rounds)" -eq 2 ]'
+	echo >go
+	wait "$service" $!
+	service=
+	grep 'was followed up to this night, so there is nothing to fetch' job
+	[ "$(downloads "$(base_rev)")" -eq 0 ]
+	cmp whole pi2/data/production.db
+	# one that does not end
+	publish_night "UPDATE spots SET note = 'four' WHERE id = 4"
+	stub timeout <<-'END'
+		case "$*" in *follow-changes.sh*) shift 3; set -- -k 1s 1s "$@" ;; esac
+		exec "$real" "$@"
+	END
+	run -0 by_timer
+	expect 0 'content_hash as published'
+	cmp whole pi2/data/production.db
+	# where nothing is followed nothing begins to be
+	rm -r "$follow"
+	publish_night "UPDATE spots SET note = 'five' WHERE id = 5"
+	run -0 by_timer
+	[ ! -e "$follow" ]
+}
+
 @test "what publish-changes.sh and daily-upload.sh publish is followed, minutes and night" {
 	installed
 	# a state of the publisher's own: it begins with a night of its own
