@@ -122,9 +122,9 @@ static int next_item(const char *p, const char *end, struct item *it)
 		}
 		if (*p != '#' && *p != ';')
 			break;
-		/* a backslash continues even a comment */
+		/* a comment is one line, as systemd has it since 254: before, a backslash at its end took the next setting away */
 		while (p < end && !newline(*p))
-			p += *p == '\\' && p + 1 < end ? 2 : 1;
+			p++;
 	}
 	it->name = p;
 	while (p < end && name_char(*p, p == it->name))

@@ -7,7 +7,7 @@
 
 /*
  * What systemd 252 makes of a line, EnvironmentFile= (tried there), but for what it passes over and we refuse: a line
- * without '=', a name that is none, an open quote. A NULL value: not assigned. Line: the broken one, else 0.
+ * without '=', a name that is none, an open quote; and a comment is one line, as systemd has it since 254. A NULL value: not assigned. Line: the broken one, else 0.
  */
 static const struct { const char *text, *value; unsigned line; } table[] = {
 	{ "A=plain\n", "plain", 0 }, { "A=last line without newline", "last line without newline", 0 },
@@ -22,7 +22,7 @@ static const struct { const char *text, *value; unsigned line; } table[] = {
 	{ "A=\"x\" y\n", "xy", 0 }, { "A='x'  \"y\"  \n", "xy", 0 }, { "A='x'  z  \n", "xz", 0 },
 	{ "A=\"a\\qb\"\n", "a\\qb", 0 }, { "A=tail\\ \n", "tail ", 0 }, { "A=a \\\n b\n", "a  b", 0 },
 	{ "A=\"a\"\\\nb\n", "ab", 0 }, { "A=\\\n x\n", " x", 0 }, { "A =x\n", "x", 0 }, { "A\t= x\n", "x", 0 },
-	{ "# c \\\nA=one\nB=1\n", NULL, 0 }, { "# c\nA=two\r\n", "two", 0 }, { "A=a\rA=b\n", "b", 0 },
+	{ "# c \\\nA=one\nB=1\n", "one", 0 }, { "# c\nA=two\r\n", "two", 0 }, { "A=a\rA=b\n", "b", 0 },
 	{ "A=\n", "", 0 }, { "A=\"\"\n", "", 0 }, { "A=a\\\r\nB=1\n", "a", 0 }, { "A=\xff\xfe\n", "\xff\xfe", 0 },
 	{ "B=1\nA\n", NULL, 2 }, { "A B=x\n", NULL, 1 }, { "1A=x\n", NULL, 1 }, { "export A=x\n", NULL, 1 },
 	{ "A=\"open\n", NULL, 1 }, { "B=x\\\ny\nA='open", NULL, 3 }, { "=x\n", NULL, 1 }, { "\xc3\xa9=x\n", NULL, 1 },
