@@ -79,12 +79,12 @@ info() {
 	dbx-ls -l "$remote"
 	echo
 	echo "head record:"
-	mirror-head show || [ $? -eq 66 ]
+	may_lack mirror-head show
 }
 
 # in_backups: the names there; a folder that is not there yet holds none
 in_backups() {
-	dbx-ls /backups || [ $? -eq 66 ]
+	may_lack dbx-ls /backups
 }
 
 list_backups() {
@@ -140,7 +140,7 @@ history() {
 	esac
 	scratch=$(mktemp -d)
 	trap 'rm -rf "$scratch"' EXIT
-	dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || [ $? -eq 66 ] || exit
+	may_lack dbx-ls -lR /changes /backups "$remote" >"$scratch/listing"
 	change-history --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} <"$scratch/listing"
 }
 

@@ -96,6 +96,14 @@ get() {
 	return "$get_status"
 }
 
+# may_lack TOOL...: its exit status, but that it does not find what it is asked for is no failure
+may_lack() {
+	lack_status=0
+	"$@" || lack_status=$?
+	[ "$lack_status" -ne 66 ] || lack_status=0
+	return "$lack_status"
+}
+
 # ---- the command line --------------------------------------------------------------------------
 
 # usage_error TEXT; a check sets its status of that, which is 3

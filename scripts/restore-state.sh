@@ -77,7 +77,7 @@ look() {
 	65) say "the head record is not believed, so it does not bound the choice"; record_newest_n='' record_newest_object='' ;;
 	*) exit "$get_status" ;;
 	esac
-	dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || [ $? -eq 66 ] || exit
+	may_lack dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || exit
 	choose || exit
 	# before anything is done
 	told

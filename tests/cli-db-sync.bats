@@ -256,3 +256,22 @@ END
 	run on pi2 env CTV_ENV_FILE=/dev/null/x cli-db-sync.sh list-backups
 	expect 78
 }
+
+@test "a Dropbox that is away, and one that refuses, are told by the exit status, whatever is asked" {
+	host=pi2
+	dropbox_seed "$live" /database.db
+	commands='info list-backups restore-latest history restore_--at_2026-11-30T14:03'
+	for command in $commands; do
+		DROPBOX_ACCESS_TOKEN=none run cli ${command//_/ }
+		expect 77
+	done
+	echo nonsense >record
+	dropbox_seed record /mirror-head.json
+	run cli info
+	expect 65 '^mirror-head: /mirror-head.json'
+	dropbox_stop
+	for command in $commands; do
+		run cli ${command//_/ }
+		expect 69
+	done
+}
