@@ -134,12 +134,12 @@ backup() {
 
 # states are lines of names: nothing is fetched. The record is read first, so that the listing has what it names.
 history() {
-	get mirror-head show --dry-run --shell=record_ 2>/dev/null || case $get_status in
-	65 | 66) record_newest_n= ;;
-	*) exit "$get_status" ;;
-	esac
 	scratch=$(mktemp -d)
 	trap 'rm -rf "$scratch"' EXIT
+	get mirror-head show --dry-run --shell=record_ 2>"$scratch/said" || case $get_status in
+	65 | 66) record_newest_n= ;;
+	*) cat "$scratch/said" >&2 && exit "$get_status" ;;
+	esac
 	may_lack dbx-ls -lR /changes /backups "$remote" >"$scratch/listing"
 	change-history --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} <"$scratch/listing"
 }

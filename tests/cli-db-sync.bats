@@ -263,7 +263,7 @@ END
 	commands='info list-backups restore-latest history restore_--at_2026-11-30T14:03'
 	for command in $commands; do
 		DROPBOX_ACCESS_TOKEN=none run cli ${command//_/ }
-		expect 77
+		expect 77 '^(dbx-ls|mirror-head|restore-state.sh: mirror-head): .*does not accept the token'
 	done
 	echo nonsense >record
 	dropbox_seed record /mirror-head.json
@@ -272,6 +272,6 @@ END
 	dropbox_stop
 	for command in $commands; do
 		run cli ${command//_/ }
-		expect 69
+		expect 69 '^(dbx-ls|mirror-head|restore-state.sh: mirror-head): '
 	done
 }
