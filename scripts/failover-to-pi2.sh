@@ -91,7 +91,7 @@ check_database() {
 	# a dry run reads every page, this one only when somebody has written since that was done
 	if met ${dry:+--for=failover} db_content; then
 		:
-	elif unfinished && in_order && hint='' && met db_content; then
+	elif unfinished && in_order && met db_content; then
 		more "what an application that was ended had left beside the database is taken in, or rolled back"
 	elif unfinished; then
 		problem "$code"

@@ -38,6 +38,8 @@ END
 # on with the real one; warns); the runs it matters for; the code to end with, or two, when it is not met/when that is not
 # known; what mends it, if the check itself does not say so; and the check.
 conditions() {
+	back="sudo db-install $live.prev $live puts back the one before"
+	if [ -s "$live-wal" ] || [ -s "$live-journal" ]; then back="sudo db-install --settle $live puts it in order"; fi
 	row role_clear blocks failover,drill,active,page 77/78 '' \
 		mirror-role check
 	row db_present blocks failover,drill,page 66 'cli-db-sync download' \
@@ -45,7 +47,7 @@ conditions() {
 	# the runs hear of its size from db_content, and a person may accept it
 	row db_size blocks page 65 'db-verify tells more' \
 		age-check --any-age --min-size "$min_size" "$live"
-	row db_content asks failover,drill 65/74 "sudo db-install $live.prev $live puts back the one before" \
+	row db_content asks failover,drill 65/74 "$back" \
 		db_content
 	row db_unchanged warns page 65 'the next download keeps that copy before it replaces it' \
 		installed-check --record "$state/installed.json" "$live"

@@ -36,7 +36,7 @@ unread() {
 # unfinished: is it whole only with what an application that was ended has left beside it? Its SQLite would put that in order at the
 # start, and so it is judged as that
 unfinished() {
-	case $verdict/$text in unknown/*' lies beside it, '*) hint="sudo db-install --settle $live puts it in order" ;; *) return 1 ;; esac
+	case $verdict/$text in unknown/*' lies beside it, '*) ;; *) return 1 ;; esac
 }
 
 # the time of its data is kept from now on, which this changes

@@ -174,6 +174,22 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
 	[[ $output != *'puts back'* ]]
 }
 
+@test "of a database whose application was ended in the middle of a write the hint is to put it in order" {
+	sql "$live" 'PRAGMA journal_mode = DELETE' >/dev/null
+	python3 - "$live" <<-'PY'
+		import os, sqlite3, sys
+		c = sqlite3.connect(sys.argv[1], isolation_level=None)
+		c.executescript("PRAGMA cache_size = 5; BEGIN; UPDATE spots SET note = note || hex(randomblob(200))")
+		os._exit(0)
+	PY
+	run standby_check db_content
+	expect 74 '^no  db_content .*a rollback journal lies beside it'
+	[[ $output == *"hint: sudo db-install --settle $live puts it in order"* ]]
+	db-install --settle "$live"
+	run standby_check db_content
+	expect 0
+}
+
 @test "code: what code-check.sh finds, with its own hint; its warnings block nothing" {
 	git -c init.defaultBranch=main init -q origin
 	git="git -c user.name=x -c user.email=x@x"
