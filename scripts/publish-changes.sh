@@ -140,8 +140,10 @@ round() {
 		look_code=$?
 	case $look_code in
 	0) [ -n "$look_changed" ] || { confirm; return; } ;;
-	# no state is known, or one is pending, or others wrote again and again
-	66 | 75) ;;
+	# no state is known
+	66) [ -f "$live" ] || exit 66 ;;
+	# or one is pending, or others wrote again and again
+	75) ;;
 	*) exit "$look_code" ;;
 	esac
 	one_at_a_time

@@ -698,6 +698,20 @@ night() {
 	chain_is_live
 }
 
+@test "a database that is not there is named, with 66, and nobody is called; it is no reason to look again for ever" {
+	base
+	mv "$live" gone
+	calls=$(dropbox_log | wc -l)
+	run publish
+	expect 66 "db-changes: $live: cannot open"
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$(dropbox_log | wc -l)" -eq "$calls" ]
+	mv gone "$live"
+	add 1
+	run publish
+	expect 0 '^state 2 is published'
+}
+
 @test "what is pending without its object is looked at again" {
 	base
 	add 1
