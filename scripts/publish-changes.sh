@@ -120,7 +120,9 @@ settle() {
 	fail 75 "the record changes too often"
 }
 
-# confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it.
+# confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it. That
+# another host owns it an idle one learns here, and no sooner, for that would be a call: nothing can be lost by it, for what changes is
+# published behind a look at the record alone.
 confirm() {
 	! age-check -w "$confirm_every" -c "$confirm_every" "$state/.head-seen.json" >/dev/null 2>&1 || return 0
 	confirmed=0
