@@ -1013,6 +1013,23 @@ turn() {
 	grep -x 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' log
 }
 
+@test "off that comes while a round is at work ends the service no sooner than the record says so" {
+	base
+	serve
+	add 1
+	stub db-changes <<-'END'
+		case "$*" in *--no-base*) echo CTV_CHANGES_EVERY=off >settings ;; esac
+		exec "$real" "$@"
+	END
+	mv stubs/db-changes bin/
+	echo >&"$go"
+	echo >&"$go"
+	wait "$pid"
+	[ "$(record .change.n)" = 2 ]
+	[ "$(record .confirmed_at)" = null ]
+	[ "$(cat log)" = 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' ]
+}
+
 @test "while a base waits all that changed is looked at every five minutes, not each, and the record says so" {
 	base
 	cp -a pi-ctv twin
