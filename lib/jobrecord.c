@@ -186,7 +186,8 @@ static bool is_tonight(const char *at, int64_t now)
 {
 	int64_t when;
 
-	return at != NULL && clock_parse(at, &when) == NULL && jobrecord_same_night(when, now);
+	/* what a clock that was ahead has written is of no night that comes when it is right again */
+	return at != NULL && clock_parse(at, &when) == NULL && when <= now && jobrecord_same_night(when, now);
 }
 
 json *jobrecord_last(const char *path, int64_t now)

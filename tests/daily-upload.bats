@@ -540,9 +540,13 @@ edit_record() {
 	expect 0 'published'
 }
 
-@test "the mark of a night is void after it, and after a change of epoch or owner" {
+@test "the mark of a night is void after it, before its time, and after a change of epoch or owner" {
 	upload
 	edit_record '.last_ok_at = (now - 86400 | todate)'
+	run by_timer pi-ctv daily-upload.sh
+	expect 0 'published'
+	# as a clock that was a day ahead has marked the night before
+	edit_record '.last_ok_at = (now + 60 | todate)'
 	run by_timer pi-ctv daily-upload.sh
 	expect 0 'published'
 	# pi2 has served meanwhile, and gave back
