@@ -135,7 +135,8 @@ void probe_once(const struct probe *p, int64_t until_ms, struct probe_finding *f
 	case HTTP_DONE:
 		f->status = r.status;
 		f->total_us = r.total_us;
-		f->at = clock_wall();
+		/* the clock of who made the answer is that of the times in it; ours may be wrong */
+		f->at = r.date > 0 ? r.date : clock_wall();
 		probe_judge(p, buf_text(&r.text), r.text.len, f);
 		break;
 	case HTTP_STOPPED:

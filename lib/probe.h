@@ -32,7 +32,7 @@ struct probe_finding {
 	int status;		/* 0 without an answer */
 	int64_t connect_us, first_byte_us, total_us;	/* from the start of the try */
 	uint64_t body_bytes;
-	int64_t at;		/* clock_wall() of the answer */
+	int64_t at;		/* of the answer, by the clock of who gave it where he says his time */
 	bool dated;		/* it had a time at the pointer, age_s seconds before `at` */
 	int64_t age_s;
 };

@@ -3,13 +3,17 @@
 
 load helper
 
-# a small real server on a free port: /ok, /status/N, /say/TEXT, /slow, /big, /flaky (503 twice, then 200)
+# a small real server on a free port: /ok, /status/N, /say/TEXT, /ahead/TEXT by a clock a day ahead, /undated/TEXT, /slow, /big,
+# /flaky (503 twice, then 200)
 setup() {
 	cat >"$BATS_TEST_TMPDIR/server.py" <<'END'
 import http.server, sys, time, urllib.parse
 tries = {"n": 0}
 class H(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
+    def send_header(self, name, value):
+        if name == "Date" and self.path.startswith("/ahead/"): value = self.date_time_string(time.time() + 86400)
+        if name != "Date" or not self.path.startswith("/undated/"): super().send_header(name, value)
     def answer(self, status, body, length=None):
         self.send_response(status)
         if status == 302: self.send_header("Location", "/ok")
@@ -19,7 +23,8 @@ class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/status/"): self.answer(int(self.path[8:]), b"no")
         elif self.path == "/slow": time.sleep(5); self.answer(200, b"late")
-        elif self.path.startswith("/say/"): self.answer(200, urllib.parse.unquote(self.path[5:]).encode())
+        elif self.path.startswith(("/say/", "/ahead/", "/undated/")):
+            self.answer(200, urllib.parse.unquote(self.path.split("/", 2)[2]).encode())
         elif self.path == "/big": self.answer(200, b"x" * (2 << 20))
         elif self.path == "/cut": self.answer(200, b"x", 100)
         elif self.path == "/flaky":
@@ -112,7 +117,7 @@ say() { printf /say/; jq -rn --arg s "$1" '$s|@uri'; }
 }
 
 @test "--newer-than judges a time in the answer, in the future too" {
-	at() { echo "$url/say/%7B%22at%22:%22$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)%22%7D"; }
+	at() { echo "$url/${2-say}/%7B%22at%22:%22$(date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ)%22%7D"; }
 	run http-probe --json --newer-than 15m --pointer /at "$(at '-5 min')"
 	expect 0
 	[ "$(jq '.age_seconds >= 300 and .age_seconds < 600' <<<"$output")" = true ]
@@ -120,6 +125,13 @@ say() { printf /say/; jq -rn --arg s "$1" '$s|@uri'; }
 	run http-probe --newer-than 15m --pointer /at "$(at '-20 min')"
 	expect 2 '200, but /at is 20m[ 0-9s]* old, at most 15m'
 	run http-probe --newer-than 15m --pointer /at "$(at '+20 min')"
+	expect 2 'in the future: a clock is wrong'
+	# who answers has made the time by the same clock as the date of the answer, whatever ours says
+	http-probe --newer-than 15m --pointer /at "$(at '+1 day' ahead)"
+	run http-probe --newer-than 15m --pointer /at "$(at now ahead)"
+	expect 2 '/at is 2[34]h'
+	http-probe --newer-than 15m --pointer /at "$(at now undated)"
+	run http-probe --newer-than 15m --pointer /at "$(at '+1 day' undated)"
 	expect 2 'in the future: a clock is wrong'
 	for answer in '%7B%22at%22:%22yesterday%22%7D' '%7B%22at%22:1795413600%7D' '%7B%7D' 'no'; do
 		run http-probe --shell --newer-than 15m --pointer /at "$url/say/$answer"
