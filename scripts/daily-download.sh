@@ -220,6 +220,8 @@ elif [ -n "$unchanged" ]; then
 else
 	skip install "would install it as $live"
 fi
+# what a drill had put aside that was killed: under this lock there is none
+[ -n "$dry" ] || rm -f "$live_dir/.${live##*/}.drill" "$live_dir/.${live##*/}.drill.prev" || :
 # what an interrupted upload was to publish is of the database before
 [ -z "$chosen" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
 fact size:int "$size"

@@ -768,6 +768,27 @@ dialogue() {
 	serves night
 }
 
+@test "followed: what a drill that was killed had put aside is gone after the next download, which brings last night's back" {
+	app_up
+	stub db-install <<<'"$real" "$@"; code=$?; case "$*" in "-k --quick "*) pkill -KILL -s 0 ;; esac; exit $code'
+	wrap=(setsid -w env CTV_PRIMARY_URL="$CTV_STANDBY_URL")
+	run failover --drill --newest
+	wrap=()
+	flock -w 20 pi2/state/operator.lock true
+	is_hash "$copy" "$newest"
+	is_hash pi2/data/.production.db.drill "$night"
+	[ -e pi2/data/.production.db.drill.prev ]
+	on pi2 daily-download.sh --dry-run
+	[ -e pi2/data/.production.db.drill ]
+	on pi2 daily-download.sh
+	is_hash "$copy" "$night"
+	is_hash "$(echo "$copy".kept-*)" "$newest"
+	[ -z "$(find pi2/data -name '*drill*')" ]
+	run failover
+	expect 0 'FAILOVER COMPLETE'
+	serves newest
+}
+
 @test "followed: killed behind each program that it starts, the next run ends with the newest, and last night's before it" {
 	table
 	local tool n=0
