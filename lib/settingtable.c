@@ -1,6 +1,7 @@
 #include "lib/std.h"
 
 #include <stdarg.h>
+#include <strings.h>
 
 #include "lib/exits.h"
 #include "lib/expect.h"
@@ -38,8 +39,14 @@ static const char *file(const char *s)
 	return s[strlen(s) - 1] == '/' ? "not the path of a file" : path(s);
 }
 
+/* Dropbox does not tell upper from lower case. What is put there every night replaces what is there, and old files of these go. */
 static const char *remote(const char *s)
 {
+	static const char *const own[] = { "/mirror-head.json", "/backups", "/changes" };
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (strncasecmp(s, own[i], strlen(own[i])) == 0 && strchr("/", s[strlen(own[i])]) != NULL)
+			return "in the place of the head record, the backups or the changes";
 	return *s == '/' ? file(s) : "not the path of a file";
 }
 

@@ -92,6 +92,27 @@ way_in() {
 	writable '-maxdepth 0' '' "$@"
 }
 
+# leads PLACE: prints the first that he may write of what links in it lead to, and of the directories above
+# shellcheck disable=SC2046,SC2086  # lines
+leads() {
+	ends=$(find "$1" -xdev -type l -exec readlink -f -- {} + 2>/dev/null | sort -u) || :
+	set -f
+	IFS='
+'
+	set -- "$1" $(printf '%s\n' "$ends" | sed -n ':a; /./!d; p; s,/[^/]*$,,; ba' | sort -u)
+	trees=$(for end in $ends; do case $end/ in "$1"/*) ;; *) [ ! -d "$end" ] || printf '%s\n' "$end" ;; esac; done)
+	shift
+	unset IFS
+	[ $# -gt 0 ] || return
+	writable '-maxdepth 0' '' "$@" || {
+		IFS='
+'
+		set -- $trees
+		unset IFS
+		[ $# -gt 0 ] && writable -xdev -R "$@"
+	}
+}
+
 # readable FILE
 # shellcheck disable=SC2086
 readable() {
@@ -138,6 +159,14 @@ look_at_code() {
 		case $seen in *" $open "*) continue ;; esac
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
+	done
+	for place in "$app/.git" "$app/.venv" "$app/scripts" "$app/bin"; do
+		[ -e "$place" ] || continue
+		open=$(leads "$(readlink -f "$place")") || continue
+		case $seen in *" $open "*) continue ;; esac
+		seen="$seen$open "
+		found "$open: the application's user $user may write there, and a link in $place leads there" \
+			"find $place/ -xdev -type l -exec readlink -f {} + tells which: a file of an operator's belongs in its place"
 	done
 	command -v getfacl >/dev/null || ! find "$app" -xdev -exec ls -ld {} + 2>/dev/null | grep -q '^[^ ]*+' ||
 		found "$app: has access lists, which nobody here can read" "apt-get install acl"

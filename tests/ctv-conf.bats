@@ -187,6 +187,17 @@ setup() {
 	[[ $output != *secret* ]]
 }
 
+@test "--shell: the database is not to replace the head record, or to be pruned with the backups" {
+	for path in /mirror-head.json /Mirror-Head.JSON /mirror-head.json/x /backups /BACKUPS/a.db /changes/20261130/x; do
+		DROPBOX_DB_PATH=$path run ctv-conf --shell
+		expect 78 "^ctv-conf: DROPBOX_DB_PATH: $path: in the place of the head record, the backups or the changes$"
+	done
+	for path in /backup.db /backups.db /sub/backups/a.db /changes2/x; do
+		DROPBOX_DB_PATH=$path run ctv-conf --shell
+		expect 0
+	done
+}
+
 @test "--shell: a wrong value of what only the minutes need is named, and keeps no failover from beginning" {
 	for name in CTV_CHANGES_EVERY CTV_MAX_LAG CTV_MONTHLY_CALLS; do
 		run -0 --separate-stderr env "$name=1minute" ctv-conf --shell

@@ -130,6 +130,47 @@ mended() {
 	done
 }
 
+@test "a link in the code that leads to what the application may write is a finding; one to what it may not is none" {
+	ln -s /usr/bin/python3 app/.venv/bin/python3
+	mkdir app/.venv/lib
+	ln -s lib app/.venv/lib64
+	ln -s nowhere app/scripts/gone
+	ln -s loop app/scripts/loop
+	check
+	expect 0 '^TRUST OK'
+	mkdir -p 'app/data/a b' elsewhere/bin
+	touch app/data/hook elsewhere/bin/python
+	chown -R nobody app/data
+	while read -r link target open; do
+		ln -s "$D/$target" "app/$link"
+		check
+		expect 1 'findings=1$'
+		expect 1 "^$D/$open: the application's user nobody may write there, and a link in $D/app/${link%%/*} leads there\$"
+		rm "app/$link"
+	done <<-END
+		scripts/x.sh app/data/hook app/data
+		.git/hooks/post-merge app/data/hook app/data
+		bin/dir app/data/a? app/data
+	END
+	# nobody's file in an operator's directory, and a directory above one that is not his
+	chown nobody elsewhere/bin/python
+	ln -s "$D/elsewhere/bin/python" app/.venv/bin/python
+	check
+	expect 1 "^$D/elsewhere/bin/python: .* a link in $D/app/.venv leads there\$"
+	chown root elsewhere/bin/python
+	chmod o+w elsewhere
+	check
+	expect 1 "^$D/elsewhere: .* a link in $D/app/.venv leads there\$"
+	chmod o-w elsewhere
+	# inside of a directory that is not his
+	ln -sfn "$D/elsewhere" app/.venv/bin/python
+	check
+	expect 0
+	chown nobody elsewhere/bin/python
+	check
+	expect 1 "^$D/elsewhere/bin/python: .* a link in $D/app/.venv leads there\$"
+}
+
 @test "the state, the logs, the page: nobody of the application writes there, or reads the first two" {
 	for place in state log run/www; do
 		for right in g+w o+w; do
