@@ -120,7 +120,9 @@ settle() {
 	fail 75 "the record changes too often"
 }
 
-# confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it.
+# confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it. That
+# another host owns it an idle one learns here, and no sooner, for that would be a call: nothing can be lost by it, for what changes is
+# published behind a look at the record alone.
 confirm() {
 	! age-check -w "$confirm_every" -c "$confirm_every" "$state/.head-seen.json" >/dev/null 2>&1 || return 0
 	confirmed=0
@@ -140,8 +142,10 @@ round() {
 		look_code=$?
 	case $look_code in
 	0) [ -n "$look_changed" ] || { confirm; return; } ;;
-	# no state is known, or one is pending, or others wrote again and again
-	66 | 75) ;;
+	# no state is known
+	66) [ -f "$live" ] || exit 66 ;;
+	# or one is pending, or others wrote again and again
+	75) ;;
 	*) exit "$look_code" ;;
 	esac
 	one_at_a_time

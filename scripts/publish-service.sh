@@ -60,7 +60,8 @@ serve() {
 		# that this host lost commits ends no round, and is not to be lost, too
 		[ "$code" -ne 0 ] || [ -z "$said" ] || printf '%s\n' "$said" | grep -vx -e 'state [0-9]* is published' || :
 		case $changes_every/$code in
-		/0) return ;;
+		# where the round had begun before, the next one tells the record
+		/0) case $said in *'_EVERY is off'*) return ;; *) pace_wait=5s paced='' ;; esac ;;
 		/78) trouble 5m ;;
 		# with the minutes off a Dropbox that is away, or a record that is not believed, is the night's
 		/*) pace_wait=5m paced='' ;;

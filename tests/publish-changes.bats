@@ -698,6 +698,20 @@ night() {
 	chain_is_live
 }
 
+@test "a database that is not there is named, with 66, and nobody is called; it is no reason to look again for ever" {
+	base
+	mv "$live" gone
+	calls=$(dropbox_log | wc -l)
+	run publish
+	expect 66 "db-changes: $live: cannot open"
+	[ "${#lines[@]}" -eq 1 ]
+	[ "$(dropbox_log | wc -l)" -eq "$calls" ]
+	mv gone "$live"
+	add 1
+	run publish
+	expect 0 '^state 2 is published'
+}
+
 @test "what is pending without its object is looked at again" {
 	base
 	add 1
@@ -997,6 +1011,23 @@ turn() {
 	echo >&"$go"
 	wait "$pid"
 	grep -x 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' log
+}
+
+@test "off that comes while a round is at work ends the service no sooner than the record says so" {
+	base
+	serve
+	add 1
+	stub db-changes <<-'END'
+		case "$*" in *--no-base*) echo CTV_CHANGES_EVERY=off >settings ;; esac
+		exec "$real" "$@"
+	END
+	mv stubs/db-changes bin/
+	echo >&"$go"
+	echo >&"$go"
+	wait "$pid"
+	[ "$(record .change.n)" = 2 ]
+	[ "$(record .confirmed_at)" = null ]
+	[ "$(cat log)" = 'CTV_CHANGES_EVERY is off: there is the nightly copy alone' ]
 }
 
 @test "while a base waits all that changed is looked at every five minutes, not each, and the record says so" {
