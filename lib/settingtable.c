@@ -39,6 +39,21 @@ static const char *file(const char *s)
 	return s[strlen(s) - 1] == '/' ? "not the path of a file" : path(s);
 }
 
+/* Beside a database are files named after it, of SQLite and of ours: what could not have these could not be installed. */
+static const char *database(const char *s)
+{
+	static const char *const side[] = { "-wal", "-journal", "-shm" };
+	const char *why = file(s), *base = why == NULL ? strrchr(s, '/') + 1 : "";
+	size_t len = strlen(base);
+
+	for (size_t i = 0; i < sizeof side / sizeof *side; i++)
+		if (len > strlen(side[i]) && strcmp(base + len - strlen(side[i]), side[i]) == 0)
+			why = "SQLite keeps files of its own under such a name";
+	if (strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		why = "not the path of a file";
+	return why != NULL || len <= 200 ? why : "has a name of more than 200 bytes";
+}
+
 /* Dropbox does not tell upper from lower case. What is put there every night replaces what is there, and old files of these go. */
 static const char *remote(const char *s)
 {
@@ -398,7 +413,7 @@ static struct {
 	{ "standby", NULL, NULL, NULL, standby_name, NULL, ALL },
 	{ "app", "CTV_APP_DIR", path, "/opt/apps/ctv-bookedbiz-db", NULL, NULL, ALL },
 	{ "unit", "CTV_SERVICE", unit, "flaskapp.service", NULL, NULL, ALL },
-	{ "live", "DATABASE_PATH", file, NULL, live_of_app, NULL, ALL },
+	{ "live", "DATABASE_PATH", database, NULL, live_of_app, NULL, ALL },
 	{ "live_dir", NULL, NULL, NULL, directory_of_live, NULL, ALL },
 	{ "remote", "DROPBOX_DB_PATH", remote, "/database.db", NULL, NULL, ALL },
 	{ "state", "CTV_STATE_DIR", path, "/var/lib/ctv-mirror", NULL, NULL, ALL },

@@ -187,6 +187,24 @@ setup() {
 	[[ $output != *secret* ]]
 }
 
+@test "--shell: a place where no database could be installed is none, before a dry run says that it is ready" {
+	while IFS='~' read -r path message; do
+		DATABASE_PATH=$path run ctv-conf --shell
+		expect 78 "^ctv-conf: DATABASE_PATH: $path: $message\$"
+	done <<-END
+		/d/live.db-wal~SQLite keeps files of its own under such a name
+		/d/live-journal~SQLite keeps files of its own under such a name
+		/d/live-shm~SQLite keeps files of its own under such a name
+		/d/.~not the path of a file
+		/d/..~not the path of a file
+		/d/$(printf %0201d 0)~has a name of more than 200 bytes
+	END
+	for path in /d/wal /d/x-wal.db "/d/$(printf %0200d 0)" /d-wal/x.db; do
+		DATABASE_PATH=$path run ctv-conf --shell
+		expect 0
+	done
+}
+
 @test "--shell: the database is not to replace the head record, or to be pruned with the backups" {
 	for path in /mirror-head.json /Mirror-Head.JSON /mirror-head.json/x /backups /BACKUPS/a.db /changes/20261130/x; do
 		DROPBOX_DB_PATH=$path run ctv-conf --shell
