@@ -109,6 +109,14 @@ exposure() {
 	[ $((120 / $(of StartLimitBurst))) -ge $(($(of RestartSec) + 10)) ]
 }
 
+@test "what a failover ends leaves nothing behind that holds the follower's lock: it is killed as soon as its main process is gone" {
+	cd "$ROOT/systemd"
+	for unit in $(sed -n 's/^make_room \(ctv-.*ctv-follow .*\)/\1/p' ../scripts/failover-to-pi2.sh); do
+		grep -qx -e KillMode=mixed -e TimeoutStopSec=2s "$unit.service" || { echo "$unit" >&2; return 1; }
+	done
+	[ -n "$unit" ]
+}
+
 @test "the alarm is raised on a host whose state is gone, and its end after it" {
 	installed standby
 	for unit in ctv-alert@ ctv-resolve@; do
