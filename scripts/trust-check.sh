@@ -92,6 +92,12 @@ way_in() {
 	writable '-maxdepth 0' '' "$@"
 }
 
+# named FILE SED-COMMAND DIR: the path in its first line, as seen from DIR; nothing where there is none
+named() {
+	[ -f "$1" ] && line=$(sed -n "1$2" "$1" 2>/dev/null) && [ -n "$line" ] || return 0
+	(cd -P "$3" && readlink -m -- "$line") || :
+}
+
 # leads PLACE: prints the first that he may write of what links in it lead to, and of the directories above
 # shellcheck disable=SC2046,SC2086  # lines
 leads() {
@@ -151,8 +157,11 @@ how() {
 }
 
 look_at_code() {
-	seen=' '
-	for place in "$app" "$app/.git" "$app/.git/config" "$app/.git/hooks" "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
+	seen=' ' git=$app/.git
+	# a .git that is a file names git's directory, and that may name another, which has the hooks
+	[ ! -f "$git" ] || git=$(named "$git" 's/^gitdir: //p' "$app")
+	common=$(named "$git/commondir" p "$git")
+	for place in "$app" "$app/.git" "$git" "$git/config" "$git/hooks" ${common:+"$common"} "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
 		[ -e "$place" ] || continue
 		real=$(readlink -f "$place")
 		open=$(way_in "$real") || { [ "$real" != "$app" ] && open=$(writable -xdev -R "$real"); } || continue
@@ -160,7 +169,7 @@ look_at_code() {
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
 	done
-	for place in "$app/.git" "$app/.venv" "$app/scripts" "$app/bin"; do
+	for place in "$git" ${common:+"$common"} "$app/.venv" "$app/scripts" "$app/bin"; do
 		[ -e "$place" ] || continue
 		open=$(leads "$(readlink -f "$place")") || continue
 		case $seen in *" $open "*) continue ;; esac

@@ -73,6 +73,27 @@ mended() {
 	done
 }
 
+@test "a .git that is a file: git's directory is looked at where it is, and the one that it shares" {
+	rm -r app/.git
+	mkdir -p git/worktrees/app git/hooks
+	echo ../.. >git/worktrees/app/commondir
+	echo 'gitdir: ../git/worktrees/app' >app/.git
+	touch git/config
+	chown -R daemon:daemon git app/.git
+	check
+	expect 0 '^TRUST OK'
+	for place in git/worktrees/app git/hooks git/config git; do
+		chmod o+w $place
+		check
+		expect 1 "^$D/$place: the application's user nobody may write there"
+		expect 1 'findings=1$'
+		mended
+	done
+	ln -s "$D/app/data/hook" git/hooks/post-merge
+	check
+	expect 1 "^$D/app/data: the application's user nobody may write there, and a link in $D/git leads there"
+}
+
 @test "a directory above is as good; one with the sticky bit is not" {
 	mkdir up
 	mv app up/
