@@ -83,6 +83,19 @@ TOLD
 		ended $how
 		grep -q ' failed: ' told || { echo "$how" >&2; return 1; }
 	done
+	# before its run had begun, as in a round of the follower's that comes first
+	killed() { run env MONITOR_SERVICE_RESULT="$1" MONITOR_EXIT_CODE=killed MONITOR_EXIT_STATUS="$2" unit-alert.sh "$3"; }
+	echo '{"result": "ok", "exit": 0}' >state/last-download.json
+	rm -f told
+	killed signal TERM ctv-pi2-download.service
+	expect 0 '^$'
+	[ ! -e told ]
+	for how in 'signal KILL ctv-pi2-download.service' 'timeout TERM ctv-pi2-download.service' 'signal TERM ctv-db-sync.service'; do
+		rm -f told
+		# shellcheck disable=SC2086  # words
+		killed $how
+		grep -q ' failed: ' told || { echo "$how" >&2; return 1; }
+	done
 }
 
 @test "a unit that is started again for ever: its good end is told to nobody" {
