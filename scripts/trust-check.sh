@@ -98,10 +98,11 @@ named() {
 	(cd -P "$3" && readlink -m -- "$line") || :
 }
 
-# leads PLACE: prints the first that he may write of what links in it lead to, and of the directories above
+# leads PLACE: prints the first that he may write of what links in it lead to, and of the directories above. A new
+# line in a name stands as ?, so that each line is a whole path
 # shellcheck disable=SC2046,SC2086  # lines
 leads() {
-	ends=$(find "$1" -xdev -type l -exec readlink -f -- {} + 2>/dev/null | sort -u) || :
+	ends=$(find "$1" -xdev -type l -exec readlink -zf -- {} + 2>/dev/null | tr '\n\000' '?\n' | sort -u) || :
 	set -f
 	IFS='
 '

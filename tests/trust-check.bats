@@ -192,6 +192,19 @@ mended() {
 	expect 1 "^$D/elsewhere/bin/python: .* a link in $D/app/.venv leads there\$"
 }
 
+@test "where a link leads to may have any name: it is looked at to its end, and nothing of the name is an order" {
+	chown nobody app/data
+	mkdir app/data/keep
+	for name in $'a\n-delete' $'\nb' '-delete' 'a  b' '*' $'a\n/'; do
+		ln -s "$D/app/data/keep/$name" app/scripts/x
+		run timeout 20 trust-check.sh
+		expect 1 'findings=1$'
+		expect 1 "^$D/app/data: the application's user nobody may write there, and a link in $D/app/scripts leads there\$"
+		[ -d app/data/keep ]
+		rm app/scripts/x
+	done
+}
+
 @test "the state, the logs, the page: nobody of the application writes there, or reads the first two" {
 	for place in state log run/www; do
 		for right in g+w o+w; do
