@@ -152,6 +152,17 @@ app_up() {
 	[ "$(sql "$copy" 'SELECT count(*) FROM spots' 'PRAGMA integrity_check')" = $'500\nok' ]
 }
 
+@test "a database that what lies beside it does not put in order is a damaged one: a fresh copy is offered" {
+	app_up
+	sql "$copy" 'PRAGMA journal_mode = DELETE' >/dev/null
+	truncate -s -10000 "$copy"
+	printf '\xd9\xd5\x05\xf9\x20\xa1\x63\xd7' >"$copy-journal"
+	run failover --yes
+	expect 0 'a rollback journal lies beside it, .* Download a fresh copy\? \[y/N\] yes'
+	[[ $output == *'FAILOVER COMPLETE'* ]]
+	[ "$(sql "$copy" 'SELECT count(*) FROM spots' 'PRAGMA integrity_check')" = $'500\nok' ]
+}
+
 @test "a small database is a person's to accept, and is not read a second time to its end when it need not be" {
 	stub db-verify <<<'echo "$@" >>"$BATS_TEST_TMPDIR/verified"; exec $real "$@"'
 	export MIN_SIZE=1G
