@@ -209,6 +209,22 @@ PY
 	[ "$(ls -A | grep new)" = $'new\nnew.note' ]
 }
 
+@test "-o: why a base cannot be copied is said as it is, and nothing stays behind" {
+	ln -s base link
+	mkdir directory
+	mkfifo fifo
+	while IFS='|' read -r name why; do
+		run -66 timeout 20 db-apply -o new 2 "$name"
+		expect 66 "^db-apply: $name: $why"
+		[ -z "$(ls -A | grep new)" ]
+	done <<-'END'
+		link|cannot open: Too many levels of symbolic links$
+		directory|not a regular file$
+		fifo|not a regular file$
+		nosuch|cannot open: No such file or directory$
+	END
+}
+
 @test "--finish: nothing to do, no note, a note that is wrong" {
 	run -66 db-apply --finish base
 	expect 66 'base: has no note'

@@ -142,7 +142,7 @@ static void report(const struct apply *a)
 static int copy_base(struct apply *a, const char *base)
 {
 	struct stat st;
-	int from = open(base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = file_claim(a->path, &a->lock);
+	int from = -1, rc = file_claim(a->path, &a->lock);
 
 	/* what a killed run left would be applied to this copy */
 	if (rc == EX_OK && unlink(a->wal) != 0 && errno != ENOENT) {
@@ -154,9 +154,15 @@ static int copy_base(struct apply *a, const char *base)
 		unlink(a->note_path);
 		rc = sqlite_no_side_files(base);
 	}
-	if (rc == EX_OK && (from < 0 || fstat(from, &st) != 0 || !S_ISREG(st.st_mode))) {
-		msg_errno(base, "cannot open");
-		rc = EX_NOINPUT;
+	if (rc == EX_OK) {
+		from = open(base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (from < 0 || fstat(from, &st) != 0) {
+			msg_errno(base, "cannot open");
+			rc = EX_NOINPUT;
+		} else if (!S_ISREG(st.st_mode)) {
+			msg_err(base, "not a regular file");
+			rc = EX_NOINPUT;
+		}
 	}
 	if (rc == EX_OK)
 		rc = alone_lend(from, base);
