@@ -1,7 +1,7 @@
 /*
  * clock.c - a wrong clock for one host of the lab, whose kernel has only the machine's: what is started there with this in
  * /etc/ld.so.preload lives a day later, and so do the files that are written from the time of /etc/ld.so.preload on. PID 1 does
- * not, for its timers are the kernel's.
+ * not, for its timers are the kernel's. Of a machine whose long has 32 bits, and other system calls, no lab is made: there it is empty.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __LP64__
 
 #define DAY 86400
 
@@ -158,3 +160,5 @@ int futimens(int fd, const struct timespec t[2])
 {
 	return set(fd, NULL, t, 0);
 }
+
+#endif
