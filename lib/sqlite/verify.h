@@ -55,8 +55,9 @@ struct dbcheck_report {
 
 /*
  * CRITICAL: missing, no database, damaged, or not what the options want. UNKNOWN: it could not be judged (no
- * permission, deadline, stopped by a signal, out of memory). WARNING: clean, but something of it could not be judged
- * (damage.h), or a journal beside it may hold more rows, or may be about to undo some. Never reports anything but by *r and, with -v, msg_info.
+ * permission, deadline, stopped by a signal, out of memory, whole only with the journal beside it). WARNING: clean, but something of it
+ * could not be judged (damage.h), or a journal beside it may hold more rows, or may be about to undo some. Never reports anything but by
+ * *r and, with -v, msg_info.
  *
  * It answers within a second of the deadline or a signal, whatever goes on then. A thread that could not be ended
  * is left behind with path and o, which must live on; the process is to be ended by _exit.
