@@ -102,7 +102,7 @@ named() {
 # line in a name stands as ?, so that each line is a whole path
 # shellcheck disable=SC2046,SC2086  # lines
 leads() {
-	ends=$(find "$1" -xdev -type l -exec readlink -zf -- {} + 2>/dev/null | tr '\n\000' '?\n' | sort -u) || :
+	ends=$(find "$1" -xdev -type l -exec readlink -zm -- {} + 2>/dev/null | tr '\n\000' '?\n' | sort -u) || :
 	set -f
 	IFS='
 '
@@ -176,7 +176,7 @@ look_at_code() {
 		case $seen in *" $open "*) continue ;; esac
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and a link in $place leads there" \
-			"find $place/ -xdev -type l -exec readlink -f {} + tells which: a file of an operator's belongs in its place"
+			"find $place/ -xdev -type l -exec readlink -m {} + tells which: a file of an operator's belongs in its place"
 	done
 	command -v getfacl >/dev/null || ! find "$app" -xdev -exec ls -ld {} + 2>/dev/null | grep -q '^[^ ]*+' ||
 		found "$app: has access lists, which nobody here can read" "apt-get install acl"

@@ -172,6 +172,7 @@ mended() {
 		scripts/x.sh app/data/hook app/data
 		.git/hooks/post-merge app/data/hook app/data
 		bin/dir app/data/a? app/data
+		bin/gone app/data/not/yet app/data
 	END
 	# nobody's file in an operator's directory, and a directory above one that is not his
 	chown nobody elsewhere/bin/python
