@@ -93,7 +93,7 @@ live_is_link() {
 # what was entered here, before a failback, is the newest that anybody can serve. A role that is newer than now, and than Dropbox's ASKED,
 # is of a clock that has been put right since: it tells nothing, and no night waits for that time to come.
 looked_since() {
-	[ -z "$(find "$state/role" -newermt "$1 + 1 second" ! \( -newermt now -newermt "$2" \))" ]
+	[ -z "$(find "$state/role" -newermt "$1 + 1 second" ! \( -newermt now -newermt "${2:-now}" \))" ]
 }
 
 # tagged ID COMMAND...: its line, under that id, as status-render takes it

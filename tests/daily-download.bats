@@ -858,6 +858,17 @@ given_back() {
 	run -0 by_timer
 	expect 0 '^what was entered here stays until the primary has said what it has$'
 	[ "$(sql "$copy" "SELECT count(*) FROM spots WHERE note = 'here'")" -eq 1 ]
+	# nor has it looked where Dropbox does not say what time it is
+	stub mirror-head <<-'END'
+		code=0
+		said=$("$real" "$@") || code=$?
+		printf '%s\n' "$said" | sed "s/^record_asked_at=.*/record_asked_at=''/"
+		exit $code
+	END
+	run -0 by_timer
+	expect 0 '^what was entered here stays until the primary has said what it has$'
+	rm stubs/mirror-head
+	hash -r
 	given_back "$confirmed - 1 hour"
 	run -0 by_timer
 	expect 0 'is installed'
