@@ -92,9 +92,9 @@ way_in() {
 	writable '-maxdepth 0' '' "$@"
 }
 
-# named FILE SED-COMMAND DIR: the path in its first line, as seen from DIR; nothing where there is none
+# named FILE SED-COMMAND DIR: the path in its first line, as seen from DIR; nothing where there is none, or he may write it
 named() {
-	[ -f "$1" ] && line=$(sed -n "1$2" "$1" 2>/dev/null) && [ -n "$line" ] || return 0
+	[ -f "$1" ] && ! way_in "$(readlink -f "$1")" >/dev/null && line=$(sed -n "1$2" "$1" 2>/dev/null) && [ -n "$line" ] || return 0
 	(cd -P "$3" && readlink -m -- "$line") || :
 }
 

@@ -92,6 +92,20 @@ mended() {
 	ln -s "$D/app/data/hook" git/hooks/post-merge
 	check
 	expect 1 "^$D/app/data: the application's user nobody may write there, and a link in $D/git leads there"
+	rm git/hooks/post-merge
+	# what he may write himself leads nowhere: it is a finding, and not opened
+	echo "gitdir: $D/app/data" >app/.git
+	chown nobody app/.git
+	check
+	expect 1 "^$D/app/.git: the application's user nobody may write there"
+	expect 1 'findings=1$'
+	echo 'gitdir: ../git/worktrees/app' >app/.git
+	chown daemon app/.git
+	echo "$D/app/data" >git/worktrees/app/commondir
+	chown nobody git/worktrees/app/commondir
+	check
+	expect 1 "^$D/git/worktrees/app/commondir: the application's user nobody may write there"
+	expect 1 'findings=1$'
 }
 
 @test "a directory above is as good; one with the sticky bit is not" {
