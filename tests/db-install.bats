@@ -175,6 +175,22 @@ ACL=0200000001000600ffffffff02000400d204000004000400ffffffff10000600ffffffff2000
 	sha256sum --quiet -c sums
 }
 
+@test "--settle: the time of the data stays that of the last write, to the log too; where there is nothing to do nothing changes" {
+	make_crashed_wal live
+	touch -d 2024-05-06T07:08:09Z live
+	touch -d 2024-05-06T07:09:09Z live-wal
+	db-install --settle live
+	[ "$(date -u -r live +%FT%TZ)" = 2024-05-06T07:09:09Z ]
+	make_hot_journal other
+	touch -d 2024-05-06T07:08:09Z other
+	touch -d 2024-05-05T07:08:09Z other-journal
+	db-install --settle other
+	[ "$(date -u -r other +%FT%TZ)" = 2024-05-06T07:08:09Z ]
+	stat -c '%y %z' other >times
+	db-install --settle other
+	[ "$(stat -c '%y %z' other)" = "$(cat times)" ]
+}
+
 @test "--settle leaves alone what somebody has open, what serves, what is not there, and a journal that leads elsewhere" {
 	make_hot_journal live
 	mkdir state

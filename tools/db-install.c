@@ -12,6 +12,7 @@
 #include "lib/std.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cli.h"
@@ -28,6 +29,7 @@
 #include "lib/rights.h"
 #include "lib/shell.h"
 #include "lib/sqlite/exchange.h"
+#include "lib/sqlite/sqlite.h"
 #include "lib/stop.h"
 
 #define NUMBER_MOST (UINT64_C(1) << 53)	/* what JSON's readers take exactly */
@@ -170,10 +172,27 @@ static int install(struct exchange *x)
 	return rc == EX_OK ? exchange_do(x) : rc;
 }
 
+/* When LIVE or what lies beside it was written last. */
+static struct timespec last_write(const struct exchange *x)
+{
+	struct timespec at = x->old.st_mtim;
+	char side[RETIRE_PATH];
+	struct stat st;
+
+	for (const char *const *s = sqlite_side_files; *s != NULL; s++) {
+		snprintf(side, sizeof side, "%s%s", x->names.live, *s);
+		if (strcmp(*s, "-shm") != 0 && lstat(side, &st) == 0 && st.st_mtim.tv_sec > at.tv_sec)
+			at = st.st_mtim;
+	}
+	return at;
+}
+
 /* What an application that was ended has left beside LIVE is taken in, or rolled back; nothing is installed. */
 static int settle(struct exchange *x)
 {
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	int rc = keep_names(&x->names, x->live);
+	bool pending = false;
 
 	x->alone.path = x->names.live;
 	x->alone.object = x->live;
@@ -189,8 +208,14 @@ static int settle(struct exchange *x)
 		rc = installed_begin(&opt.record);
 	if (rc == EX_OK)
 		rc = alone_look(&x->alone);
-	if (rc == EX_OK)
+	if (rc == EX_OK) {
+		pending = retire_is_pending(x->names.live);
+		times[1] = last_write(x);
 		rc = retire_database(x->names.live, x->live);
+	}
+	/* by it people are told how old the data is; who may not set it has to keep it elsewhere, as a failover does */
+	if (rc == EX_OK && pending)
+		(void)utimensat(AT_FDCWD, x->names.live, times, AT_SYMLINK_NOFOLLOW);
 	installed_end(&opt.record);
 	file_unclaim(x->names.work, x->lock);
 	return rc;
