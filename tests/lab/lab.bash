@@ -62,7 +62,11 @@ lab_base() {
 	lab_off
 }
 
+# lab_off: once pi2's page has seen what was done. A host that boots with news has its first round at once, and that waits for half a
+# minute, and the boot for it, where the primary does not serve yet
 lab_off() {
+	eventually pi2 sh -c "[ ! -e $STATE/news ]"
+	eventually idle pi2 ctv-status.service
 	for host in pi-ctv pi2; do
 		lab run $host sync
 		lab poweroff $host
@@ -117,7 +121,12 @@ lab_minutes_new() {
 }
 
 lab_end() {
-	[ -n "${LAB_WHY-}" ] || lab down
+	[ -z "${LAB_WHY-}" ] || return 0
+	# of a test that failed: what its hosts' units said last
+	[ -n "${BATS_TEST_COMPLETED-}" ] || for host in pi-ctv pi2; do
+		lab run $host journalctl -q --no-pager -n 25 -u 'ctv-*' -u flaskapp || :
+	done
+	lab down
 }
 
 office() { lab run office "$@"; }

@@ -37,11 +37,7 @@ setup_file() {
 		pi2 sh -c 'mkdir -p /var/lib/dpkg/updates /var/lib/dpkg/parts /var/lib/dpkg/info && tar -C /var/lib/dpkg -x'
 	tar -C "$deb" -c --transform 's,^\./,old/,' $(cd "$deb" && ls ./*.deb) | pi2 tar -C /root -x
 	tar -C "$new" -c --transform 's,^\./,new/,' $(cd "$new" && ls ./*.deb) | pi2 tar -C /root -x
-	for host in pi-ctv pi2; do
-		lab run $host sync
-		lab poweroff $host
-	done
-	lab stop dropbox
+	lab_off
 }
 
 teardown_file() { lab_base_end; }
