@@ -23,7 +23,7 @@ eventually() {
 	local tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 2000 ] || return 1
+		[ "$tries" -lt 6000 ] || return 1
 		sleep 0.01
 	done
 }

@@ -255,8 +255,10 @@ unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
 }
 
 @test "where no systemd runs it says so" {
-	[ ! -d /run/systemd/system ] || skip "systemd runs here"
-	CTV_ENV_FILE=/nonexistent CTV_STATE_DIR=$BATS_TEST_TMPDIR run prove-failover.sh
+	local bare=()
+	# where one does, in a /run of its own
+	[ ! -d /run/systemd/system ] || { may_mount; bare=(unshare -m sh -c 'mount -t tmpfs none /run && exec "$@"' bare); }
+	CTV_ENV_FILE=/nonexistent CTV_STATE_DIR=$BATS_TEST_TMPDIR run ${bare[@]+"${bare[@]}"} prove-failover.sh
 	expect 69 'no systemd runs here'
 }
 

@@ -45,13 +45,3 @@ got() {
 sent() {
 	jq -c 'select(.path | startswith("/'"$1"'/")) | .body' "$R/log" | tail -n 1 | jq -r "fromjson | ${2:-.}"
 }
-
-# eventually COMMAND: becomes true, or the test fails instead of hanging
-eventually() {
-	local tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 3000 ] || return 1
-		sleep 0.02
-	done
-}
