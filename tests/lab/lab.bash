@@ -54,6 +54,9 @@ round() {
 	lab run "$1" sh -c 'systemctl start ctv-status.service; systemctl start ctv-status.service'
 }
 
+# seen HOST: a status round has begun since the last news, and has ended
+seen() { lab run "$1" sh -c "[ ! -e $STATE/news ]" && idle "$1" ctv-status.service; }
+
 # lab_base: once per file; two hosts installed, one night behind them, switched off
 lab_base() {
 	lab_hosts base
@@ -65,8 +68,7 @@ lab_base() {
 # lab_off: once pi2's page has seen what was done. A host that boots with news has its first round at once, and that waits for half a
 # minute, and the boot for it, where the primary does not serve yet
 lab_off() {
-	eventually pi2 sh -c "[ ! -e $STATE/news ]"
-	eventually idle pi2 ctv-status.service
+	eventually seen pi2
 	for host in pi-ctv pi2; do
 		lab run $host sync
 		lab poweroff $host

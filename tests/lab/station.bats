@@ -135,10 +135,10 @@ status() { get /status.json >/dev/null && jq -r "$1" "$BATS_TEST_TMPDIR/body"; }
 
 @test "a change during a round is for another round" {
 	pi2 systemctl stop ctv-status.timer
-	taken() { pi2 sh -c "[ ! -e $STATE/news ]"; }
-	eventually taken
-	pi2 sh -c "flock /run/ctv-mirror sh -c 'touch $STATE/news; while [ -e $STATE/news ]; do sleep 0.1; done; touch $STATE/news'"
-	eventually taken
+	# a round that has begun, and waits for the lock that is taken here, would leave the file to nobody
+	eventually seen pi2
+	pi2 timeout 60 flock /run/ctv-mirror sh -c "touch $STATE/news; while [ -e $STATE/news ]; do sleep 0.1; done; touch $STATE/news"
+	eventually seen pi2
 	pi2 systemctl start ctv-status.timer
 }
 
