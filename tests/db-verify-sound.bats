@@ -277,6 +277,8 @@ objects() {
 		UTF-8|UPDATE sqlite_schema SET type = 'index' WHERE name = 'u'
 		UTF-8|UPDATE sqlite_schema SET tbl_name = 'w' WHERE name = 'ix'
 		UTF-8|UPDATE sqlite_schema SET rootpage = 99999 WHERE name = 'u'
+		UTF-8|UPDATE sqlite_schema SET rootpage = NULL WHERE name = 'v'
+		UTF-16le|UPDATE sqlite_schema SET rootpage = 0.5 WHERE name = 'tr'
 		UTF-8|UPDATE sqlite_schema SET rootpage = 5 WHERE name = 'v'; UPDATE sqlite_schema SET sql = 'CREATE VIEW' WHERE name = 'v'
 		UTF-16be|DELETE FROM sqlite_schema WHERE name = 't'
 		UTF-8|DELETE FROM sqlite_schema WHERE name = 'u'

@@ -80,13 +80,14 @@ static char *text_of(const struct field *fields, uint32_t count, uint32_t i, con
 	return text;
 }
 
+/* What is no number can be no page either: SQLite reads no schema that has such a row, were it only that of a view. */
 static uint32_t root_of(const struct field *fields, uint32_t count, const unsigned char *p, uint32_t have)
 {
 	int64_t root;
 
 	if (count <= ROOT || record_kind(fields[ROOT].type, NULL) != KIND_INT ||
 	    fields[ROOT].at + record_size(fields[ROOT].type) > have)
-		return 0;
+		return UINT32_MAX;
 	root = record_int(fields[ROOT].type, p + fields[ROOT].at);
 	return root >= 0 && root < UINT32_MAX ? (uint32_t)root : UINT32_MAX;
 }

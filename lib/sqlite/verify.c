@@ -72,7 +72,8 @@ static void find_stopped(struct dbcheck_report *r)
 /* SQLite's failure in our words. */
 static void find_failure(struct dbcheck_report *r, sqlite3 *db, int rc)
 {
-	const char *why = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+	/* the failure may be ours, of which the connection knows nothing */
+	const char *why = db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
 
 	switch (rc & 0xff) {
 	case SQLITE_INTERRUPT:
