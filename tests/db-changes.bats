@@ -316,9 +316,15 @@ print(hashlib.sha256(b"".join(hashlib.sha256(d[i:i + (4 << 20)]).digest() for i 
 	cp base .x.applied
 	touch .x.applied.note
 	cp out .y.applied
+	cp base .z.applied-next
+	cp base z.note
+	cp out .z.applied-wal
+	cp out .z.applied.note
+	cp base b
+	cp out b-next
 	files() { ls -lA --time-style=full-iso | grep -v '^total\|\(files\|sums\|lock\)$'; }
 	files >files
-	sha256sum live.db another used st change >sums
+	sha256sum live.db another used st change .x.* .y.* .z.* z.note b b-next >sums
 	local rows=0
 	while IFS='~' read -r args code message; do
 		eval "run $args"
@@ -348,8 +354,13 @@ db-apply -o live.db change base~73~live.db: has a -wal beside it
 db-apply -o x-wal change base~64~SQLite keeps files of its own under names in -wal
 db-apply -o x change .x.applied~64~.x.applied: is the name for the unfinished x
 db-apply -o y .y.applied base~64~.y.applied: is the name for the unfinished y
+db-apply -o z change .z.applied-next~64~.z.applied-next: is the name for the unfinished z
+db-apply -o z change z.note~64~z.note: is the name for the unfinished z
+db-apply -o z .z.applied-wal base~64~.z.applied-wal: is the name for the unfinished z
+db-apply -o z .z.applied.note base~64~.z.applied.note: is the name for the unfinished z
+db-apply b-next b~64~b-next: is the name for the unfinished b
 TABLE
-	[ "$rows" -eq 21 ]
+	[ "$rows" -eq 26 ]
 }
 
 @test "a -shm that the application could not use is not made" {

@@ -959,6 +959,21 @@ new live --owner~--owner: needs a value
 --settle~--settle needs LIVE
 --settle new live~--settle needs LIVE
 --settle -n new~--settle goes with --state only
+--settle -k new~--settle goes with --state only
+--settle --quick new~--settle goes with --state only
+--settle --quarantine new~--settle goes with --state only
+--settle --group-writes new~--settle goes with --state only
+--settle --owner root new~--settle goes with --state only
+--settle --mode 600 new~--settle goes with --state only
+--settle --as-of 2026-02-03T00:00:00Z new~--settle goes with --state only
+--settle --epoch 1 new~--settle goes with --state only
+--settle --seq 0 new~--settle goes with --state only
+--settle --number 2 new~--settle goes with --state only
+--settle --verified full new~--settle goes with --state only
+--settle --rev r --content-hash h new~--settle goes with --state only
+--settle --digest d new~--settle goes with --state only
+--settle --json new~--settle goes with --state only
+--settle --shell new~--settle goes with --state only
 --owner nosuchuser new live~--owner nosuchuser: no such user
 --owner '' new live~--owner : no such user
 --owner :root new live~--owner :root: no such user

@@ -121,6 +121,20 @@ END
 	[ "$(stat -c %Y kept)" -eq "$(date -d 2026-01-01 +%s)" ]
 	sed '/"primary"/s/"state":"ok"/"state":"critical"/' in | status-render -o "$www" --keep kept
 	[ "$(jq -r .primary.state kept)" = critical ]
+	for other in PASSWORD=1 '{"events":[]}'; do
+		echo "$other" >other
+		run status-render -o "$www" --keep other <in
+		expect 73 'other: is no status of an earlier page, and is not replaced'
+		[ "$(cat other)" = "$other" ]
+	done
+	: >other
+	status-render -o "$www" --keep other <in
+	jq -e .schema other
+	rm other
+	mkfifo other
+	run timeout 5 status-render -o "$www" --keep other <in
+	expect 73 'other: '
+	[ -p other ]
 	rm kept
 	mkdir -p kept/x
 	run status-render -o "$www" --keep kept <in

@@ -206,6 +206,19 @@ static int find_out(struct apply *a)
 	return rc;
 }
 
+/* What is read is none of the files that come and go on the way: those beside FILE, and the note of NEW. */
+static int apart_from_work(const struct apply *a, const char *input)
+{
+	char note[sizeof a->note_path];
+	const char *const work[] = { a->wal, a->next, a->note_path, a->lock_path, note };
+	int rc = EX_OK;
+
+	snprintf(note, sizeof note, "%s.note", a->file);
+	for (size_t i = 0; i < sizeof work / sizeof *work && rc == EX_OK; i++)
+		rc = target_unfinished(a->file, work[i], input);
+	return rc;
+}
+
 static int apply(char **changes, int count, const char *file)
 {
 	struct apply a = { .file = opt.out != NULL ? opt.out : file, .lock = -1, .wait_ms = opt.wait_ms, .log = { .fd = -1, .log_fd = -1 } };
@@ -216,6 +229,10 @@ static int apply(char **changes, int count, const char *file)
 		rc = target_database(opt.out, tmp, file);
 	for (int i = 0; i < count && rc == EX_OK && opt.out != NULL; i++)
 		rc = target_apart(opt.out, tmp, changes[i]);
+	for (int i = 0; i < count && rc == EX_OK; i++)
+		rc = apart_from_work(&a, changes[i]);
+	if (rc == EX_OK && opt.out != NULL)
+		rc = apart_from_work(&a, file);
 	if (rc == EX_OK)
 		rc = opt.out != NULL ? copy_base(&a, file) : find_out(&a);
 	if (rc == EX_OK && !opt.finish && !opt.show) {

@@ -260,6 +260,19 @@ static const char *take_time(const char *text, void *to)
 	return clock_parse(text, to);
 }
 
+/* Nothing was asked for that only an installation does. */
+static bool only_settles(void)
+{
+	const struct exchange_wish *w = &opt.wish;
+	const struct installed *r = &opt.record;
+	bool how = w->owner != RIGHTS_UID_KEEP || w->group != RIGHTS_GID_KEEP || w->mode != (mode_t)-1 || w->as_of != INT64_MIN ||
+		   w->keep || w->quarantine || w->quick || w->group_writes;
+	bool what = r->content_hash != NULL || r->digest != NULL || r->verified != NULL ||
+		    (opt.epoch & opt.seq & opt.n) != UINT64_MAX;
+
+	return !how && !what && !opt.dry && !opt.json && !shell_asked(&opt.shell);
+}
+
 static const struct option_row options[] = {
 	{ 0, "owner", "USER[:GROUP]", take_owner, NULL, "its owner (default: that of the old one)" },
 	{ 0, "mode", "MODE", take_mode, &opt.wish.mode, "its mode, octal (default: that of the old one, or 0640)" },
@@ -309,7 +322,7 @@ int main(int argc, char **argv)
 		return cli_usage("--rev and --content-hash go together");
 	if (opt.record.digest != NULL && opt.record.content_hash != NULL)
 		return cli_usage("--digest is for what has no --content-hash");
-	if (opt.settle && (opt.dry || opt.wish.quarantine || opt.json || shell_asked(&opt.shell)))
+	if (opt.settle && !only_settles())
 		return cli_usage("--settle goes with --state only");
 	if (argc - optind != (opt.settle ? 1 : 2) || *argv[optind] == '\0')
 		return cli_usage(opt.settle ? "--settle needs LIVE" : "needs CANDIDATE and LIVE");

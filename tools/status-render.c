@@ -9,6 +9,7 @@
 #include "lib/std.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -116,6 +117,14 @@ out:
 }
 
 /* Keeps the history for the next boot, if it is another than the kept one: that costs a write to a disk. */
+/* A slip of the command line names somebody's file, or a device. An empty one is what a power cut may leave of ours. */
+static bool is_ours(const json *known)
+{
+	struct stat st;
+
+	return lstat(kept, &st) != 0 || (S_ISREG(st.st_mode) && (st.st_size == 0 || json_at(known, "/schema") != NULL));
+}
+
 static int keep(const json *status, const json *known)
 {
 	char *text, *line;
@@ -123,6 +132,10 @@ static int keep(const json *status, const json *known)
 
 	if (kept == NULL || status_same_history(status, known))
 		return EX_OK;
+	if (!is_ours(known)) {
+		msg_err(kept, "is no status of an earlier page, and is not replaced");
+		return EX_CANTCREAT;
+	}
 	text = json_text(status);
 	if (asprintf(&line, "%s\n", text) < 0)
 		abort();

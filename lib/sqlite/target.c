@@ -17,6 +17,16 @@ static bool same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+int target_unfinished(const char *path, const char *tmp, const char *db)
+{
+	struct stat st, is;
+
+	/* a link there is not followed */
+	if (stat(db, &is) == 0 && lstat(tmp, &st) == 0 && same(&st, &is))
+		return cli_usage("%s: is the name for the unfinished %s", db, path);
+	return EX_OK;
+}
+
 int target_apart(const char *path, const char *tmp, const char *db)
 {
 	size_t len = strlen(path);
@@ -33,10 +43,7 @@ int target_apart(const char *path, const char *tmp, const char *db)
 		return EX_OK;
 	if (stat(path, &st) == 0 && same(&st, &is))
 		return cli_usage("%s and %s are the same file", db, path);
-	/* a link there is not followed */
-	if (tmp != NULL && lstat(tmp, &st) == 0 && same(&st, &is))
-		return cli_usage("%s: is the name for the unfinished %s", db, path);
-	return EX_OK;
+	return tmp != NULL ? target_unfinished(path, tmp, db) : EX_OK;
 }
 
 int target_file(const char *path, const char *tmp, const char *db)

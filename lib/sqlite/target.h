@@ -11,6 +11,9 @@
  */
 int target_apart(const char *path, const char *tmp, const char *db);
 
+/* The part of it for one more TMP of PATH: whatever has that name is replaced or removed on the way. */
+int target_unfinished(const char *path, const char *tmp, const char *db);
+
 /* The same, and what stands there now is no database: EX_CANTCREAT (reported). */
 int target_file(const char *path, const char *tmp, const char *db);
 
