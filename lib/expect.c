@@ -4,7 +4,7 @@
 
 #define SPACES " \t\r"
 
-/* What text holds between the spaces at its ends; the end is cut off. */
+/* text without the spaces at its ends; it is changed in place. */
 static char *trim(char *text)
 {
 	size_t len;

@@ -432,7 +432,7 @@ struct http *http_new(const char *ca_file)
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	/* one request at a time: HTTP/2 would only add its framing */
+	/* there is one request at a time, for which HTTP/2 would only add its framing */
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -534,7 +534,7 @@ static int64_t info_us(CURL *c, CURLINFO what)
 	return (int64_t)t;
 }
 
-/* One try. */
+/* One try of a request. */
 static CURLcode perform(struct http *h)
 {
 	int64_t left = 0;

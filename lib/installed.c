@@ -25,7 +25,7 @@ static bool in_state(const struct installed *i, const char *name, char path[PATH
 	return false;
 }
 
-/* What is no role at all was judged before: it is only that a failover must not be overtaken. */
+/* Does the file role say `active`? An unreadable one was judged before; this asks again only lest a failover be overtaken. */
 static bool is_active(const char *role)
 {
 	struct buf text = BUF_INIT(256);
@@ -187,7 +187,7 @@ static void put_number(json *j, const char *name, int64_t number)
 		json_put_null(j, name);
 }
 
-/* What is installed, or will be: the file that st is of. */
+/* The entry of the file that is installed, or is about to be; st is of that file. */
 static void put_entry(json *j, const struct installed *i, const struct stat *st)
 {
 	const char *hash = json_str(i->before, "content_hash"), *verified = i->verified;
@@ -225,7 +225,7 @@ int installed_next(struct installed *i, const struct stat *st)
 	return write_record(i, j);
 }
 
-/* What was known of the file at prev, which was the live one until its name was taken. */
+/* The entry `previous`: what the record knew of the file at prev, which was the live one until now. */
 static void put_previous(json *j, const struct installed *i, const char *prev)
 {
 	json *previous = NULL;

@@ -36,9 +36,9 @@ int installed_begin(struct installed *i);
 
 struct stat;
 /*
- * What a record (NULL is fine) knows of the file that st is of: the record itself, its next or its previous, whichever has the
- * file's stamp, which any write changes. NULL: none, or not as it was left. A link changes the time of a file's
- * inode, and so does the rename that makes next the live one: of these the time of the content has to do.
+ * The entry of a record (NULL is fine) for the file that st is of: the record itself, its next or its previous, whichever has
+ * the file's stamp, which any write changes. NULL: there is none, or the file was written to since. A link changes the time of a
+ * file's inode, and so does the rename that makes next the live one: for these two the time of the content decides.
  */
 const json *installed_entry(const json *record, const struct stat *st);
 

@@ -23,7 +23,7 @@ static int watch_signals(struct jobgroup *g)
 
 	sigemptyset(&read_here);
 	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
-		/* what our parent ignores (nohup) stays ignored */
+		/* a signal that our parent ignores (nohup) stays ignored */
 		if (sigaction(asked[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaddset(&read_here, asked[i]);
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
@@ -77,7 +77,7 @@ pid_t jobgroup_fork(struct jobgroup *g, int terminal)
 	pid_t self = getpid();
 
 	*g = (struct jobgroup){ .terminal = terminal };
-	/* what the script leaves behind is ours to wait for */
+	/* processes that outlive the script become our children, and are waited for */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (watch_signals(g) < 0)
 		return -1;
@@ -162,7 +162,7 @@ void jobgroup_attend(struct jobgroup *g, int out, bool (*hear)(void *to, int out
 		take_signals(g);
 		if (g->stopped) {
 			g->stopped = false;
-			/* it may have asked something before */
+			/* the script may have asked a question before it was stopped */
 			open = hear(to, out);
 			stop_too(g);
 		}

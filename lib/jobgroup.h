@@ -4,8 +4,8 @@
  *
  * A shell that has just called vfork(2) cannot be stopped until its child has become the command; and Ctrl-Z may stop
  * the child before it does. The shell then waits for a process that waits to be continued, neither is a child of ours
- * that has stopped, and nobody would give the terminal back. So the group has a member of ours at a terminal, the guard,
- * which does nothing but stop when the group is stopped.
+ * that has stopped, and nobody would give the terminal back. So at a terminal we put a child of our own into the group, the
+ * guard, which does nothing but stop when the group is stopped.
  */
 #ifndef LIB_JOBGROUP_H
 #define LIB_JOBGROUP_H

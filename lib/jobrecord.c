@@ -50,7 +50,7 @@ bool jobrecord_begin(struct jobrecord *r)
 	r->steps = json_array();
 	if (!is_plain(r->path))
 		return false;
-	/* one that cannot be read is replaced all the same, if that can be done */
+	/* a record that cannot be read is replaced all the same, where that is possible */
 	if (access(r->path, F_OK) == 0 && file_slurp(r->path, &text) == EX_OK)
 		last = json_parse(buf_text(&text), text.len);
 	if (!json_int(last, "runs_ok", 0, COUNT_MOST, &r->runs_ok))
@@ -186,7 +186,7 @@ static bool is_tonight(const char *at, int64_t now)
 {
 	int64_t when;
 
-	/* what a clock that was ahead has written is of no night that comes when it is right again */
+	/* a time in the future was written by a clock that was ahead: it belongs to no night to come */
 	return at != NULL && clock_parse(at, &when) == NULL && when <= now && jobrecord_same_night(when, now);
 }
 

@@ -1,7 +1,7 @@
 /*
  * jobscreen.h - what people see of a run: lines on standard output and in the log, a line at a terminal that is drawn
  * again and again, a question, and why the run failed. A run that was started by another run says its lines to that
- * one. A terminal that is gone, and a log that takes no more, end nothing.
+ * one. Neither a terminal that is gone nor a log that cannot be written ends a run.
  */
 #ifndef LIB_JOBSCREEN_H
 #define LIB_JOBSCREEN_H

@@ -43,7 +43,7 @@ void jobsteps_begin(struct jobsteps *s, const char *name);
 /* how is the result for the record; NULL: what the step's notes make it. Nothing without an open step. */
 void jobsteps_end(struct jobsteps *s, const char *how);
 
-/* What the step found, on its line. Without an open step the text of the last three is shown at once. */
+/* A text about the open step, on its line. Without an open step the last three show theirs at once. */
 void jobsteps_note(struct jobsteps *s, const char *text);
 void jobsteps_warn(struct jobsteps *s, const char *text);	/* and it ends with a warning */
 void jobsteps_refuse(struct jobsteps *s, const char *text);	/* and it has failed, though the run goes on */

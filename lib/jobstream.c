@@ -44,7 +44,7 @@ static const char *end_of_word(const char *text, size_t len)
 {
 	const char *mark = text, *end = text + len;
 
-	/* one before each field: a field may begin with a line feed */
+	/* a mark stands before each field, and a field may begin with a line feed */
 	for (int marks = 0; (mark = memchr(mark + 1, MARK, (size_t)(end - mark - 1))) != NULL && mark + 1 < end;)
 		if (++marks > JOBSTREAM_FIELDS && mark[1] == '\n')
 			return mark;

@@ -17,7 +17,7 @@ struct jobwords {
 	struct jobsteps *steps;		/* with its screen and its record */
 	struct joblocks *locks;
 	const struct jobgroup *group;
-	/* what was said of the run's end */
+	/* how the run ends, by the words done, fail and interrupted */
 	bool done, interrupted;
 	char result[32];		/* of `done`, for the record */
 	int fail_code;			/* of `fail`; 0: none was said */

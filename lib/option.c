@@ -89,7 +89,7 @@ static const struct option_row common[] = {
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
-/* What the help calls the value of an option: of a choice, its words as `one|two`. */
+/* The value of an option as the help shows it; for a choice, its words as `one|two`. */
 static const char *value_of(char out[96], const struct option_row *r)
 {
 	const struct option_words *w = r->to;

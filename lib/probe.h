@@ -16,7 +16,7 @@ struct probe {
 	const char *url;
 	int64_t try_ms;		/* for one try, with the name lookup */
 	int64_t connect_ms;	/* for its connection; 0: 20 s */
-	/* what is good */
+	/* what a good answer is */
 	const char *statuses;	/* a list that probe_listed takes */
 	int64_t warning_ms, critical_ms;	/* WARNING, CRITICAL above this; INT64_MAX for never */
 	const struct expectation *expects;	/* of a JSON answer */
@@ -38,8 +38,8 @@ struct probe_finding {
 };
 
 /*
- * Is status in a list such as 200,404 or 200-299? -1 when it is no such list of 100..599; to ask for
- * that alone, 0 is in none.
+ * Is status in a list such as 200,404 or 200-299? -1 when it is no such list of 100..599; with
+ * status 0, which is in no list, only the list is checked.
  */
 int probe_listed(const char *list, int status);
 

@@ -23,8 +23,8 @@ struct progress {
 };
 
 /*
- * One whose line can be drawn again: a dumb one shows what should move its cursor. Behind the pipe of job-run(1) there
- * may be one: it says so by the pipe's number.
+ * Is standard error a terminal on which a line can be drawn again? A dumb one would show the escape sequences. Behind the pipe
+ * of job-run(1) there may be such a terminal; job-run says so by the pipe's number.
  */
 static bool on_terminal(void)
 {

@@ -9,7 +9,7 @@ int64_t rate_take(struct rate *r, uint64_t n, int64_t now_ms)
 	if (r->per_s == 0)
 		return 0;
 	pthread_mutex_lock(&r->lock);
-	/* what was not taken in time is lost: no burst after a pause */
+	/* an allowance that was not used in time is lost: there is no burst after a pause */
 	if (r->free_us < now_ms * 1000)
 		r->free_us = now_ms * 1000;
 	wait = r->free_us / 1000 - now_ms;

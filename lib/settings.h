@@ -17,7 +17,7 @@
 int config_load(void);
 /* The value, or NULL. Valid until config_free. */
 const char *config_get(const char *name);
-/* What may be wrong with a value that is not of its kind, for msg_hint; or NULL. */
+/* A likely reason why a value is not of its kind, for msg_hint; or NULL. */
 const char *config_hint(const char *value);
 void config_free(void);
 
@@ -39,8 +39,8 @@ struct buf;
 int config_find(const char *text, size_t len, const char *name, struct buf *out, unsigned *line);
 
 /*
- * Every assignment of text in its order, as systemd takes them for a service: an open quote ends with the text, a line
- * that is none is passed over, and from a NUL on all is. Then name is NULL. line is where the assignment, or that, begins.
+ * Every assignment of text in its order, as systemd takes them for a service: an open quote ends with the text. For a line
+ * that is no assignment, which is passed over as is all from a NUL on, name is NULL. line is the line on which either begins.
  */
 typedef void config_take(const char *name, const char *value, unsigned line);
 void config_each(const char *text, size_t len, config_take *take);

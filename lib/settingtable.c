@@ -83,7 +83,7 @@ static const char *address(const char *s)
 	return NULL;
 }
 
-/* One that a script asks, and shows: where a host is asked, without a secret. */
+/* The URL of a host that scripts ask, and show to people: it may hold no secret. */
 static const char *url(const char *s)
 {
 	const char *why = address(s), *host = authority(s), *port;
@@ -162,7 +162,7 @@ static const char *tables(const char *s)
 	return NULL;
 }
 
-/* What http-probe --pages takes. */
+/* A list of pages as http-probe --pages takes it. */
 static const char *pages(const char *s)
 {
 	struct expect_pages list;
@@ -198,7 +198,7 @@ static const char *proxy(const char *s)
 	return *host != '\0' && *host != '/' ? NULL : "not the address of a proxy";
 }
 
-/* What goes into a header: no line ends there. */
+/* Text that becomes part of an HTTP header: without a line end. */
 static const char *header_text(const char *s)
 {
 	for (; *s != '\0'; s++)

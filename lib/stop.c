@@ -22,7 +22,7 @@ void stop_init(void)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		/* what our parent ignores (nohup) stays ignored */
+		/* a signal that our parent ignores (nohup) stays ignored */
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &stop, NULL);
 	}

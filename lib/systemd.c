@@ -49,7 +49,7 @@ static const struct property {
 #undef AT
 };
 
-/* What systemd or the bus refuse. */
+/* Errors of systemd and the bus: our exit status for each, and our words. */
 static const struct cause {
 	const char *name;
 	int status;
@@ -97,7 +97,7 @@ static int refused(const struct unit *u, int r, const sd_bus_error *e)
 	for (size_t i = 0; e != NULL && i < sizeof causes / sizeof *causes; i++)
 		if (sd_bus_error_has_name(e, causes[i].name))
 			c = &causes[i];
-	/* it may be about a unit that ours needs: "Unit x.service not found." */
+	/* the error may be about a unit that this one needs: "Unit x.service not found." */
 	if (r == -ETIMEDOUT)
 		says = "systemd does not answer";
 	else if (c != NULL && c->text != NULL &&
@@ -283,7 +283,7 @@ int unit_look(struct unit *u, struct unit_look *l)
 	/* systemd's infinity */
 	if (l->next_us == UINT64_MAX)
 		l->next_us = 0;
-	/* what was sent before the last reply is here, but not yet looked at */
+	/* signals that were sent before the last reply have arrived, but were not handled yet */
 	while (r >= 0 && (r = sd_bus_process(u->bus, NULL)) > 0)
 		continue;
 	if (r < 0)

@@ -46,8 +46,8 @@ void unit_close(struct unit *u);	/* NULL is fine */
 int unit_look(struct unit *u, struct unit_look *l);
 
 /*
- * What a service would start at first: an absolute path, or "" where systemd has none; behind env-exec, which is there, the
- * command that it becomes. For the start alone systemd looks whether it is there. Silent when it cannot be asked.
+ * The program that a service would start first: an absolute path, or "" where systemd has none; where that is our env-exec, the
+ * command that env-exec becomes. (systemd itself looks whether it exists at the start only.) Silent when it cannot be asked.
  */
 void unit_program(struct unit *u, char out[PATH_MAX]);
 

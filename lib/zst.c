@@ -144,7 +144,7 @@ int zst_in_read(struct zst_in *i, void *data, size_t len, size_t *got)
 				return EX_IOERR;
 			}
 			if (n == 0 && i->inside) {
-				/* what is left in the decoder's own buffer */
+				/* the rest stands in the decoder's own buffer */
 				i->in = (ZSTD_inBuffer){ i->piece, 0, 0 };
 				left = ZSTD_decompressStream(i->ctx, &out, &i->in);
 				if (!ZSTD_isError(left) && out.pos > before) {

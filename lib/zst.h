@@ -22,7 +22,7 @@ void zst_out_free(struct zst_out *o);
 
 /*
  * Frames up to the end of the file, from its position on. A window of more than 8 MiB is refused, for the memory that
- * it would take; how much comes out is the caller's to bound.
+ * it would take; the caller has to limit how much comes out.
  */
 struct zst_in;
 struct zst_in *zst_in_new(int fd, const char *path);	/* NULL without memory, reported */

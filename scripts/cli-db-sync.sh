@@ -55,7 +55,7 @@ restore) most=$# ;;
 esac
 [ $# -le $most ] || usage_error "$command: too many operands"
 
-# what is told of what is here
+# the files on this host: the live database and the copies beside it
 info_here() {
 	echo "here: $live"
 	! live_is_link || printf '  %s: nothing can be installed there\n  hint: %s\n' "${link_text#"$live: "}" "$link_hint"
@@ -145,7 +145,7 @@ history() {
 }
 
 restore_latest() {
-	# what a wrong clock has named is not the newest: it is listed, and can be fetched
+	# a backup from the future was named by a wrong clock, and is not the newest: it is listed, and can be fetched
 	names=$(in_backups)
 	choice=$(printf '%s\n' "$names" | backup-names --beyond 0)
 	[ -n "$choice" ] || fail 66 "/backups: no backup there"

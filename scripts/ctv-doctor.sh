@@ -1,10 +1,10 @@
 #!/bin/sh
 # ctv-doctor.sh [LAYER...] - what has broken in practice, layer by layer, seen from where the jobs run, and what mends it
 #
-# What always holds: a sandbox is that of the unit itself, as systemd has it now; what could not be looked at is
+# What always holds: a sandbox is that of the unit itself, as systemd has it now; a layer that could not be looked at is
 # unknown, never OK; each finding names the object, the cause and a command; nothing is changed: one file is
-# made, renamed and removed where the database lives. What a failover asks, too, is asked by standby-check.sh. Root runs
-# nothing that others could have written; what has to run of the application does so away from our terminal.
+# made, renamed and removed where the database lives. The conditions of a failover are asked by standby-check.sh. Root
+# runs nothing that others could have written; programs of the application run away from our terminal.
 # shellcheck disable=SC2317  # what sees a layer is called by its name
 set -eu
 self=$(readlink -f "$0")
@@ -157,7 +157,7 @@ see_data() {
 	judge "$mend" room-check --writable --write "$live_dir" && fact="$live_dir, $(rights "$live_dir"): a file was made, renamed and removed"
 }
 
-# what db-install leaves: the directory's group reads and writes it, whoever made the file
+# the rights that db-install leaves: the directory's group reads and writes the file, whoever made it
 see_database() {
 	row db_present || return
 	[ -r "$live" ] || { critical "$live: cannot read, $(rights "$live")" "$(give "$live" 660)"; return; }

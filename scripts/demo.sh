@@ -31,7 +31,7 @@ esac
 [ "$megabytes" -ge 1 ] || { echo "demo.sh: DEMO_SIZE: $size: too small" >&2; exit 64; }
 
 server='' writer='' services=
-# nothing is left running, however this ends
+# ends every process that the demo has started, however the demo itself ends
 clean_up() {
 	code=$?
 	trap '' INT TERM HUP

@@ -1,8 +1,8 @@
 #!/bin/sh
 # doctor-findings.sh - how the doctor says what it finds, and what comes of it all. Sourced by ctv-doctor.sh, never run
 #
-# What always holds: each finding is one line with its layer, and what mends it below; what a check could not find out is
-# unknown, never OK; the verdict is the last line, and no other end looks like one.
+# What always holds: each finding is one line with its layer, and the command that mends it below; a state that a check could not
+# find out is unknown, never OK; the verdict is the last line, and no other end looks like one.
 # shellcheck shell=sh disable=SC2034,SC2154  # the names of the answers, and $scratch, are the doctor's
 
 worst=OK layers=0 bad='' told='' tick='ok' cross='no' caution=' !' dash=' -'

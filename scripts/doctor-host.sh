@@ -132,7 +132,7 @@ see_code() {
 	row code_present
 }
 
-# who may write what others run or believe; each finding has its hint
+# may the application's user write what others run or believe? Each finding has its hint
 see_trust() {
 	try "$here/trust-check.sh" || [ $? -eq 1 ] || { unknown "${out#TRUST UNKNOWN: }"; return; }
 	fact=${out#TRUST *: } fact=${fact%% |*}

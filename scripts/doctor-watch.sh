@@ -107,7 +107,7 @@ see_following() {
 	if [ -z "$newest_there" ]; then
 		# without states on record there is nothing to follow
 		[ -z "$page_lag" ] || warning "newest.db is not there: nothing has been followed yet" "$follower"
-	# that it is the night's own state is no reason to take anything else
+	# a followed state that is the installed night's own is not taken, and need not be
 	elif [ "$newest_verdict" != ok ] && [ "$newest_n" != "$newest_live_n" ]; then
 		warning "a failover would not take the newest state: $newest_text" "failover-to-pi2.sh --dry-run"
 	fi

@@ -58,8 +58,8 @@ nothing_to_do() {
 }
 
 # The copy that is kept, and uploaded if that was wished; it gets its name when the failback is certain, so that what an
-# undone or a killed run made is one file at most. Without room for it the wish is not granted, and the database itself is
-# what stays: the next download will not replace it before it is copied.
+# undone or a killed run made is one file at most. Without room for it the wish is not granted, and the database itself
+# is the copy: the next download will not replace it before it is copied.
 keep_copy() {
 	name=$(backup-names --name failover)
 	while [ -e "$live_dir/$name" ] || [ -h "$live_dir/$name" ]; do
@@ -158,7 +158,7 @@ if [ -z "$dry" ]; then
 	undo=
 fi
 
-# what needs Dropbox: tried once here, then by ctv-settle.service until it is done
+# the work in Dropbox: tried once here, then by ctv-settle.service until it is done
 step handover
 if [ -n "$dry" ]; then
 	if owner=$(mirror-head show --dry-run --field owner --timeout 5s) || [ $? -eq 66 ]; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # failover-to-pi2.sh [-n] [--drill] [--newest | --last-night] [--force] [-y] [--no] - this standby takes over from the primary, now
 #
-# What always holds: no network is needed, and what needs one is bounded in time and never fatal; the role is on
+# What always holds: no network is needed, and a step that uses one is bounded in time and never fatal; the role is on
 # disk before the application starts, so no download replaces what serves; a start that fails is undone; a
 # run that was killed is repaired by the next one; a second run is refused and told who holds the lock.
 set -eu
@@ -163,7 +163,7 @@ else
 	[ "$role_was" = active ] || undo=roll_back
 	mirror-role set active
 fi
-# one that has begun since
+# a proof that has begun since
 make_room ctv-proof
 serve || {
 	failed=$?

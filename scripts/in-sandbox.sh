@@ -1,8 +1,8 @@
 #!/bin/sh
 # in-sandbox.sh UNIT COMMAND... - runs a command as a unit would: as its user, in its sandbox
 #
-# What always holds: the sandbox is made from the settings that systemd has of the unit at this moment, those of all drop-ins
-# included, but for those of its life; the command has nothing of our terminal but a pipe, and what it says drives none.
+# What always holds: the sandbox is made from the settings that systemd has of the unit at this moment, drop-ins included, but
+# without those of its start and stop; the command is connected to our terminal by a pipe only, and its words cannot drive it.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh

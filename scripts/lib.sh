@@ -136,7 +136,7 @@ END
 
 # ---- a run -----------------------------------------------------------------------------------
 
-# what a script wants done when it does not come to its good end
+# the function that undoes what a script has begun, for when it does not come to its good end
 undo=
 
 # run_as_job TASK LOCKS ARGUMENTS: this script, with these arguments, as a job of that name, under these locks, each

@@ -1,9 +1,9 @@
 #!/bin/sh
 # mirror-status.sh [-n] - how it stands with this host: the status page, the alerts, the pulse
 #
-# What always holds: what could not be looked at is unknown, never OK; the conditions of a failover are judged as in its
-# dry run, by standby-check.sh; the page comes before anybody is told, and telling nobody is no reason for no page; with
-# nothing new, nothing is written to a disk: the page lives in /run, and is to be gone after a boot.
+# What always holds: a state that could not be looked at is unknown, never OK; the conditions of a failover are judged as in
+# its dry run, by standby-check.sh; the page is written before anybody is told, and whether or not anybody can be told; a round
+# without news writes nothing to a disk: the page lives in /run, and is gone after a boot.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -32,8 +32,8 @@ probe() {
 	http-probe --connect-timeout 5s -t 10s "$@"
 }
 
-# ask_primary: sets $primary_line, and $primary_verdict and $primary_text for the alert. It serves when it answers and reaches
-# its database, where it has a page for that.
+# ask_primary: sets $primary_line, and $primary_verdict and $primary_text for the alert. The primary serves when it answers, and
+# reaches its database where it has a page that says so.
 ask_primary() {
 	set -- --if-absent "$primary_url/api/system-stats" "$primary_url/health/database"
 	primary_verdict=ok
@@ -43,7 +43,7 @@ ask_primary() {
 	return 1
 }
 
-# a lock that cannot be opened is nobody's: no alarm may be missed for it
+# an unreadable lock counts as free, so that alerts still fire
 operator_at_work() {
 	[ -e "$state/operator.lock" ] && ! { flock -n -E 99 "$state/operator.lock" true 2>/dev/null || [ $? -ne 99 ]; }
 }
@@ -65,14 +65,14 @@ look() {
 	say-check --as warn/alerts_told ALERTS alert-post UNKNOWN "the alerts cannot be listed: exit status $listed of alert-post" || :
 }
 
-# render: the page, and what is to be told of it. Old data has an alert of its own.
+# render: writes the page, and sets page_*, by which the alerts are raised. Old data has an alert of its own.
 render() {
 	# shellcheck disable=SC2317  # by its name
 	look | status-render --shell=page_ --node "$node" --role "$role" --records "$state" --keep "$state/status.json" \
 		${follows:+--warn-lag "$warn_lag" --max-lag "$max_lag"} --apart db_fresh ${attended:+--only-warns app_serves} -o "$www"
 }
 
-# ---- the pulse: the state, every round; whoever misses it or hears that it is bad raises the alarm ----
+# ---- the pulse: each round sends the state to push monitors; one that misses it, or gets a bad one, raises the alarm ----
 
 # pulse CHANNEL ADDRESS-IS-SET STATE TEXT
 pulse() {
@@ -86,9 +86,9 @@ pulse_of_host() {
 
 # ---- the alerts ----------------------------------------------------------------------------------
 
-# alert KEY STATE OVER TEXT [OPTION...]: without STATE, or ok, OVER is told; warning or critical, and TEXT is; unknown is no news.
-# What was told and since when it is so, alert-post remembers; what it never heard of has no end. What it could not tell it
-# says itself, and that is no reason to fail: whoever is not told hears the silence.
+# alert KEY STATE OVER TEXT [OPTION...]: STATE warning or critical raises the alert KEY with TEXT; ok, or an empty one, ends it
+# with OVER; unknown changes nothing. alert-post remembers what was told, and an alert that it does not know needs no end. That
+# it cannot deliver it says itself, which is no failure of the round: the queue is tried again, and a missing pulse is noticed.
 alert() {
 	key=$1 is=${2:-ok} text=$4
 	case $is in
@@ -108,13 +108,14 @@ $primary_text, twice within 30 s" --repeat 30m,2h,4h --do "$app/scripts/failover
 	if [ "$role" = active ]; then tell_of_active; else tell_of_standby; fi
 }
 
-# The table of a standby. What has to last for a quarter of an hour has 14 minutes: a round more or less. A run that failed is
-# told by its unit; here, that none is good. Two alerts of its condition: what is worse must be told although the other stands.
+# The alerts of a standby. One that has to last for a quarter of an hour has 14 minutes, for a round comes a little early. A run
+# that failed is told by its unit; here it is told that none was good for long. Two alerts are about the standby's condition, so
+# that the worse is told although the other stands.
 tell_of_standby() {
 	alert standby-issue "${page_problem:+warning}" "$node is in order again" \
 		"$node has not been in order for 15 minutes
 $page_problem" --after 14m --repeat 24h --do "mirror-status.sh -n on $node"
-	# without a page nothing more is known, nor over
+	# without a page nothing more is known, and no alert can end
 	[ -n "$page_overall" ] || return 0
 	alert standby-not-ready "${page_hindrance:+warning}" "$node is in order again" \
 		"$node could not take over for 15 minutes
@@ -136,15 +137,15 @@ ${page_sync_ok_at:+the last was at $page_sync_ok_at }${page_sync_message:-no run
 		--do "tail /var/log/ctv-pi2-download/download.log; systemctl start ctv-pi2-download.service"
 	alert proof "$page_proof" "the application works on the data of $node again" "the application was not proved on the data of $node
 $page_proof_text" --repeat 24h --inhibited-by ctv-proof.service --do "prove-failover.sh on $node, and its log"
-	# one that failed while it served, and does not serve any more, has no start that would end its alert
+	# an application that failed while this host served is not started here any more, so no start ends its alert
 	[ -e "$state/alerts/$unit" ] || return 0
 	case $(svc-ctl -t 30s is-active "$unit") in
 	inactive | failed) alert "$unit" ok "$unit does not run on $node any more, as it should be" '' ;;
 	esac
 }
 
-# The table of a host that serves: its copy is the newest there is, nothing is downloaded, and who could not be told is no matter
-# of how it serves. A failover that begins, a failback that ends: the operator sees it, and his run's end makes another round.
+# The alerts of a host that serves: its data is the newest there is, and nothing is downloaded. Trouble amid an operator's failover
+# or failback is not told: he sees it himself, and the end of his run makes another round.
 tell_of_active() {
 	[ -z "$attended" ] || [ -z "$page_problem" ] || return 0
 	[ -n "$page_overall" ] || page_hindrance=$page_problem
@@ -156,8 +157,9 @@ $page_hindrance" --repeat 30m,2h,4h
 
 # ---- the head record -----------------------------------------------------------------------------
 
-# settle_by_role: without the operators' lock, for nobody is to wait for a round. Who changes the role does so before the
-# record: what was settled by a role that is another one by then is settled once more.
+# settle_by_role: makes the record name the owner that the role asks for. It does not take the operators' lock, for no operator
+# is to wait for a round. A run that changes the role does so before the record; so where the role has changed by the end, the
+# record is settled once more.
 settle_by_role() {
 	settled_by=$role
 	settle_record || return
@@ -165,9 +167,9 @@ settle_by_role() {
 	[ "$role" = "$settled_by" ] || settle_by_role
 }
 
-# The record has to name who serves by the role. An active host claims again what somebody has put back or removed; a
-# standby hands back what is not its own any more; what only a person can decide is told in each round until he does.
-# Whether Dropbox answers is the nightly jobs' matter.
+# The head record has to name the host that serves. An active host claims a record that somebody has restored or removed; a
+# standby hands back one that still names it; a case that only a person can decide is told in each round until he has. That
+# Dropbox does not answer is told by the nightly jobs.
 watch_record() {
 	record='' todo='' why=
 	get mirror-head show --shell=head_ --timeout 5s 2>/dev/null || case $? in
@@ -182,10 +184,10 @@ this is right while $head_owner serves"
 		todo="failback-to-pi-ctv.sh on $head_owner, once $node is well"
 		;;
 	active/* | standby/"$node" | /"$node")
-		# he may do it himself
+		# an operator at work may be about to change it himself
 		! operator_at_work || return 0
 		if words=$(settle_by_role 2>&1); then
-			# a Dropbox that has become slow meanwhile ends no round
+			# a Dropbox that does not answer any more must not end the round
 			says=$(mirror-head show --field owner --timeout 5s 2>/dev/null) || says="who serves"
 			record="the head record was wrong (${head_owner:-$why}), and says $says again"
 		else
@@ -201,8 +203,8 @@ this is right while $head_owner serves"
 
 # ---- on the primary: is the standby, which watches us, alive? ----------------------------------------
 
-# A page that is there and old tells at once, one that is not to be had when that lasts. alert-post comes before the pulse,
-# for it knows how long.
+# An old page is told at once, one that cannot be fetched when that has lasted. alert-post is asked before the pulse is sent, for
+# it knows how long that is so.
 watch_standby() {
 	dead=critical after=0 dead_text="the standby has not reported for 15 minutes"
 	get probe --shell=seen_ --newer-than 15m --pointer /generated_at "$station_url/status.json" || :
@@ -229,7 +231,7 @@ for option; do
 	esac
 done
 get ctv-conf --shell
-# which of the two, and why, ctv-conf has said
+# ctv-conf has said which of the two is missing, and why
 case $run_dir:$station_url in :* | *:) fail 78 "no page without CTV_RUN_DIR and CTV_STATION_URL" ;; esac
 www=$run_dir/www ending=0
 # every message links to it
@@ -247,7 +249,7 @@ if [ "$role" = primary ]; then
 	watch_standby
 else
 	node=${node:-$standby}
-	# once is no proof of the contrary
+	# a single failure does not prove that the primary is down
 	ask_primary || { sleep 30; ask_primary || :; }
 	role=$(mirror-role show) || role=
 	run=page attended='' follows=

@@ -2,9 +2,9 @@
 # prune.sh - what goes from Dropbox when a night is on record: older nights, and the changes that nobody needs without them.
 # Sourced by daily-upload.sh, never run
 #
-# What always holds: what goes is what a filter names, which prints the names of copies and of changes and no others; what is
-# needed is reckoned from the copies that stay, so a run that is killed here has removed too little, and the next one goes on;
-# what cannot be told stays.
+# What always holds: only names that a filter printed are removed, and it prints those of copies and of changes and no others;
+# which changes are needed is reckoned from the copies that stay, so a run that is killed here has removed too little, and the
+# next one goes on; an object of which that cannot be told stays.
 # shellcheck shell=sh disable=SC2154  # the settings and answers are daily-upload.sh's
 
 keep=7
@@ -23,7 +23,7 @@ prune() {
 	sed -n 's,^/backups/,,p' "$scratch/listing" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' |
 		grep -vxF -e "$backup" >"$scratch/old" || :
 	: >"$scratch/spent"
-	# what a record needs that could not be read is not known
+	# without the record it is not known which changes it needs
 	[ -z "$record_seq" ] || grep -vxF -f "$scratch/old" "$scratch/listing" |
 		change-spent ${record_n:+--base "$record_n"} >"$scratch/spent" || {
 		warn "the changes stay"

@@ -3,7 +3,7 @@
 #
 # The entries of wanted/ are: `claim`, the head record's owner may not agree with the role; `failover_backup_….db`, a
 # copy to be uploaded, whose path it holds. Each goes when it is done; ctv-settle.service runs this until none is left.
-# What can never be done, or is something else, is told once and moved out of the way.
+# An entry that can never be done, or is no such file, is told once and moved out of the way.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh

@@ -2,8 +2,8 @@
 # standby-check.sh [--json | --shell] [--for RUN] [ID...] - could this host take over now?
 #
 # What always holds: nothing is changed; each condition is a row of one table, which the dry run of a failover, the failover
-# itself, the drill, the status page and the doctor share, and is answered by one check that is asked by PATH; what could
-# not be found out is not met; for the page nothing opens the database, which the nightly job may be about to replace.
+# itself, the drill, the status page and the doctor share, and is answered by one check that is asked by PATH; one whose
+# answer is not known counts as not met; for the page nothing opens the database, which the nightly job may be about to replace.
 # shellcheck disable=SC2317  # what asks a condition is called by its name
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
@@ -73,7 +73,7 @@ conditions() {
 		svc-ctl -t 30s check --active ctv-pi2-download.timer
 	row page_served warns page 69 'systemctl restart control-station.service' \
 		page_served
-	# it answers and reaches its database, where it has a page for that
+	# the application answers, and reaches its database where it has a page that says so
 	row app_serves blocks active 69 "journalctl -u $unit -n 50" \
 		http-probe --connect-timeout 5s -t 10s --if-absent "$standby_url/api/system-stats" "$standby_url/health/database"
 }
@@ -91,7 +91,7 @@ db_content() {
 	db-verify -l "$level" --timeout 60s --min-size "$min_size" "$@" "$live"
 }
 
-# what a failover would take is what is followed minute by minute, where that may be had
+# the age of the data that a failover would take: the followed state's, where that may be taken
 db_fresh() {
 	if [ "$run" = page ] && get newest-check --shell=newest_ 2>/dev/null && [ -z "$newest_old" ]; then
 		newest-check "$@"

@@ -101,8 +101,8 @@ step_up() { mirror-role set active; follow_again; }
 
 # ---- the application -----------------------------------------------------------------------------
 
-# It serves when the first request is answered. Then it must stay up, and reach its database; an application without a
-# page for that says 404. What has failed for good ends the wait; why, svc-ctl has said.
+# The application serves when its first request is answered. Then it must stay up, and reach its database; one without a
+# page for that answers 404. A unit that has failed for good ends the wait, and svc-ctl has said why.
 start_and_check() {
 	mark starting
 	text=
@@ -132,7 +132,7 @@ serve() {
 }
 
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
-# What this run began is undone. What the application may have been told meanwhile stays, and so does wanted/claim: the
+# Undoes what this run began. What users may have entered meanwhile stays, and so does wanted/claim: the
 # next download keeps that copy before it replaces it, and a failback before this may have left the record to be handed back.
 roll_back() {
 	say "rolling back"

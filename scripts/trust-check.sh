@@ -1,14 +1,14 @@
 #!/bin/sh
 # trust-check.sh [--writes] - may the application's user write what others run or believe?
 #
-# Whoever takes the application over has its user. Where that user may write the code that an operator runs, or a file that
-# systemd reads as root, he has theirs too. This looks at rights only: it opens nothing that he could have put there, runs
-# nothing of it, and needs no root. What stands between the users is in ctv-mirror(7), "WHO MAY WRITE WHAT".
+# An intruder in the application has the rights of its user. Where that user may write the code that an operator runs, or a file
+# that systemd reads as root, the intruder gets their rights, too. This script looks at rights only: it opens and runs nothing
+# that the user could have put there, and needs no root. Who may write what is in ctv-mirror(7), "WHO MAY WRITE WHAT".
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# a check's
+# as for every check
 usage_status=3
 
 usage() {
@@ -31,22 +31,22 @@ for option; do
 	esac
 done
 
-# unknown TEXT: the end, of whoever collects findings, too
+# unknown TEXT: ends the check, from amid the findings, too
 exec 3>&1
 unknown() {
 	printf 'TRUST UNKNOWN: %s\n' "$1" >&3
 	exit 3
 }
 
-# show PROPERTY... UNIT: sets $shown to what systemd has of it. One that is silent is not asked again and again
+# show PROPERTY... UNIT: sets $shown to these properties of the unit. A systemd that does not answer is not asked again and again
 show() {
 	shown=$(timeout -k 1s 5s systemctl show "$@" 2>/dev/null) || case $? in 124 | 137) unknown "systemd gives no answer in 5 s" ;; esac
 }
 
 # ---- what a user may write ------------------------------------------------------------------
 
-# rights_of USER GROUP...: sets $may_w and $may_r, the words by which find knows what he may write, and may read, and $entries,
-# those of an access list that are his
+# rights_of USER GROUP...: sets $may_w and $may_r, the tests by which find(1) knows files that he may write, and may read, and
+# $entries, the pattern of the entries for him in an access list
 rights_of() {
 	may_w="-user $1 -o -perm -o=w" may_r="-user $1 -perm -u=r -o -perm -o=r" entries="user:$(id -u "$1")"
 	groups=$(id -G "$1")
@@ -60,7 +60,7 @@ rights_of() {
 	done
 }
 
-# listed r|w FILE...: prints those whose access list gives it to him, or to what will be made there; owner and mode show none
+# listed r|w FILE...: prints the files whose access list, or that for new files in them, gives him the right; the mode shows neither
 listed() {
 	[ "$1" = r ] && bit=r.. || bit=.w.
 	shift
@@ -70,8 +70,8 @@ listed() {
 		h; d" | uniq
 }
 
-# writable FIND-OPTION LISTED-OPTION PATH...: prints the first of it that he may write. A directory with the sticky bit keeps
-# what is another's
+# writable FIND-OPTION LISTED-OPTION PATH...: prints the first file there that he may write. In a directory with the sticky bit he
+# cannot replace the files of others
 # shellcheck disable=SC2086  # words
 writable() {
 	how_deep=$1 recursive=$2
@@ -92,14 +92,14 @@ way_in() {
 	writable '-maxdepth 0' '' "$@"
 }
 
-# named FILE SED-COMMAND DIR: the path in its first line, as seen from DIR; nothing where there is none, or he may write it
+# named FILE SED-COMMAND DIR: prints the path in the first line of FILE, relative to DIR; nothing without one, or where he may write FILE
 named() {
 	[ -f "$1" ] && ! way_in "$(readlink -f "$1")" >/dev/null && line=$(sed -n "1$2" "$1" 2>/dev/null) && [ -n "$line" ] || return 0
 	(cd -P "$3" && readlink -m -- "$line") || :
 }
 
-# leads PLACE: prints the first that he may write of what links in it lead to, and of the directories above. A new
-# line in a name stands as ?, so that each line is a whole path
+# leads PLACE: prints the first file that he may write among the targets of the links in PLACE and the directories above these. A
+# line feed in a name becomes ?, so that each line is a whole path
 # shellcheck disable=SC2046,SC2086  # lines
 leads() {
 	ends=$(find "$1" -xdev -type l -exec readlink -zm -- {} + 2>/dev/null | tr '\n\000' '?\n' | sort -u) || :
@@ -126,7 +126,7 @@ readable() {
 	[ -n "$(find "$1" -maxdepth 0 \( $may_r \) -print 2>/dev/null)$(listed r "$1")" ]
 }
 
-# directories: of the application that he owns or may write; nothing below one that is his needs to be named
+# directories: prints those of the application that he owns or may write, without those below one that is his
 # shellcheck disable=SC2086
 directories() {
 	find -H "$app" -xdev -type d \( $may_w \) -prune -print 2>/dev/null || :
@@ -137,7 +137,7 @@ directories() {
 
 # ---- findings -------------------------------------------------------------------------------
 
-# found TEXT HINT: two lines, whatever a name in them is; for a shell ? is a new line, too
+# found TEXT HINT: prints a finding as two lines. A line feed in a name becomes ?, which stands for it in a shell, too
 found() {
 	for said in "$1" "hint: $2"; do
 		printf %s "$said" | tr '\n' '?'
@@ -145,7 +145,7 @@ found() {
 	done
 }
 
-# how PATH: what takes it from him
+# how PATH: prints the command that takes PATH from him
 how() {
 	owner=$(stat -c %U "$1")
 	if [ "$owner" = "$user" ]; then
@@ -182,14 +182,14 @@ look_at_code() {
 		found "$app: has access lists, which nobody here can read" "apt-get install acl"
 }
 
-# what runs and says what is run
+# our programs, and the directories in which systemd looks for units
 look_at_programs() {
 	for place in "$(command -v ctv-conf)" "$here/$program" /etc/systemd/system /etc/systemd/system-generators; do
 		! open=$(way_in "$place") || found "$open: $user may write there, and so do as root" "chown root:root $open; chmod go-w $open"
 	done
 }
 
-# what the jobs and the operators believe, and what is theirs alone
+# files that the jobs and the operators rely on, and those that only they may read
 look_at_state() {
 	for place in "$state" $logs "$run_dir/www"; do
 		[ -d "$place" ] || continue
@@ -198,7 +198,7 @@ look_at_state() {
 	done
 }
 
-# a group that reads the token or is as good as root, and what its unit adds
+# groups that may read the token or are as good as root: the user's own, and those that its unit adds
 look_at_groups() {
 	for group in $(id -nG "$user") $added; do
 		case $group in
@@ -212,7 +212,7 @@ look_at_groups() {
 	done
 }
 
-# what systemd reads as root before it makes a sandbox, and runs as root in spite of User=
+# files that systemd reads as root before it makes a sandbox, and programs that it runs as root in spite of User=
 look_at_units() {
 	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check ctv-proof control-station; do
 		show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
@@ -241,7 +241,7 @@ look_at_settings() {
 		found "$file: the application's user $user can read the token" "chown root:ctvsync $file; chmod 640 $file"
 }
 
-# What he may write by his rights and not by the sandbox he could write before there was one
+# A directory that he may write by its rights and not in the sandbox was open to the application before it had one
 look_at_sandbox() {
 	show -P ProtectSystem "$unit"
 	[ "$shown" = strict ] || return 0
@@ -259,7 +259,7 @@ look_at_sandbox() {
 # ---- main -----------------------------------------------------------------------------------
 
 app=/opt/apps/ctv-bookedbiz-db unit=flaskapp.service state=/var/lib/ctv-mirror logs='' run_dir=/run/ctv-mirror node='' primary=pi-ctv
-# what cannot be read is where it is by default
+# a setting that cannot be read has its default
 said=$(ctv-conf CTV_APP_DIR "$app" CTV_SERVICE "$unit" CTV_STATE_DIR "$state" CTV_LOG_DIR '' CTV_RUN_DIR "$run_dir" CTV_NODE '' \
 	CTV_PRIMARY_NODE "$primary" 2>/dev/null) && {
 	read -r app; read -r unit; read -r state; read -r logs; read -r run_dir; read -r node; read -r primary
@@ -289,7 +289,7 @@ if [ -z "$findings" ]; then
 	echo "TRUST OK: the application's user $user may write nothing that others run or believe | findings=0"
 	exit 0
 fi
-# names are the application's to choose
+# the application chooses the names of its files, and these must not drive a terminal
 LC_ALL=C sed 's/[^ -~]/?/g' <<END
 TRUST WARNING: the application's user $user may do more than it should | findings=$(printf '%s\n' "$findings" | grep -vc '^hint: ')
 $findings

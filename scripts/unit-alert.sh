@@ -36,7 +36,7 @@ run=${MONITOR_INVOCATION_ID:-${SERVICE_RESULT:+${INVOCATION_ID-}}}
 ended=${ended# } ended=${ended% }
 
 # A download that somebody ended, as a failover does, has not failed: its timer tries again. One that took too long has another result.
-# What comes before its run has no record.
+# One that was ended before its run had begun has no record.
 case $unit/$result/$ended in
 'ctv-pi2-download.service/signal/killed TERM') exit 0 ;;
 'ctv-pi2-download.service/exit-code/exited 75') get job-run --last=last_ download 2>/dev/null || : ;;

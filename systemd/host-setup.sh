@@ -155,8 +155,8 @@ forget_followed() {
 }
 
 # shellcheck disable=SC2016  # for the owner's shell
-# Whoever may write the directory may put another thing under a name between a look and a change. So the thing is opened, and
-# changed if it was that and no link: held NAME, then it is $thing.
+# A user who may write the directory could put another file under a name between our look and our change. So held NAME opens the
+# file, and is true if NAME still means that file and is no link; changes are made to $thing, the open file.
 held='
 thing=/proc/self/fd/3
 held() {
@@ -254,7 +254,7 @@ write_places() {
 	esac
 	for unit in $with_data; do
 		set -- ${outside:+"ReadWritePaths=-$outside"}
-		# what it could write when the whole directory was open to it
+		# the directories that the application could write before it had a sandbox stay open to it
 		[ "$unit" != flaskapp ] || for dir in $("$lib/trust-check.sh" --writes | grep -v '[^A-Za-z0-9/._+-]'); do
 			case $dir/ in "$app"/data/*) ;; *)
 				set -- "$@" "ReadWritePaths=-$dir"
@@ -264,14 +264,14 @@ write_places() {
 		done
 		place "$unit" "$@"
 	done
-	# who updates the clone is who owns it
+	# the clone is updated by the user that owns it
 	[ "$role" = primary ] || ! owner=$(stat -c %U "$app/.git" 2>/dev/null) || place ctv-code "User=$owner"
 }
 
 # ---- users, state, settings -------------------------------------------------------------------
 
-# An operator was who could write the state: a person in the group of the application. Its user was in there too, and so may be
-# that of a server which hands out its files: neither is to read the token.
+# In older installations the operators were the members of the application's group. Its own user is a member, too, and so may be
+# that of a web server which hands out its files: neither of these may read the token.
 join_operators() {
 	serves=$(systemctl show -P User flaskapp.service 2>/dev/null) || serves=
 	for who in $(getent group ctvapps | cut -d : -f 4 | tr , ' '); do
@@ -341,7 +341,7 @@ take_over() {
 	for dir in "$@"; do
 		ours_now "$dir"
 	done
-	# what uv kept, when the nightly job brought the code too
+	# uv's cache, from when the nightly job brought the code, too
 	cache=/var/cache/ctv-mirror
 	who=$(owner_of $cache) || return 0
 	as "$who" find $cache -xdev -mindepth 1 -delete || :
@@ -353,7 +353,7 @@ settings_file() {
 		(umask 077 && sed "s,^CTV_NODE=.*,CTV_NODE=$node," "$lib/ctv-db-sync.env" >$settings.new)
 		mv -f $settings.new $settings
 	fi
-	# what it has read, it may have kept
+	# an application that could read the token may have kept it
 	! as ctvapps grep -qs '^ *DROPBOX_REFRESH_TOKEN=.' $settings ||
 		say "$settings: the application could read the token until now: at dropbox.com, Settings, Connected apps, disconnect the app; then dbx-auth login here and on the other host"
 	chown root:ctvsync $settings
@@ -370,7 +370,7 @@ arm() {
 	case $(systemctl is-enabled "$1" 2>/dev/null) in masked*) return ;; esac
 	if helper was-enabled "$1"; then
 		helper enable "$1"
-		# one that cannot run yet, without the application's directory, keeps no other from being armed
+		# a unit that cannot start yet, for want of the application's directory, must not keep the others from being started
 		[ -z "$running" ] || systemctl start "$1" || say "$1: did not start: systemctl status $1"
 	else
 		say "$1: disabled, and stays so: systemctl enable --now $1"
@@ -439,7 +439,7 @@ install)
 	for unit in $armed; do
 		arm "$unit"
 	done
-	# what runs for ever would run as it was; a round that is cut is taken up by the next
+	# services that run for ever would go on with the old programs; a round that is cut short is taken up by the next
 	[ -z "$running" ] || systemctl --no-block try-restart ctv-follow.service ctv-publish.service 2>/dev/null || :
 	[ "$role" = primary ] || [ -x /usr/sbin/lighttpd ] ||
 		say "lighttpd is not installed, so nobody serves the page on port 5001: README.md says how"

@@ -53,7 +53,7 @@ config_files() {
 	for unit in $own; do
 		echo "systemd/$unit $units/$unit"
 		case $unit in
-		# what is started again and again does not work because it was started: it says so itself
+		# for a service that is restarted for ever a good start says nothing: it tells by itself that it works again
 		*@.service | ctv-follow.service | ctv-publish.service) ;;
 		*.service) echo "systemd/alert.conf $units/$unit.d/alert.conf" ;;
 		esac
@@ -120,7 +120,7 @@ install_files() {
 	done
 }
 
-# what is done on the host is a program that was installed
+# host-setup.sh as it was installed does the rest on the host
 host_setup() {
 	export DESTDIR
 	sh "$DESTDIR$lib/host-setup.sh" "$ROLE" "$1"

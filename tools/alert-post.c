@@ -110,7 +110,7 @@ static int flush_one(const char *of)
 	struct alertfile r;
 	int rc = alertfile_open(&r, &place, of, false);
 
-	/* whoever has the lock is telling it just now */
+	/* the process that holds the lock is delivering this alert just now */
 	if (rc == EX_TEMPFAIL)
 		rc = EX_OK;
 	else if (alert_pending(&r.a))
@@ -153,7 +153,7 @@ static int run(void)
 	if (news.text != NULL)
 		news.text = alert_clean(text, sizeof text, news.text);
 	news.todo = alert_clean(todo, sizeof todo, news.todo);
-	/* what cannot be made shows when the record is opened */
+	/* a directory that cannot be made is reported when the record in it is opened */
 	if (!listing && !flush && key != NULL)
 		mkdir(place.dir, 0775);
 	rc = listing ? alertlist_print(&place, &form) : flush ? alertfile_each(&place, flush_one) : raise_alert();

@@ -1,7 +1,7 @@
 /*
  * backup-names [--beyond N | --nights N] - of names on standard input, those of backups: `TIME KIND NAME`, newest first
  *
- * What has no name of a backup is never printed, so a pipe into dbx-rm removes nothing else. With --beyond or --nights a
+ * A line that is no name of a backup is never printed, so a pipe into dbx-rm removes nothing else. With --beyond or --nights a
  * name from the future (a clock was wrong) is neither printed nor counted: it stays, and no other goes in its favour.
  *
  * backup-names --name KIND [--at TIME] - how a backup is named by the time of its data

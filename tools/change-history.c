@@ -43,7 +43,7 @@ struct line {
 	char path[128];			/* of a copy */
 };
 
-/* One line of dbx-ls -l: size, time, content_hash, path; of a folder there is nothing to know. */
+/* One line of dbx-ls -l: size, time, content_hash, path. A line of a folder has none of these, and is passed over. */
 static bool take(const char *text, void *element)
 {
 	struct line *l = element;
@@ -144,7 +144,7 @@ static void print_way(const struct shelf_plan *p, FILE *to)
 	}
 }
 
-/* What is to be brought here before more can be told. */
+/* The objects that have to be in --objects before the state can be chosen. */
 static void print_wanted(const struct shelf *s, const struct shelf_plan *p, FILE *to)
 {
 	char path[CHANGE_PATH];

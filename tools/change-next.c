@@ -1,9 +1,9 @@
 /*
  * change-next --owner NAME [--list] STATE - what is to be done next about the chain of changes
  *
- * It lays what STATE remembers, and has pending, beside the head record, and says one word. Nothing is done by it, but that
- * a record of this owner which lost what an older program does not know is written whole again, before anything else. So a
- * round that was killed anywhere needs no memory of its own: whoever asks is told where it was.
+ * It compares the published and the pending state in STATE with the head record, and names the next step. It changes nothing,
+ * with one exception: a record of this owner that an older program wrote without the members it does not know is written whole
+ * again, before anything else. So a round that was killed anywhere needs no memory of its own: the next one asks where it was.
  */
 #include "lib/std.h"
 
@@ -34,7 +34,7 @@ static struct {
 	struct shell shell;
 } opt = { .shell = { .names = names } };
 
-/* What Dropbox has in /changes. */
+/* The objects in /changes in Dropbox. */
 struct objects {
 	struct listing all;
 	int64_t greatest;		/* of the numbers */
@@ -53,7 +53,7 @@ static const char *say(char why[WHY], const char *step, const char *format, ...)
 	return step;
 }
 
-/* What is pending: it follows the newest state on record, or is there already, or never will be. */
+/* The pending state: may it follow the newest one on record, is it on record already, or can it never be? */
 static const char *judge_pending(const struct published_state *p, const struct head *h, char why[WHY])
 {
 	struct head_newest newest = head_newest(h);

@@ -56,7 +56,7 @@ static bool take(const char *path, void *element)
 	rest = take_day(path, &l->day);
 	if (rest == NULL) {
 		l->kind = COPY;
-		/* one from the future counts for nothing: a clock was wrong */
+		/* a copy that is named after a future time does not count: the clock that named it was wrong */
 		if (strncmp(path, "/backups/", 9) != 0 || !backupname_parse(path + 9, &b) || b.kind != 0 ||
 		    backupname_ahead(&b, clock_wall()))
 			return false;

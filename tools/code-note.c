@@ -4,10 +4,11 @@
  *	code-note VERDICT COMMIT
  *	code-note --shell[=PREFIX]
  *
- * Who proves must not write the application's clone, and whose the clone is must not read the state: so a verdict on a commit
- * is one line in ask/code, the old or the new one after any crash. It stays there, for to carry it out twice is to carry
- * it out once. What is read may be anybody's of the jobs' group: it is a plain file with such a line, or no note. While this
- * host serves none is left, and mirror-role takes away the one that is there: the code that serves stays.
+ * The user of the proof must not write the application's clone, and the clone's owner must not read the state directory: so
+ * the verdict on a commit is handed over as one line in ask/code, after any crash the old or the new one. It stays there, since
+ * acting on it twice does no harm. Any member of the jobs' group could have written the file: a regular file with such a line is
+ * a note, anything else is none. On a host that serves no note is left, and mirror-role removes the one that is there: the code
+ * that serves is not changed.
  */
 #include "lib/std.h"
 

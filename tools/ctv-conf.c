@@ -6,8 +6,8 @@
  *
  * For the scripts all of them at once, with their defaults and what follows from them, each judged by its kind
  * (lib/settingtable); for a person one by its name. The environment first, then a credential, then the
- * configuration file, by the one parser that we have (lib/settings), so that a script and a tool never read
- * one file in two ways. A secret is never among the answers of --shell.
+ * configuration file, by the one parser there is (lib/settings), so that a script and a tool never read
+ * the same file differently. A secret is never among the answers of --shell.
  */
 #include "lib/std.h"
 

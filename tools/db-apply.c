@@ -8,8 +8,8 @@
  *
  * Everything is checked before anything is written: the chain, the sizes, the page numbers, and the digest that FILE will
  * have. Then SQLite itself applies the changes, as one transaction of a log beside FILE that nobody else has open. A note
- * beside FILE says which state it is, and which one is on its way: whatever kills a run, --finish or the next run knows
- * what is to be done, and does it again without harm (pages are whole).
+ * beside FILE says which state it is, and which one is on its way: wherever a run was killed, --finish or the next run
+ * reads there what is left to do, and may do it twice without harm (whole pages are written).
  */
 #include "lib/std.h"
 
@@ -144,7 +144,7 @@ static int copy_base(struct apply *a, const char *base)
 	struct stat st;
 	int from = -1, rc = file_claim(a->path, &a->lock);
 
-	/* what a killed run left would be applied to this copy */
+	/* the log that a killed run left here would be applied to this copy */
 	if (rc == EX_OK && unlink(a->wal) != 0 && errno != ENOENT) {
 		msg_errno(a->wal, "cannot remove");
 		rc = EX_CANTCREAT;
@@ -190,7 +190,7 @@ static int name_new(struct apply *a)
 	return a->note.known || a->note.is.n != 0 ? note_write(a->note_path, &a->note) : EX_OK;
 }
 
-/* What FILE is by its note, once an earlier run is at its end. */
+/* Which state FILE is, by its note; waits for a run that is at work on it. */
 static int find_out(struct apply *a)
 {
 	int rc = opt.show || opt.digest ? EX_OK : file_lock_at(a->lock_path, a->wait_ms, &a->lock);
@@ -255,7 +255,7 @@ static int apply(char **changes, int count, const char *file)
 		close(a.log.log_fd);
 	else
 		file_unclaim(a.next, a.log.log_fd);
-	/* what has the unfinished name is ours only when it was claimed: it may be BASE, or another run's */
+	/* the file under the unfinished name is this run's only when it was claimed: else it may be BASE, or another run's */
 	if (opt.out != NULL && a.lock >= 0 && rc != EX_OK) {
 		unlink(a.wal);
 		unlink(a.note_path);

@@ -167,7 +167,7 @@ static int find_changes(const char *src, const char *out)
 		rc = look_keep(&k);
 	if (rc == EX_OK)
 		rc = report(&k);
-	/* it is put aside, and the next look begins without it */
+	/* a damaged STATE is put aside, and the next look begins without one */
 	if (state.damaged)
 		rc = EX_TEMPFAIL;
 	look_free(&k);

@@ -187,7 +187,7 @@ static struct timespec last_write(const struct exchange *x)
 	return at;
 }
 
-/* What an application that was ended has left beside LIVE is taken in, or rolled back; nothing is installed. */
+/* --settle: the journal or log that a killed application left beside LIVE is rolled back or taken in; nothing is installed. */
 static int settle(struct exchange *x)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };

@@ -45,7 +45,7 @@ static const char *const names[] = {
 };
 static struct check_form form = { .shell.names = names };
 
-/* What a sound file holds that was not judged. */
+/* not_judged: the objects of a sound file that this check could not judge, each with the reason. */
 static void add_not_judged(struct check *c, const struct dbcheck_report *r)
 {
 	static const char *const members[] = { "object", "why" };

@@ -150,7 +150,7 @@ out:
 
 /* --- login --- */
 
-/* One line of standard input, without the white space around it. Prompts only a person. */
+/* A line of standard input, without the white space around it. The prompt is for a terminal only. */
 static int read_line(const char *prompt, char line[LINE_MAX_LEN])
 {
 	size_t len = 0, begin;

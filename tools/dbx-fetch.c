@@ -85,7 +85,7 @@ static bool is_of(const char *remote, const struct dropbox_meta *m)
 						m->path[0] != '/' || dropbox_same_path(m->path, remote);
 }
 
-/* What REMOTE (in revision --rev) is now. */
+/* The metadata of REMOTE, in revision --rev if that is given. */
 static int look_up(struct dropbox *d, const char *remote, struct dropbox_meta *m)
 {
 	struct http *h = dropbox_connect(d);
@@ -249,7 +249,7 @@ static int fetch(char **remotes, int count)
 	return rc;
 }
 
-/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
+/* Faults that no single row of the option table can find. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const char *remote, int count)
 {
 	if (into == NULL && count > 1)

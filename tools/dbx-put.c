@@ -166,7 +166,7 @@ static int put(const char *local, const char *remote)
 	return rc;
 }
 
-/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
+/* Faults that no single row of the option table can find. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const char *local)
 {
 	if (force && if_rev != NULL)

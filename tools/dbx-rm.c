@@ -2,8 +2,8 @@
  * dbx-rm [-n] [--days] REMOTE... - delete files in Dropbox
  *
  * Only files, and only the revision that was there a moment ago: a file that was replaced since
- * stays. Folders are refused; one slip of a name must not take a year of backups. With --days that of
- * one day of changes is not, /changes/YYYYMMDD and nothing above, below or beside it.
+ * stays. Folders are refused: one slip of a name must not take a year of backups. With --days the folder
+ * of one day of changes is accepted, /changes/YYYYMMDD and nothing above, below or beside it.
  */
 #include "lib/option.h"
 #include "lib/std.h"

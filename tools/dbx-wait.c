@@ -44,7 +44,7 @@ static const struct command command = {
 	.operands = { 1, 1, "one REMOTE is needed", dropbox_path_fault },
 };
 
-/* One connection and what is known of the folder. */
+/* The watch on a folder: its connection, and where the last look at it ended. */
 struct watch {
 	struct dropbox *dropbox;
 	struct http *http;

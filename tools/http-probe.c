@@ -10,8 +10,8 @@
  * One GET for each, in their order, or with --wait one after the other until it is up; with --pages for each
  * page below URL of which the list expects something. Only 200 is good
  * unless --status says otherwise: a 206 of a degraded application, a redirect to a login page are not.
- * Time is bounded with the name lookup included, and the body in size; nothing is followed and nothing
- * remembered: each try is a connection of its own.
+ * The time is bounded, the name lookup included, and so is the size of the body; no redirect is followed
+ * and nothing is remembered: each try is a connection of its own.
  */
 #include "lib/std.h"
 
@@ -117,7 +117,7 @@ static int answer(const struct probe_finding *f, int64_t tries, int64_t waited_m
 	return check_done(&c, f->state, "%s %s%s", want.url, f->text, took);
 }
 
-/* One of them looked at; tries and the time that it took are for answer. */
+/* The last look at a URL; how many tries there were and how long they took, for the answer. */
 struct looked {
 	struct probe_finding f;
 	int64_t tries, waited_ms;

@@ -28,7 +28,7 @@
 #define RECORD_MAX ((size_t)64 << 10)
 
 static const char *record_path;
-/* what the record says, as it says it */
+/* members of the record that are passed on unchanged */
 static const char *const numbers[] = { "epoch", "seq", "n", NULL };
 static const char *const texts[] = { "rev", "content_hash", "digest", "next_content_hash", "snapshot_at", NULL };
 static const char *const names[] = {

@@ -95,7 +95,7 @@ static int wait_for_newer(void)
 
 /* --- show --- */
 
-/* What is known so far of what is to be published, and under which epoch that began. */
+/* The draft: what the nightly job has gathered of the next publication, and the epoch in which it began. */
 static int show_draft(void)
 {
 	json *draft;
@@ -250,7 +250,7 @@ static bool reads_input(const struct verb *v)
 	return meant(v) == head_move_publish || meant(v) == head_move_change;
 }
 
-/* What the table of options cannot know. NULL, or the fault as cli_usage says it. */
+/* Faults that no single row of the option table can find. NULL, or the fault as cli_usage says it. */
 static const char *command_line_fault(const struct verb *v, const char *operand)
 {
 	int kinds = opt.change + (opt.confirm != NULL) + (opt.suspect != 0) + opt.clear;

@@ -13,7 +13,7 @@
  * Both happen under role.lock, which a download holds while it replaces the database: whichever is first, the other
  * sees what it did.
  *
- * What a change of roles leaves to be done while Dropbox is away is an entry of wanted/, for settle.sh.
+ * Work in Dropbox that a change of roles could not do, because Dropbox is away, becomes an entry of wanted/, for settle.sh.
  */
 #include "lib/std.h"
 
@@ -135,7 +135,7 @@ static int set(const char *word)
 
 	if (rc != EX_OK)
 		return rc;
-	/* what is no role is replaced by one */
+	/* a file that holds no role is replaced all the same */
 	if (read_role(&was) != EX_OK)
 		was = NULL;
 	if (strcmp(word, "active") == 0 && (was == NULL || strcmp(was, "active") != 0))
@@ -143,7 +143,7 @@ static int set(const char *word)
 	snprintf(line, sizeof line, "%s\n", word);
 	if (rc == EX_OK)
 		rc = file_replace(role_file, 0644, line, strlen(line));
-	/* what a proof has asked of the code of a standby; under this lock no other comes */
+	/* a proof's request to go back to an older commit is for a standby; under this lock no new one can come */
 	if (rc == EX_OK && strcmp(word, "active") == 0)
 		unlink(code_note);
 	if (rc == EX_OK)

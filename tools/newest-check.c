@@ -65,8 +65,8 @@ static const char *serves(const struct finding *f)
 }
 
 /*
- * What speaks against replacing it, NULL for nothing: only what the record knows, as it was left, is replaced; what a person
- * put or an application wrote there serves as it is.
+ * A reason not to replace the live database, or NULL: only a file that the record knows, unchanged since it was installed, is
+ * replaced; one that a person put there, or that the application wrote to, serves as it is.
  */
 static const char *look_at_live(struct finding *f)
 {

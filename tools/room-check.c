@@ -31,7 +31,7 @@ static bool look_writable, really_write;
 static const char *const names[] = { CHECK_NAMES, "free_bytes", "free_text", "free_inodes", NULL };
 static struct check_form form = { .shell.names = names };
 
-/* What does not work there, or NULL; errno says why. */
+/* What cannot be done in dir, in words, or NULL; errno says why. */
 static const char *try_writing(const char *dir)
 {
 	static const char data[4096];
@@ -96,7 +96,7 @@ static int look(const char *dir)
 		return check_done(&c, STATE_CRITICAL, "%s: read-only", dir);
 	if (look_writable && faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
 		return check_done(&c, STATE_CRITICAL, "%s: cannot write: %s", dir, strerror(errno));
-	/* some file systems have no number of inodes, and say that all 0 are free */
+	/* a file system without a fixed number of inodes reports 0 of them, and 0 free */
 	if (fs.f_files > 0 && fs.f_favail < INODES_LEAST)
 		return check_done(&c, STATE_CRITICAL, "%s: no room for another file: %" PRIu64 " inodes are free", dir,
 				  (uint64_t)fs.f_favail);

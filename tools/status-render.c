@@ -41,7 +41,7 @@ static struct shell answer = { .names = told_names };
 
 /* ---- what the checks cannot know ---- */
 
-/* Who we are. */
+/* The input `host`: this node, its role and version. */
 static json *host(void)
 {
 	json *j = json_object();

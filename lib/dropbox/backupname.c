@@ -72,7 +72,7 @@ bool backupname_ahead(const struct backupname *b, int64_t now)
 	return b->time > now + AHEAD;
 }
 
-/* What was seen of one kind so far, from the newest on. */
+/* The names of one kind that were counted so far, from the newest on. */
 struct seen {
 	int64_t count, days, last_day;
 };

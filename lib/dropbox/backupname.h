@@ -29,7 +29,7 @@ void backupname_make(size_t kind, int64_t time, struct backupname *out);
 /* Is it from the future, by more than clocks differ? */
 bool backupname_ahead(const struct backupname *b, int64_t now);
 
-/* What stays, of each kind for itself. */
+/* Which backups are kept; each kind is counted for itself. */
 struct backupname_rule {
 	enum {
 		BACKUPNAME_KEEP_NONE,	/* nothing */

@@ -17,7 +17,7 @@
 #define PROGRESS ((uint64_t)1 << 20)	/* a stream that breaks after less has not gone on: a byte a try would never end */
 #define WRONG (-1)	/* instead of an exit status: just that */
 
-/* One download. The threads share it; what changes is under the lock. */
+/* A download. The threads share it; members that change are guarded by the lock. */
 struct run {
 	const struct download *d;
 	json *arg;		/* {"path":"rev:..."} */
@@ -257,7 +257,7 @@ static int run_threads(struct run *r)
 	r->ranges_ignored = false;
 	r->threads = r->whole ? 1 : r->d->jobs;
 	r->progress = progress_new(r->d->progress, r->d->remote, (uint64_t)r->d->meta->size);
-	/* this thread is one of them */
+	/* the calling thread is the last of the workers */
 	while (started + 1 < r->threads && pthread_create(&threads[started], NULL, work, r) == 0)
 		started++;
 	work(r);
@@ -267,7 +267,7 @@ static int run_threads(struct run *r)
 	return r->rc;
 }
 
-/* One start from what the part has: EX_OK when the file has its name, WRONG, or an exit status. */
+/* Fetches the blocks that the part lacks: EX_OK when the file has its name, WRONG, or an exit status. */
 static int run_once(struct run *r)
 {
 	char text[NUM_TEXT];
@@ -451,7 +451,7 @@ int download_stream(const struct download *d, int fd)
 		uint64_t before = o.done;
 
 		dropbox_answer_free(&a);
-		/* what has been written cannot be taken back: only the rest is asked for again */
+		/* bytes that went to standard output cannot be taken back: only the rest is asked for again */
 		c.ranged = o.done > 0 && !whole;
 		c.from = o.done;
 		o.skip = whole ? o.done : 0;

@@ -331,7 +331,7 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* What the last tags of a 409 mean; the first row that fits. */
+/* Our exit status for a 409, by its last tags; the first row that fits. */
 static const struct {
 	const char *end;
 	int rc;
@@ -629,7 +629,7 @@ static char *authorization(struct dropbox *d, struct http *h, const char *stale,
 
 /* --- one call --- */
 
-/* What the http callbacks need of the call under way. */
+/* The call under way, for the callbacks of http. */
 struct exchange {
 	const struct dropbox_call *call;
 	struct dropbox_answer *answer;
@@ -725,7 +725,7 @@ static enum http_result exchange(struct dropbox *d, struct http *h, struct excha
 	if (ends_with(c->route, "/finish"))
 		q.stall_ms *= SLOW_ROUTE;
 	if (c->style == DROPBOX_NOTIFY) {
-		/* nothing moves while it is kept back */
+		/* the server keeps the answer back on purpose, so silence is no stall */
 		q.stall_ms = 0;
 		q.deadline_ms = clock_ms() + c->hold_ms < d->deadline_ms ? clock_ms() + c->hold_ms : d->deadline_ms;
 	} else {

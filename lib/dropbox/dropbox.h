@@ -47,7 +47,7 @@ int dropbox_open_app(struct dropbox **out, const char *key, const char *secret, 
 /* A connection for one thread; NULL without memory (reported). Release it by http_free. */
 struct http *dropbox_connect(struct dropbox *d);
 
-/* What a file, folder or deleted entry is. Strings are owned; release by dropbox_meta_free. */
+/* The metadata of a file, folder or deleted entry. Strings are owned; release by dropbox_meta_free. */
 struct dropbox_meta {
 	char kind;			/* 'f' file, 'd' folder, 'x' deleted */
 	char *path;			/* path_display, "" when absent */
@@ -108,7 +108,7 @@ struct dropbox_answer {
 };
 
 /*
- * One try. Gets an access token first where none is at hand, and replays once with a new one when the
+ * One try of a call. Gets an access token first where none is at hand, and replays once with a new one when the
  * server says that it has expired (a download replays only while no byte has been written).
  */
 void dropbox_try(struct dropbox *d, struct http *h, const struct dropbox_call *c, struct dropbox_answer *a);

@@ -219,7 +219,7 @@ static void on_one_line(char *s)
 	}
 }
 
-/* What is no pace is none: nothing but a limit of a warning hangs on it. */
+/* A pace that cannot be read counts as absent: only the limit of a warning depends on it. */
 static void read_pace(const json *j, struct head *out)
 {
 	if (!json_int(j, "seconds", 1, PACE_MOST, &out->pace_s))
@@ -228,7 +228,7 @@ static void read_pace(const json *j, struct head *out)
 	on_one_line(out->pace_why);
 }
 
-/* What stands beside head. */
+/* The members of a record with minutes that stand beside `head`. */
 static bool read_minutes(const json *j, struct head *out, char why[HEAD_WHY])
 {
 	const json *suspect = json_get(j, "suspect");

@@ -13,7 +13,7 @@
  */
 int headdraft_read(const char *path, bool state_alone, struct head_wish *wish);
 
-/* What is known so far, as head_merge_lines has it; *out is the caller's, NULL without. An exit status, reported. */
+/* The draft at path, its lines merged by head_merge_lines; *out is the caller's, NULL without one. An exit status, reported. */
 int headdraft_known(const char *path, json **out);
 
 #endif

@@ -4,7 +4,7 @@
 #include "lib/dropbox/dropbox.h"
 #include "lib/dropbox/headlines.h"
 
-/* What two lines say about the same thing must agree: else what was uploaded is not what was looked at. */
+/* Two lines must agree on a member: else the file that was uploaded is not the file that was looked at. */
 static bool agrees(const json *all, const json *line, const char *name)
 {
 	/* `all` holds no null; in a line null means that this tool did not look */
@@ -64,7 +64,7 @@ static bool read_state(const json *j, struct head_state *out, char why[HEAD_WHY]
 	return true;
 }
 
-/* What db-changes says of the whole file; its path and size are those of the object. */
+/* Takes a line of db-changes, of which the facts are about the whole file, but path and size are those of the object. */
 static bool merge_state(json *all, const json *line, struct head_state *state, char why[HEAD_WHY])
 {
 	static const char *const facts[] = { "content_hash", "page_size", "page_count" };

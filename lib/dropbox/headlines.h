@@ -22,7 +22,7 @@ struct head_state {
  * A snapshot, from JSON objects one a line: what db-snapshot or db-changes, db-verify and dbx-put say with --json, in any
  * order. Members are merged, but lines that disagree about size, hash or pages are refused, and so is a verification
  * that is not ok, unless it is a warning that names what was not judged. snapshot_at falls back on client_modified. Fills
- * path and what follows it, and of a line of db-changes state; false with the reason in why.
+ * the members of *out from path on, and *state from a line of db-changes; false with the reason in why.
  */
 bool head_read_lines(const char *text, size_t len, struct head *out, struct head_state *state, char why[HEAD_WHY]);
 

@@ -30,7 +30,7 @@ static enum head_verdict as_owner(const struct head_wish *w, const struct head *
 		  (long long)now->epoch, w->owner);
 }
 
-/* What was looked at under another owner, or by this one before another was: it may be older than what is on record. */
+/* Passes over a state of another epoch: another host has owned the record in between, so it may be older than the one on record. */
 static enum head_verdict of_epoch(const struct head_state *s, const struct head *now, char why[HEADMOVE_WHY])
 {
 	return no(HEAD_PASSED, why, "is of epoch %lld, state %lld of epoch %lld", (long long)now->epoch, (long long)s->n,
@@ -74,7 +74,7 @@ static void take_pace(struct head *next, int64_t seconds, const char *why)
 	snprintf(next->pace_why, sizeof next->pace_why, "%s", why);
 }
 
-/* Nobody knows how the snapshot differs from what was published before. */
+/* The chain of states ends here: how the snapshot differs from the state published before is not known. */
 static void end_chain(struct head *next)
 {
 	const struct head_state none = { 0 };
@@ -143,7 +143,7 @@ enum head_verdict head_move_publish(const struct head_wish *w, const struct head
 	if (verdict != HEAD_WRITE)
 		return verdict;
 	take_snapshot(next, &w->snapshot);
-	/* what was suspected has been read to its last page, and is sound */
+	/* a state that was suspect has now been read to its last page, and is sound */
 	if (strcmp(next->verified, "full") == 0 && (s->n == 0 || next->suspect_n <= s->n))
 		next->suspect_n = 0;
 	if (!exists(now)) {

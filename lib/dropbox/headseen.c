@@ -156,7 +156,7 @@ static bool same_publication(const struct head *a, const struct head *b)
 	       strcmp(a->verified, b->verified) == 0;
 }
 
-/* What one does not say, it does not deny. */
+/* Do two records name the same newest state? One that names none contradicts nothing. */
 static bool same_state(const struct head *a, const struct head *b)
 {
 	return a->n == 0 || b->n == 0 ||

@@ -1,11 +1,11 @@
 /*
  * headseen.h - what this host has seen of the head record, so that a record which a person deleted or brought back on
- * dropbox.com is noticed and not believed. In Dropbox such a record looks like any other: a restored one is byte for byte
- * one that was good once, and only its revision is new.
+ * dropbox.com is noticed and not believed. In Dropbox such a record looks like any other: a restored one has the very bytes of
+ * a record that was good once, and only its revision is new.
  *
  * Remembered are the newest record that was read or written here, its revision and, where that was told, when it was written by
- * Dropbox's clock, {"rev","server_modified","record":{...}} in .head-seen.json in the state directory, which the application cannot write. Where there is no such directory, or we may not write there,
- * nothing is remembered, and what is read is believed.
+ * Dropbox's clock, {"rev","server_modified","record":{...}} in .head-seen.json in the state directory, which the application
+ * cannot write. Where there is no such directory, or we may not write there, nothing is remembered, and any record is believed.
  */
 #ifndef LIB_DROPBOX_HEADSEEN_H
 #define LIB_DROPBOX_HEADSEEN_H

@@ -82,7 +82,7 @@ static const char *no_more(struct bounds *b, const struct dropbox_answer *a, con
 	return b->pages >= PAGES_MOST || b->bytes > TEXT_MOST || clock_ms() > b->end_ms ? "has no end" : NULL;
 }
 
-/* One listing to its last page, in the order in which it comes; *reset when it must begin afresh, not reported. */
+/* Reads a listing to its last page, in the order in which it comes; *reset when it must begin afresh, not reported. */
 static int read_pages(struct dropbox *d, struct http *h, const char *remote, bool recursive, struct listing *l,
 		      bool *reset)
 {

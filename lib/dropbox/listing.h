@@ -1,7 +1,7 @@
 /*
  * listing.h - the entries of a folder in Dropbox, from every page of it, sorted by path and each once. A listing
- * that could not be read whole is none, and so is one without end (EX_PROTOCOL): what it may cost in memory and in
- * time is bounded here, not by the server.
+ * that could not be read whole is a failure, and so is one without end (EX_PROTOCOL): the memory and the time that it may
+ * take are bounded here, not by the server.
  */
 #ifndef LIB_DROPBOX_LISTING_H
 #define LIB_DROPBOX_LISTING_H

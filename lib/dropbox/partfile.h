@@ -14,7 +14,7 @@
 
 struct part;
 
-/* What a thread is to do next: count blocks from block first on. */
+/* The next work of a thread: count blocks, from block first on. */
 struct part_work {
 	uint64_t first, count;
 	bool check;		/* they are in the map: see whether they are on disk too (count is 1) */

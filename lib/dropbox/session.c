@@ -71,7 +71,7 @@ static bool happened(const struct target *t, struct http *h, uint64_t size, cons
 	return ours;
 }
 
-/* What came of a commit. */
+/* The outcome of a commit, by its answer. */
 static int settle(const struct target *t, struct http *h, const struct dropbox_answer *a, uint64_t size,
 		  const char *hash, struct dropbox_meta *m)
 {

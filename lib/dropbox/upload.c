@@ -18,7 +18,7 @@
 
 /* --- a file --- */
 
-/* One file on its way. The threads share it; what changes is under the lock. */
+/* An upload. The threads share it; members that change are guarded by the lock. */
 struct run {
 	const struct upload *u;
 	const char *local;

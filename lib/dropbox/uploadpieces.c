@@ -133,7 +133,7 @@ int pieces_open(struct pieces **out, int fd, const char *local, const struct sta
 	/* more than 32 bits can count */
 	if (count >= SIZE_MAX || p->state == NULL || p->sent == NULL || p->digest == NULL)
 		goto memory;
-	/* what goes in one request is done or not */
+	/* an upload of a single request is done or not, and needs no journal */
 	rc = p->count > 1 ? open_journal(p, remote) : EX_OK;
 	if (rc == EX_OK)
 		*out = p;
@@ -205,7 +205,7 @@ bool pieces_take(struct pieces *p, uint64_t *piece)
 	bool found = false;
 
 	pthread_mutex_lock(&p->lock);
-	/* those first that the session may have: if it turns out to be of other bytes, little is lost */
+	/* first the pieces that the session may have already: if it turns out to hold other bytes, little is lost */
 	for (int pass = 0; pass < 2 && !found; pass++) {
 		for (uint64_t i = 0; i + 1 < p->count && !found; i++) {
 			found = p->state[i] == TO_DO && (pass == 1 || p->sent[i][0] != '\0');

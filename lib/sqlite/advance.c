@@ -133,7 +133,7 @@ static int change_page_size(struct advance *v, const char *name, const struct ch
 	return begin_log(v, c->page_size);
 }
 
-/* One change behind those before it, into the log; the state that it leads to must be the one that it says. */
+/* Adds a change to the log, behind those before it; the state that it leads to must be the one that it names. */
 int advance_add(struct advance *v, const char *name, struct change_in *in, const struct change *c)
 {
 	unsigned char *data = v->buffer + 65536;

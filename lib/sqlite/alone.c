@@ -74,7 +74,7 @@ int alone_lease(struct alone *a, const struct stat *st)
 
 	if (rc == EX_OK || rc == EX_CANTCREAT)
 		return rc;
-	/* who it is, or whether it is nobody, is to be seen, and who only copies it lets go */
+	/* this names the holder, if there is one; a process that only copies the file lets go of it */
 	seen = alone_look(a);
 	if (seen != EX_OK || rc == EX_UNAVAILABLE)
 		return seen;

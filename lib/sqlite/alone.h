@@ -6,7 +6,7 @@
  * CAP_LEASE, may take one, and not on every file system. An overlay grants it (Linux 6.18), for all who opened the file there; who
  * has the same file open by the name of a layer below is not seen.
  *
- * What stays unseen without it are idle connections in rollback mode of other users: they read old data, and SQLite
+ * Without a lease the idle connections of other users in rollback mode stay unseen: they read old data, and SQLite
  * itself refuses their writes because the file was moved.
  */
 #ifndef LIB_SQLITE_ALONE_H
@@ -21,7 +21,7 @@ struct alone {
 	int lease;		/* a descriptor on which a write lease was taken; -1 without */
 };
 
-/* Nobody else has it open, as far as this user can see. EX_OK, EX_CANTCREAT (in use, with who), EX_IOERR; reported. */
+/* Has nobody else the file open, as far as this user can see? EX_OK, EX_CANTCREAT (in use, by whom), EX_IOERR; reported. */
 int alone_look(struct alone *a);
 
 /*

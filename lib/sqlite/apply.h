@@ -28,10 +28,10 @@ struct apply {
 /* The names that belong to path. EX_OK, EX_USAGE (reported). */
 int apply_names(struct apply *a, const char *path);
 
-/* What a run began is ended, or forgotten when its log had not got its name yet. An exit status, reported. */
+/* Ends what an earlier run began, or forgets it where its log had no name yet. An exit status, reported. */
 int apply_finish(struct apply *a);
 
-/* As many of the changes as go together, from *i on, into a log: everything is checked here. An exit status, reported. */
+/* Gathers as many changes as fit one log, from *i on: everything is checked here. An exit status, reported. */
 int apply_collect(struct apply *a, char **changes, int count, int *i);
 
 /* The log that was collected, under its name and into FILE. An exit status, reported. */

@@ -27,7 +27,7 @@ struct btree_page {
 	uint32_t max_local, min_local;	/* how much of a payload stays in its cell */
 };
 
-/* One cell. A payload longer than local_len goes on in a chain of overflow pages. */
+/* A cell of a page. A payload longer than local_len goes on in a chain of overflow pages. */
 struct btree_cell {
 	uint32_t at, size;	/* its bytes in the page */
 	uint32_t child;		/* the page of the keys up to this one; 0 in a leaf */

@@ -10,7 +10,7 @@
 #include "lib/msg.h"
 #include "lib/sqlite/chain.h"
 
-/* What the walk needs of a change, and no more: there may be ten thousand. */
+/* A change as the walk needs it, and no more of it: there may be ten thousand. */
 struct link {
 	char *path;
 	char object[HASH_TEXT], parent[HASH_TEXT];	/* content_hash of it, and of the one before */

@@ -7,7 +7,7 @@
 
 #include "lib/sqlite/change.h"
 
-/* What is known of the file. n 0: only its digest. */
+/* The state that the file is in. n 0: only its digest is known. */
 struct chain_from {
 	const char *name;
 	int64_t n;
@@ -25,7 +25,7 @@ int chain_names(char **operands, int n, char ***names, int *count);
 void chain_names_free(char **names, int count);
 
 /*
- * Those of the paths, all of them, that lead from the file to the object of content_hash `to`: *count of them in *order, in new
+ * Of `all` paths of objects those that lead from the file to the object of content_hash `to`: *count of them in *order, in new
  * memory, whose texts stay those of paths. They end at the first whole state that the file is not yet (a night, a base). An object
  * that leads to where the file is is among them only while its n is not known, for it says the number.
  * EX_NOINPUT: an object of the way is not among them, or cannot be read by us. EX_DATAERR: no way begins at the file. All reported.

@@ -106,7 +106,7 @@ static char *description(const struct change *c, uint32_t room, uint32_t *len)
 	return padded;
 }
 
-/* What is not known yet takes the room that it can take at most. */
+/* Leaves room for the head, whose numbers are not known yet: as much as they can take at most. */
 static int reserve(struct change_out *o, const struct change *c)
 {
 	struct change widest = *c;

@@ -234,7 +234,7 @@ static int take_name(struct exchange *x, const char *other)
 	return EX_OK;
 }
 
-/* Whoever opened the old one in the last instant would read old data, and lose what it writes. */
+/* A process that opened the old database in the last instant would read old data, and lose its writes. */
 static int nobody_has_old(struct exchange *x)
 {
 	const char *old = x->put_aside ? x->aside : x->kept_as != NULL ? x->kept_as : x->alike ? x->source : NULL;
@@ -273,7 +273,7 @@ int exchange_do(struct exchange *x)
 	}
 	if (rc == EX_OK && x->have_old)
 		msg_info("%s: the old database is out of use%s", x->live, x->put_aside ? "" : " and in order");
-	/* what has the same content is not the one before */
+	/* a database of the same content is not kept as "the one before" */
 	if (rc == EX_OK && worth_keeping && swap == NULL)
 		rc = keep_name(&x->names, &x->old, &x->kept_as);
 	if (rc == EX_OK && alone_is_wanted(&x->alone)) {

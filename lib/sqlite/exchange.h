@@ -45,7 +45,7 @@ struct exchange {
 /* The time of the data, in seconds since the epoch. */
 int64_t exchange_data_at(const struct exchange *x);
 
-/* What is there: fd, st and from_prev; old and have_old. An exit status, reported. */
+/* Look at the candidate (fd, st, from_prev) and at the live database (old, have_old). An exit status, reported. */
 int exchange_candidate(struct exchange *x);
 int exchange_live(struct exchange *x);
 
@@ -55,10 +55,10 @@ void exchange_compare(struct exchange *x);
 /* Owner, rights and time of what will be LIVE, the file fd, and all of it on disk. An exit status, reported. */
 int exchange_dress(const struct exchange *x, int fd);
 
-/* It is there already: only owner, rights and time are set, and the candidate, unless it was copied, goes as it would have. */
+/* The live database has this content already: its owner, rights and time are set, and a candidate that is no copy is removed. */
 int exchange_nothing(struct exchange *x, bool copy);
 
-/* The old one in order, or aside: what lies beside LIVE is taken in, or gone with it. An exit status, reported. */
+/* Puts the old database in order, so that its log or journal is taken in, or puts it aside with them. An exit status, reported. */
 int exchange_put_away(struct exchange *x);
 
 /* The two change places, unless a signal came first. EX_OK, also EX_CANTCREAT when it is done and somebody still has the old one. */

@@ -36,7 +36,7 @@ bool followed_names(struct followed *f, const char *live)
 	return true;
 }
 
-/* What anybody else could have made is not believed: the directory is that of who owns our state, and nobody else writes in it. */
+/* A file that another user could have made is not believed: the directory must be the state's owner's, and closed to others. */
 static void look_at_owner(struct followed *f, const char *state, const struct stat *file)
 {
 	struct stat dir, ours;
@@ -84,7 +84,7 @@ void followed_look(struct followed *f, const char *state, uint64_t least)
 		return;
 	}
 	look_at_owner(f, state, &st);
-	/* whoever takes the state finishes what is half done, and that only of our own making */
+	/* the process that takes the state will finish a half-done apply: the note that says so must be one of ours */
 	if (f->against[0] != '\0')
 		return;
 	snprintf(path, sizeof path, "%s.note", f->path);

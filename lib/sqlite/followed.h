@@ -27,7 +27,7 @@ bool followed_names(struct followed *f, const char *live);
 /* Looks at it. state: the directory that is ours; least: the bytes that a database has at the least. */
 void followed_look(struct followed *f, const char *state, uint64_t least);
 
-/* One more thing that speaks against it. The first one stays. */
+/* Notes a reason not to take the state. The first reason stays. */
 void followed_against(struct followed *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

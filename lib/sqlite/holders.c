@@ -83,7 +83,7 @@ static int find_locks(const char *path, off_t at, off_t len, struct holders *h)
 
 	if (fd < 0 && errno == ENOENT)
 		return EX_OK;
-	/* one holder is shown of each overlapping range; that is enough to know that there is one */
+	/* the kernel names one holder only, which is enough to know that there is one */
 	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) != 0) {
 		msg_errno(path, "cannot ask for locks");
 		rc = EX_CANTCREAT;
@@ -175,8 +175,8 @@ static void find_processes(const struct target t[FILES], struct holders *h)
 }
 
 /*
- * Whoever only copies it has lent it (alone.h), and lets go when somebody opens it for writing; without a lease that changes
- * nothing.
+ * A process that only copies the database holds a lease of it (alone.h), and lets go when another opens it for writing; where
+ * nobody holds a lease that changes nothing.
  */
 static void ask_borrower(const char *db)
 {

@@ -19,7 +19,7 @@ struct holders {
 
 /*
  * Looks for holders of db and of its -wal, -shm and -journal; a file that does not exist is held by
- * nobody. Only while this process has db not open in SQLite: to ask for locks the file is opened and
+ * nobody. Not to be called while this process has db open in SQLite: to ask for locks the file is opened and
  * closed, and a close drops this process's locks (fcntl(2)).
  * EX_OK, or EX_CANTCREAT (reported) when even the locks cannot be asked for.
  */

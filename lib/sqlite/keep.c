@@ -158,10 +158,10 @@ int keep_name(struct keep *k, const struct stat *st, const char **as)
 	rc = sqlite_no_side_files(k->prev);
 	if (rc != EX_OK)
 		return rc;
-	/* what a killed run left */
+	/* a name that a killed run left */
 	if (keep_is(k->prev_tmp, st))
 		unlink(k->prev_tmp);
-	/* it replaces the one before in one step */
+	/* the new .prev replaces the one before in one step */
 	if (link(k->live, k->prev_tmp) != 0 || rename(k->prev_tmp, k->prev) != 0)
 		rc = failed(k->prev);
 	/* of two names of one file rename(2) does nothing and leaves both */

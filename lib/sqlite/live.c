@@ -139,7 +139,7 @@ int live_scan(struct live *l, const struct wal_mark *since, bool all, enum live_
 			at = *since;
 	}
 	l->mark = at;
-	/* what is added from now on is of the next look: this one must end, however fast others write */
+	/* frames that are added from now on belong to the next look: this one must end, however fast others write */
 	got = l->log->pMethods->xFileSize(l->log, &end);
 	if (got != SQLITE_OK)
 		return source_fail(&l->src, got);

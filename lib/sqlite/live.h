@@ -1,18 +1,18 @@
 /*
  * live.h - the pages of a database that others write to, raw, and all of one moment.
  *
- * They are read inside a read transaction of SQLite's, through SQLite's own file handles: a descriptor of our own,
+ * The pages are read inside a read transaction of SQLite's, through SQLite's own file handles: a descriptor of our own,
  * opened and closed, would drop this process's locks on the file (https://www.sqlite.org/howtocorrupt.html, 2.2).
  *
  * WAL mode: of each page the newest committed frame, the rest from the file. While the transaction lasts nobody writes
- * into the file what it may not see, so the file with all frames up to any later commit is a state, too. There is one
+ * pages into the file that it may not see, so the file with all frames up to any later commit is a state, too. There is one
  * exception: where the whole log was in the file when the transaction began, a writer may begin the log anew, once. The
  * log's header tells, looked at again after the last page; the file alone is then the state, and is read again.
  *
  * Rollback mode: a reader keeps every writer waiting. So the lock is held for a slice of at most 100 ms, and the slices
  * are one state when the change counter, which each commit raises, stayed the same.
  *
- * Nothing is written, and no log is checkpointed. What the page is used for cannot be told from here.
+ * Nothing is written, and no log is checkpointed. What a page is used for does not matter here.
  */
 #ifndef LIB_SQLITE_LIVE_H
 #define LIB_SQLITE_LIVE_H
@@ -45,7 +45,7 @@ struct live {
  */
 int live_open(struct live *l, const char *path, int64_t wait_ms, bool hold);
 
-/* What the log says of the time since an earlier look. */
+/* How the log has changed since an earlier look. */
 enum live_since {
 	LIVE_UNKNOWN,	/* begun anew, or no log: every page may be another one */
 	LIVE_WENT_ON,	/* the frame that was last then stands where it stood: only pages of later frames are others */

@@ -44,7 +44,7 @@ static int64_t wall_ns(void)
 	return ns_of(t);
 }
 
-/* What tells a file that was not written since; before anything of SQLite's is opened. */
+/* The marks by which a later look knows that the file was not written since; read before SQLite opens anything. */
 static void look_at_file(const struct stat *st, const unsigned char *head, struct published_look *l)
 {
 	l->dev = st->st_dev;
@@ -112,7 +112,7 @@ static int scan(struct look *k)
 	return rc;
 }
 
-/* What is written is neither SRC nor takes a database's place by mistake. */
+/* The names of the outputs; none may be SRC, or take another database's place by mistake. */
 static int name_outputs(struct look *k)
 {
 	int rc;
@@ -172,7 +172,7 @@ static int begin_outputs(struct look *k)
 	return rc == EX_OK ? published_begin(k->state) : rc;
 }
 
-/* What the look begins with; again after LIVE_AGAIN, for the sizes may be others. */
+/* Sets what the look begins with; done anew after LIVE_AGAIN, since the sizes may have changed. */
 static int begin(struct look *k)
 {
 	struct change *c = &k->now.change;
@@ -281,7 +281,7 @@ static bool idle(const struct look *k)
 	return k->quick && k->live.map.count == 0 && k->live.page_count == k->was->change.page_count;
 }
 
-/* One state of SRC, whatever is written meanwhile. */
+/* Takes one state of SRC, whatever is written meanwhile. */
 static int take_look(struct look *k)
 {
 	int rc;

@@ -1,9 +1,9 @@
 /*
  * look.h - a look at a live database: one state of it, whatever is written meanwhile, beside the one that STATE remembers.
  *
- * What differs goes into OUT, an object of /changes, and the whole state of the same moment into FILE, if that is asked for.
- * Both are on disk under their names before STATE knows of them. Where the log tells what changed only those pages are
- * read; a file that lies still is not even opened.
+ * The pages that differ go into OUT, an object of /changes, and the whole state of the same moment into FILE, if that is asked
+ * for. Both are on disk under their names before STATE knows of them. Where the log tells which pages changed only those are
+ * read; a file that was not written since is not even opened.
  */
 #ifndef LIB_SQLITE_LOOK_H
 #define LIB_SQLITE_LOOK_H

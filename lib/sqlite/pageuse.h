@@ -1,7 +1,7 @@
 /*
  * pageuse.h - which pages of a database file are in use (https://www.sqlite.org/fileformat2.html, 1.3-1.8): each
- * one exactly once, by a b-tree, an overflow chain or the freelist, but for those that are what they are by
- * their place alone: the page where locks lie, and the pointer maps of an auto_vacuum database. One bit a page;
+ * page must be used exactly once, by a b-tree, an overflow chain or the freelist. Of two kinds the place alone decides:
+ * the page where locks lie, and the pointer maps of an auto_vacuum database. One bit a page;
  * several threads may claim at once. Reads no file.
  */
 #ifndef LIB_SQLITE_PAGEUSE_H

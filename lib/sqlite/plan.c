@@ -629,8 +629,8 @@ static int plan_from(struct draft *d)
 }
 
 /*
- * What a record from before ALTER TABLE ADD COLUMN counts as. When SQLite cannot say so, any hash will do: the
- * index then differs in such rows alone, and that is a doubt.
+ * The values that a record from before ALTER TABLE ADD COLUMN has in the new columns. Where SQLite cannot tell them, any hash
+ * will do: the index then differs in such rows alone, and that is a doubt.
  */
 static void plan_defaults(struct draft *d)
 {
@@ -713,7 +713,7 @@ static int plan_opaque(struct plan *p, struct table **last, const struct schema_
 	return SQLITE_OK;
 }
 
-/* What SQLite cannot read is told, with the versions when they may explain it. */
+/* Notes a definition that SQLite cannot read, with both versions where they may explain it. */
 static void doubt(const struct schema_row *r, const struct sqlite_header *header, struct damage *damage)
 {
 	unsigned v = header->sqlite_version;

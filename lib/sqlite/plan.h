@@ -34,7 +34,7 @@ struct tree {
 	_Atomic bool too_long;		/* has a key that does not fit our memory: SQLite's own check must do */
 };
 
-/* One column of the records of a table, in the order in which it is stored. */
+/* A column of the records of a table, in the order in which they are stored. */
 struct stored {
 	const char *name;
 	unsigned forbidden;		/* kinds of value that it may not hold (record.h) */
@@ -96,8 +96,8 @@ struct table {
 	/*
 	 * What only SQLite can compute, in one pass over the rows: first a column for each demand, 1 when the
 	 * row fails it, then those of each computed index. Without such an index only failing rows are
-	 * returned. NULL when there is nothing to compute. What cannot be computed so is, one by one, by the statements of
-	 * its own.
+	 * returned. NULL when there is nothing to compute. A value that this statement cannot compute is computed by a
+	 * statement of its own.
 	 */
 	const char *sql;
 	bool again;		/* SQLite had too little memory for it beside the others' */

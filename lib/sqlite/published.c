@@ -156,7 +156,7 @@ static void make(const char *path)
 		close(fd);
 }
 
-/* What it held is in no other place, but a base begins anew. Its name is free then, under the lock. */
+/* Renames a damaged STATE, which frees its name, under the lock. What it remembered is nowhere else; the next base begins anew. */
 static int put_aside(struct published *s)
 {
 	char aside[PATH_MAX], journal[PATH_MAX];
@@ -221,7 +221,7 @@ int published_open(struct published *s, const char *path, int64_t wait_ms)
 
 void published_close(struct published *s)
 {
-	/* what was found in the middle of a look; the next one begins anew */
+	/* damage that was found in the middle of a look; the next look begins anew */
 	if (s->damaged && s->lock >= 0)
 		put_aside(s);
 	sqlite3_finalize(s->get);

@@ -63,10 +63,10 @@ int published_hash(struct published *s, uint32_t page, struct pagehash *out);
 int published_begin(struct published *s);
 int published_add(struct published *s, uint32_t page, struct pagehash hash);
 int published_pend(struct published *s, const struct published_state *row);
-/* Nothing differs; but a later look may start from this one. */
+/* A look that found no difference is remembered: a later look may start from this one. */
 int published_looked(struct published *s, const struct published_look *look);
 
-/* What is pending is published (under rev, or NULL), or never will be. No harm when nothing is. */
+/* The pending state is published now (under rev, or NULL); or never will be, and is dropped. No harm when none is pending. */
 int published_confirm(struct published *s, const char *rev);
 int published_drop(struct published *s);
 

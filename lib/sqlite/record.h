@@ -112,7 +112,7 @@ __extension__ typedef unsigned __int128 record_u128;
 #define UPPER_HALF(a, b) upper_half(a, b)
 #endif
 
-/* One step: not linear in a, so that values cannot move between entries without changing the sum. */
+/* One step of the hash: not linear in a, so that values cannot move between entries without changing the sum. */
 static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 {
 	return (a * b) ^ UPPER_HALF(a, b);

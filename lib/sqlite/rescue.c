@@ -21,7 +21,7 @@ bool rescue_helps(const struct source *s, int rc)
 	       (fs.f_flag & ST_RDONLY) != 0;
 }
 
-/* One of the three files, as it was when it was copied. */
+/* The database, its -wal or its -journal, as it was when it was copied. */
 struct part {
 	const char *suffix;
 	bool there;

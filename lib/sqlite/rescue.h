@@ -17,8 +17,8 @@ struct rescue {
 bool rescue_helps(const struct source *s, int rc);
 
 /*
- * Copies it to fd, the open file at path, and puts that in order. Elsewhere its disk may be mounted to be written, so
- * nobody may have it open, and nothing may have changed at the end. rescue_clean removes what is made beside path.
+ * Copies the database to fd, the open file at path, and puts the copy in order. The disk may be mounted elsewhere to be written,
+ * so nobody may have the database open, and at the end nothing of it may have changed. rescue_clean removes the files beside path.
  * EX_OK, EX_CANTCREAT (in use), EX_DATAERR, EX_IOERR, EX_TEMPFAIL; reported.
  */
 int rescue_copy(const struct source *s, int fd, const char *path, struct rescue *out);

@@ -51,8 +51,8 @@ int retire_database(const char *path, const char *object)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "BEGIN EXCLUSIVE; ROLLBACK", NULL, NULL, NULL);
 	/*
-	 * What follows reads the schema: what this SQLite cannot parse of it, being older than the application's, is no reason
-	 * to stop. Not before, because a file that was cut short would be taken, too.
+	 * The next statements read the schema. A part of it that this SQLite, being older than the application's, cannot parse is
+	 * no reason to stop; so writable_schema is on, but only now, because a file that was cut short would be taken, too.
 	 */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -73,7 +73,7 @@ int retire_database(const char *path, const char *object)
 	}
 	/* and a -shm that the disk did not let go when WAL mode was left goes when it is left again */
 	if (rc == SQLITE_OK && retire_has_side_files(path)) {
-		/* it is the first look that attaches it; where there can be no WAL, the file that stays is named later */
+		/* the first read attaches the log; where no WAL is possible, the file that stays is named later */
 		if (journal_mode(db, "wal") == SQLITE_OK)
 			rc = sqlite_int(db, "SELECT count(*) FROM sqlite_schema", &busy);
 		if (rc == SQLITE_OK)

@@ -32,7 +32,7 @@ struct schema {
 void schema_free(struct schema *s);
 
 /*
- * One more row: a record of which the first `have` bytes are at p, its header decoded. 0, or -1 without memory.
+ * Adds a row: a record of which the first `have` bytes are at p, its header decoded. 0, or -1 without memory.
  */
 int schema_add(struct schema *s, int64_t rowid, const struct field *fields, uint32_t count, const unsigned char *p,
 	       uint32_t have, uint32_t encoding);

@@ -236,7 +236,7 @@ static void states_at(const struct shelf *s, int64_t at, const struct shelf_wish
 	}
 }
 
-/* What the wish may mean, as one line. */
+/* The states that the wish may mean, as one line. */
 static int several(const struct shelf *s, const struct shelf_wish *w, const size_t *found, int count)
 {
 	char text[512], at[MOMENT_TEXT];
@@ -299,8 +299,8 @@ static int pick(const struct shelf *s, const struct shelf_wish *w, struct shelf_
 }
 
 /*
- * Which object of the number at i is on the chain: the one that the record names, or that the object after it names. Only
- * what was on record ever got a successor. NULL when none is, which are gone then; *unproven when nothing tells.
+ * Of the objects of one number, from i on, the one on the chain: the record names it, or the object after it does, for only a
+ * state on record ever got a successor. NULL when none of them is; *unproven when nothing tells which.
  */
 static struct shelf_object *on_chain(struct shelf *s, size_t i, const struct shelf_wish *w, bool *unproven)
 {
@@ -326,7 +326,7 @@ static struct shelf_object *on_chain(struct shelf *s, size_t i, const struct she
 			living++;
 		}
 	}
-	/* what comes after names one that was before */
+	/* an object after these names one before them, so the chain passed all of these by */
 	for (size_t after = end; after < last && !passed; after++)
 		for (size_t k = 0; k < i && !passed; k++)
 			passed = is_named(s->objects[after].known, s->objects[k].known);

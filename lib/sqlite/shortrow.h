@@ -1,7 +1,7 @@
 /*
  * shortrow.h - what does a row from before ALTER TABLE ADD COLUMN hold in the columns that were added? Only SQLite
- * itself can say: neither an ALTER in memory nor the default that INSERT fills in is always that value. So it is shown
- * such a row: a table in memory gets one with the first columns alone, and then the real definition in the schema.
+ * itself can say: neither an ALTER in memory nor the default that INSERT fills in is always that value. So SQLite is
+ * shown such a row: a table in memory gets one with the first columns alone, and then the real definition in the schema.
  */
 #ifndef LIB_SQLITE_SHORTROW_H
 #define LIB_SQLITE_SHORTROW_H

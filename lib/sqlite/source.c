@@ -77,7 +77,7 @@ int source_look(struct source *s, const char *path)
 		msg_err(path, "not a SQLite database");
 		rc = EX_DATAERR;
 	} else if (s->st.st_size < (head[16] == 0 ? 65536 : head[16] << 8)) {
-		/* what is missing SQLite would take for zeros */
+		/* SQLite would read the missing rest of the page as zeros */
 		msg_err(path, "not one page of it is whole");
 		rc = EX_DATAERR;
 	}
@@ -108,7 +108,7 @@ int source_begin(struct source *s)
 
 	s->deadline = clock_ms() + s->wait_ms;
 	s->at = clock_wall();
-	/* it reads the header, and no schema */
+	/* this pragma reads the header, and no schema */
 	return rc == SQLITE_OK ? sqlite_int(s->db, "PRAGMA user_version", &ignored) : rc;
 }
 

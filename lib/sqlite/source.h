@@ -1,9 +1,9 @@
 /*
  * source.h - a database that others write to, opened to be read: one read transaction, and afterwards no trace of it.
  *
- * It is never checkpointed, also not at the close, and no schema is parsed: a newer one's syntax is no reason to be without
- * a copy. What SQLite would take for a database and is none is refused before; and so is a file beside which reading would
- * leave a -shm that its application could not use.
+ * The database is never checkpointed, not even at the close, and no schema is parsed: the syntax of a newer SQLite is no reason
+ * to be without a copy. A file that SQLite would take for a database although it is none is refused before; and so is one beside
+ * which reading would leave a -shm that its application could not use.
  */
 #ifndef LIB_SQLITE_SOURCE_H
 #define LIB_SQLITE_SOURCE_H

@@ -222,7 +222,7 @@ int sqlite_int(sqlite3 *db, const char *sql, int64_t *out)
 		rc = SQLITE_OK;
 	else if (rc == SQLITE_DONE || rc == SQLITE_OK)
 		rc = SQLITE_ERROR;
-	/* what the step said, not what finalize repeats or forgets */
+	/* the code of the step counts, not that of finalize, which repeats or forgets it */
 	sqlite3_finalize(st);
 	return rc;
 }

@@ -2,8 +2,8 @@
  * sqltext.h - what SQLite knows of a table but tells nobody: the text of its CHECK constraints, of the
  * expressions and the WHERE clause of an index, and its options. Taken from the CREATE statement in the schema,
  * which SQLite has parsed before, so that it is known to be well-formed; only tokens and brackets are looked at
- * (https://www.sqlite.org/lang_createtable.html, lang_createindex.html). Of one that SQLite could not parse, whether
- * it is a whole statement all the same. Pure.
+ * (https://www.sqlite.org/lang_createtable.html, lang_createindex.html). Of a statement that SQLite could
+ * not parse, whether it is a whole one all the same. Pure.
  */
 #ifndef LIB_SQLITE_SQLTEXT_H
 #define LIB_SQLITE_SQLTEXT_H
@@ -16,7 +16,7 @@ struct sqltext {
 	size_t len;
 };
 
-/* What a CREATE statement of the schema makes, and its names as they are written, quotes included. */
+/* A CREATE statement of the schema: the type of object, and the names as they are written, quotes included. */
 struct sqltext_statement {
 	enum sqltext_type { SQLTEXT_TABLE, SQLTEXT_VIRTUAL, SQLTEXT_INDEX, SQLTEXT_VIEW, SQLTEXT_TRIGGER } type;
 	struct sqltext name;

@@ -63,7 +63,7 @@ static enum kind kind_of(const char *name)
 	return kind;
 }
 
-/* One part of a path, unless it is a link, which O_PATH opens as such; an empty one is the directory itself. */
+/* Opens a part of a path that is no link (O_PATH would open the link itself); an empty part is the directory itself. */
 static int open_part(int dir, const char *part, int flags, mode_t mode)
 {
 	int fd = openat(dir, *part == '\0' ? "." : part, flags | O_NOFOLLOW, mode);

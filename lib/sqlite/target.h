@@ -7,7 +7,7 @@
 
 /*
  * PATH is to be written, by way of the unfinished TMP (NULL: there is none), while DB is read. EX_OK; EX_USAGE (reported) when
- * one of them is DB, by whatever name, or PATH is a name under which SQLite keeps a file of its own.
+ * PATH or TMP is DB, by whatever name, or PATH is a name under which SQLite keeps a file of its own.
  */
 int target_apart(const char *path, const char *tmp, const char *db);
 

@@ -77,7 +77,7 @@ static bool is_our_pragma(const char *name)
 	return false;
 }
 
-/* What a check needs, and nothing that writes, attaches, or reaches outside of the file. */
+/* Allows the statements that a check needs, and nothing that writes, attaches, or reaches outside of the file. */
 static int allow(void *ctx, int action, const char *a, const char *b, const char *database, const char *trigger)
 {
 	(void)ctx, (void)database, (void)trigger;

@@ -41,7 +41,7 @@ int untrusted_read_schema(sqlite3 *db, char *why, size_t size);
  */
 void untrusted_allow_modules(sqlite3 *db);
 
-/* What a connection may take beside the schema: its cache and a row or two. */
+/* The memory that a connection may take beside the schema: for its cache and a row or two. */
 #define UNTRUSTED_MEMORY (UINT64_C(1536) << 10)
 
 #endif

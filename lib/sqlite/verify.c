@@ -35,7 +35,7 @@ static bool is_worse(enum state than, enum state s)
 	return rank[s] > rank[than];
 }
 
-/* One reason why the file is not OK. The worst state wins; of equal ones the first. */
+/* Notes a reason why the file is not OK. The worst state wins; of equal ones the first. */
 static void PRINTF_LIKE(3, 4) find(struct dbcheck_report *r, enum state state, const char *fmt, ...)
 {
 	char text[sizeof r->text];
@@ -111,7 +111,7 @@ static void tell_finding(void *report, bool doubt, const char *object, const cha
 	r->not_judged_count++;
 }
 
-/* What the steps of judging the content of one file share. */
+/* The judgement of the content of a file, shared by its steps. */
 struct content {
 	const struct sqlite_header *header;
 	const struct dbcheck_options *o;

@@ -38,7 +38,7 @@ struct dbcheck_options {
 
 #define DBCHECK_NOT_JUDGED 20	/* objects that are named */
 
-/* What was found. The first reason is in text; the others are told with -v. */
+/* The findings. The first reason is in text; the others are told with -v. */
 struct dbcheck_report {
 	enum state state;
 	char text[512];			/* why it is not OK, "" when it is */
@@ -59,7 +59,7 @@ struct dbcheck_report {
  * could not be judged (damage.h), or a journal beside it may hold more rows, or may be about to undo some. Never reports anything but by
  * *r and, with -v, msg_info.
  *
- * It answers within a second of the deadline or a signal, whatever goes on then. A thread that could not be ended
+ * It answers within a second of the deadline or a signal, whatever a thread is doing. A thread that could not be ended
  * is left behind with path and o, which must live on; the process is to be ended by _exit.
  */
 void dbcheck(const char *path, const struct dbcheck_options *o, struct dbcheck_report *r);

@@ -60,7 +60,7 @@ struct wal_map {
 
 /* 0, or -1 without memory. */
 int wal_map_add(struct wal_map *m, uint32_t page, uint32_t frame);
-/* What was added belongs to a finished transaction. */
+/* The frames that were added belong to a finished transaction. */
 void wal_map_commit(struct wal_map *m);
 /* Forgets what was added since the last commit, and puts the rest in order: to be called before wal_map_find. */
 void wal_map_close(struct wal_map *m);

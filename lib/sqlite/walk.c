@@ -655,7 +655,7 @@ void walk_schema(struct walk *w)
 {
 	uint32_t room = w->overflow_room;
 
-	/* one thread, which may have the room of all for a long statement */
+	/* a single thread may use the memory of all for a long statement */
 	w->overflow_room = OVERFLOW_MEMORY / 3;
 	w->takes_schema = true;
 	walk_push(w, &(struct walk_unit){ .what = UNIT_TREE, .tree = &w->o->plan->tables->tree });
@@ -672,7 +672,7 @@ void walk_table(struct walk *w, struct table *t)
 	walk_run(w, w->o->jobs);
 }
 
-/* What SQLite had not memory enough for while several threads shared it. */
+/* Computes what SQLite had not memory enough for while several threads shared it. */
 static void try_again(struct walk *w)
 {
 	w->last_try = true;

@@ -44,7 +44,7 @@ void walk_free(struct walk *w);
 /* The schema's own b-tree, to be walked before SQLite is shown the file: plan has only that, and gets its rows. */
 void walk_schema(struct walk *w);
 
-/* One table's own b-tree alone, to count its rows. */
+/* Walks the b-tree of a single table, to count its rows. */
 void walk_table(struct walk *w, struct table *t);
 
 /* All the rest: plan has the whole schema. */

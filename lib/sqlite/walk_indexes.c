@@ -205,7 +205,7 @@ static struct table *next_sql(struct walk *w)
 
 /* ---- another walk: what differs ---- */
 
-/* One index is looked at again with its table, by one thread. */
+/* An index that is compared with its table entry by entry, by one thread. */
 struct sift {
 	struct table *table;
 	struct index *index;
@@ -303,7 +303,7 @@ static int bind_field(sqlite3_stmt *s, int at, uint32_t type, const unsigned cha
 	}
 }
 
-/* What an entry of an index finds its row by: the rowid, or the columns of the primary key. */
+/* Does an entry of the index find its row by this column: the rowid, or one of the primary key? */
 static bool is_key_column(const struct sift *s, uint32_t column)
 {
 	int place = s->index->places[column];

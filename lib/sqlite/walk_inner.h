@@ -156,7 +156,7 @@ void walk_key_cell(struct worker *k, const struct btree_cell *c, uint32_t page);
 bool walk_take_key(struct worker *k, const unsigned char *p, uint32_t len, uint32_t page, struct key *key);
 void walk_keep_key(struct worker *k, const struct key *key);
 
-/* That a key comes behind the one before; and is not equal to it, as far as it must not. */
+/* A key must come behind the one before it, and not be equal where equal keys are forbidden. */
 void walk_check_order(struct worker *k, const struct key *key, uint32_t page);
 
 /* The hash of a column of an entry. */
@@ -173,7 +173,7 @@ static inline uint64_t walk_hash_column(const struct secret *secret, const struc
 
 /* ---- walk_indexes.c ---- */
 
-/* What only SQLite can compute, of table after table, or of the one of the unit. */
+/* Has SQLite compute what only it can, for all tables or for that of the unit. */
 void walk_sql(struct worker *k);
 
 /* In another walk: an entry of the index, and a row of its table, of which `count` columns are in the record. */

@@ -204,7 +204,7 @@ static uint32_t needed_bytes(const struct table *t, const struct field *fields, 
 	return need;
 }
 
-/* One value of a row against what its column may hold. p are its bytes. */
+/* Compares a value of a row with what its column may hold; p are its bytes. */
 static void check_value(struct worker *k, const struct stored *s, uint32_t type, const unsigned char *p, int64_t where)
 {
 	enum kind kind = record_kind(type, s->not_null ? p : NULL);

@@ -324,7 +324,7 @@ static bool set_inhibitors(struct alert *a, const struct alert_news *n)
 /* A new problem: has it lasted as long as it must? */
 static bool old_enough(struct alert *a, int64_t after, int64_t now)
 {
-	/* it ended unseen since, or the clock was set back */
+	/* the state ended in between without being seen, or the clock was set back */
 	if (a->waiting == 0 || a->waiting > now || now - a->waited > after)
 		a->waiting = now;
 	a->waited = now;

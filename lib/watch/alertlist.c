@@ -33,7 +33,7 @@ static void print_deliveries(const char *key, const struct alert_channel *c)
 	print_line(j);
 }
 
-/* Whom it is still to be told, and why he was not: `teams: it answered 503, ntfy`. */
+/* The channels that are still to be told, with the reason of a failure: `teams: it answered 503, ntfy`. */
 static void queue_of(const struct alert *a, char *out, size_t size)
 {
 	size_t n = 0;

@@ -160,7 +160,7 @@ static json *teams(const struct channel_word *w)
 	char text[512];
 
 	json_push(body, paragraph("", title(w, text, sizeof text), colours[w->state]));
-	/* what we say ourselves is a table; what may be a stranger's stands below it */
+	/* our own words make a table; words that may be a stranger's stand below it */
 	add_fact(facts, "Since", w->since);
 	add_fact(facts, "Lasted", w->lasted);
 	add_fact(facts, "Check", *w->detail != '\0' ? "below" : "");
@@ -368,8 +368,8 @@ static bool tells_secret(const char *text, const char *url)
 }
 
 /*
- * What the service says of itself: the message of its JSON, or the first words of a plain text; not a page, and
- * nothing that holds a piece of the address. "" for nothing. Safe text; malloc'ed.
+ * The service's own words in an answer: the message of its JSON, or the first words of a plain text; not of an HTML page, and
+ * nothing that holds a piece of the secret address. "" for nothing. Safe text; malloc'ed.
  */
 static char *words_of(const struct http_response *r, const json *answer, const char *url)
 {
@@ -459,7 +459,7 @@ static enum channel_result judge_accepted(enum kind kind, const char *text, cons
 	}
 }
 
-/* What the answer to a request means. */
+/* Was the alert taken, is it to be tried again, or refused for good? By the answer to the request. */
 static enum channel_result judge(enum kind kind, const char *url, enum http_result result, const struct http_response *r,
 				 struct channel_outcome *out)
 {

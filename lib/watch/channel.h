@@ -18,7 +18,7 @@
 
 struct http;
 
-/* What is said, all of it safe text. */
+/* The parts of a message, all of them safe text. */
 struct channel_word {
 	enum state state;
 	const char *headline;		/* one line */

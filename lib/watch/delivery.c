@@ -79,7 +79,7 @@ static int status_of(enum channel_result result)
 	return result == CHANNEL_TOLD ? EX_OK : result == CHANNEL_LATER ? EX_TEMPFAIL : EX_NOPERM;
 }
 
-/* One channel of an alert. What stays pending has been reported. */
+/* Tells one channel of an alert. The reason why it stays pending has been reported. */
 static int tell(struct delivery *d, const struct alert *a, struct alert_channel *c, bool doubt)
 {
 	struct channel_outcome out;
@@ -111,7 +111,7 @@ int delivery_tell(struct delivery *d, struct alertfile *r, bool changed)
 	for (size_t i = 0; i < r->a.channel_count; i++) {
 		struct alert_channel *c = &r->a.channels[i];
 
-		/* whoever took a channel out of the settings wants nothing told there */
+		/* a channel that was taken out of the settings is not told any more */
 		if (c->pending && channel_url(c->name) == NULL) {
 			c->pending = c->doubt = false;
 			c->told = STATE_OK;

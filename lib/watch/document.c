@@ -271,7 +271,7 @@ static json *build_channels(const json *inputs)
 	return channels;
 }
 
-/* What a job's record says, as an event; NULL when it has not ended. */
+/* A job's record as an event of the page; NULL while the job has not ended. */
 static json *event_of(const json *record, const char *what)
 {
 	static const char *const members[] = { "result", "message", NULL };

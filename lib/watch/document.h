@@ -1,7 +1,7 @@
 /*
  * document.h - what the checks say, put together into the one document that answers: can we fail over now,
  * who is serving, how old is the copy, did last night work? A pure function of its inputs, so that each
- * state has a test. What is not known is "unknown" and never OK.
+ * state has a test. A state that is not known is "unknown" and never OK.
  *
  * An input is a JSON object with an "id":
  *   host      node, role (standby, active, primary), version

@@ -249,7 +249,7 @@ static void lag_picture(struct buf *b, const json *l, int64_t now)
 	for (int64_t i = 0; i < LAG_BUCKETS; i++) {
 		const char *text;
 
-		/* what is older, or no time at all, is passed over */
+		/* older points, and those without a time, are passed over */
 		while (q != NULL && ((text = json_str(q, "at")) == NULL || clock_parse(text, &at) != NULL || at < begin + i * LAG_BUCKET_S))
 			q = json_next(q);
 		if (q == NULL || at != begin + i * LAG_BUCKET_S || !json_int(q, "seconds", 0, INT32_MAX, &seconds)) {
@@ -262,7 +262,7 @@ static void lag_picture(struct buf *b, const json *l, int64_t now)
 	html(b, "</div><p class=\"dim\">the last 24 hours; the worst was %s</p>", words);
 }
 
-/* What is wrong by so many seconds, if anything is. */
+/* A line about a clock that is wrong, with the seconds; nothing for one that is right. */
 static void clock_line(struct buf *b, const char *whose, const json *l, const char *member)
 {
 	int64_t ahead = 0;

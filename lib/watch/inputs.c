@@ -14,7 +14,7 @@
 /* A line, or a record, that is to be JSON. NULL when it is none; a NUL in it is no text. */
 static json *parse(const char *text, size_t len)
 {
-	/* what is not UTF-8 would make the page and status.json something else too */
+	/* one line that is not UTF-8 would make the page and status.json invalid, too */
 	return strlen(text) == len && utf8_valid(text) ? json_parse(text, len) : NULL;
 }
 

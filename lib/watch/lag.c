@@ -34,7 +34,7 @@ static bool known_until(const json *inputs, const json *record, int64_t n, int64
 	bool known = n >= 0 ? time_of(newest, "snapshot_at", at) : time_of(copy, "data_at", at);
 
 	if (json_int(old, "n", -1, N_MAX, &of) && of == n && time_of(old, "at", &later) &&
-	    /* what a clock said that was wrong is not true for ever */
+	    /* a time in the future came from a wrong clock, and is not believed for ever */
 	    later <= now + STATUS_AHEAD_S && (!known || later > *at)) {
 		*at = later;
 		known = true;
@@ -84,8 +84,8 @@ static bool wrong(int64_t skew)
 }
 
 /*
- * What a record confirms was seen before it was written; a long upload lies between the two, and makes a clock look slow. So
- * that one is believed to be slow which was so for two records, one after the other.
+ * The look that a record confirms was before the record was written, and a long upload between the two makes a clock look
+ * slow. So a clock is called slow only when it looked so in two records, one after the other.
  */
 static void look_at_clocks(struct watch *w, const json *record, const json *old, bool same, int64_t now)
 {

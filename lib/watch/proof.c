@@ -19,7 +19,7 @@ static void add(struct buf *b, const char *text)
 	buf_put(b, text, strlen(text));
 }
 
-/* What to say of it. The times are absolute, so that a text that is told does not change with each round. */
+/* The proof in words. Times are absolute, so that the text of an alert does not change with each round. */
 static void describe(struct buf *b, const json *j, bool recent)
 {
 	const char *verdict = json_str(j, "verdict"), *message = json_str(j, "message"), *said = json_str(j, "app_said");

@@ -41,8 +41,8 @@ static bool is_late(const char *ok_at, int64_t now)
 }
 
 /*
- * What is downloaded by night and followed by the minute, as one beat. A warning is none of that: it is told as an alert.
- * While this host serves nothing is downloaded or followed, and that is in order.
+ * The beat for the push monitor of the synchronisation: the nightly download and the minutes, as one state. A warning does not
+ * stop the beat, it is told as an alert. While this host serves, nothing is downloaded or followed, which is in order.
  */
 static void set_pulse(struct shell *to, const json *status)
 {
