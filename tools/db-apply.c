@@ -206,7 +206,7 @@ static int find_out(struct apply *a)
 	return rc;
 }
 
-/* What is read is none of the files that come and go on the way: those beside FILE, and the note of NEW. */
+/* An input must be none of the files that come and go during a run: those beside FILE, and the note of NEW. */
 static int apart_from_work(const struct apply *a, const char *input)
 {
 	char note[sizeof a->note_path];

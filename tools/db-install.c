@@ -260,7 +260,7 @@ static const char *take_time(const char *text, void *to)
 	return clock_parse(text, to);
 }
 
-/* Nothing was asked for that only an installation does. */
+/* Without an option that is only for an installation? */
 static bool only_settles(void)
 {
 	const struct exchange_wish *w = &opt.wish;

@@ -116,8 +116,8 @@ out:
 	return rc;
 }
 
-/* Keeps the history for the next boot, if it is another than the kept one: that costs a write to a disk. */
-/* A slip of the command line names somebody's file, or a device. An empty one is what a power cut may leave of ours. */
+/* May the file at --keep be replaced? A slip of the command line may name another file, or a device; an empty file may be all
+ * that a power cut left of ours. */
 static bool is_ours(const json *known)
 {
 	struct stat st;
@@ -125,6 +125,7 @@ static bool is_ours(const json *known)
 	return lstat(kept, &st) != 0 || (S_ISREG(st.st_mode) && (st.st_size == 0 || json_at(known, "/schema") != NULL));
 }
 
+/* Keeps the history for the next boot, if it is another than the kept one: that costs a write to a disk. */
 static int keep(const json *status, const json *known)
 {
 	char *text, *line;

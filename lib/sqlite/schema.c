@@ -80,7 +80,7 @@ static char *text_of(const struct field *fields, uint32_t count, uint32_t i, con
 	return text;
 }
 
-/* What is no number can be no page either: SQLite reads no schema that has such a row, were it only that of a view. */
+/* A root that is no number is no page: SQLite reads no schema with such a row, not even where it is that of a view. */
 static uint32_t root_of(const struct field *fields, uint32_t count, const unsigned char *p, uint32_t have)
 {
 	int64_t root;

@@ -11,7 +11,7 @@
  */
 int target_apart(const char *path, const char *tmp, const char *db);
 
-/* The part of it for one more TMP of PATH: whatever has that name is replaced or removed on the way. */
+/* The check of TMP by itself, for a tool with several working files, each of which is replaced or removed on the way. */
 int target_unfinished(const char *path, const char *tmp, const char *db);
 
 /* The same, and what stands there now is no database: EX_CANTCREAT (reported). */
