@@ -21,7 +21,7 @@
 #include "lib/stop.h"
 
 #define WHY 160
-#define WAIT_MS 600000		/* for whoever looks just now */
+#define WAIT_MS 600000		/* for a look that is under way: it holds the lock */
 #define STATES_MOST 1000000	/* since a night */
 
 static struct head_wish wish;
@@ -81,7 +81,7 @@ static int64_t find_hole(const struct head *h, const struct objects *o)
 
 		if (path == NULL || !change_path_parse(path, &c) || c.n <= h->n || c.n > newest.n)
 			continue;
-		/* the newest has to be the one that the next one follows */
+		/* of the newest number it must be the object that the next change will follow */
 		if (c.n < newest.n || (hash != NULL && strcmp(hash, newest.object) == 0))
 			there[c.n - h->n - 1] = true;
 	}
@@ -211,12 +211,12 @@ int main(int argc, char **argv)
 	rc = dropbox_begin(&w.dropbox, &w.http, opt.timeout_ms);
 	if (rc == EX_OK)
 		rc = look(&w, &record);
-	/* a hole that nobody looked for is found tomorrow: no night waits for that, which was reported */
+	/* a listing that failed, as was reported, does not stop the night: a hole in it is found tomorrow */
 	if (rc == EX_OK && opt.list && list(&w, &objects) != EX_OK)
 		opt.list = false;
 	if (stop_asked())
 		rc = EX_TEMPFAIL;
-	/* last of all: its lock is held for no call */
+	/* opened last, so that its lock is not held during the calls to Dropbox */
 	if (rc == EX_OK)
 		rc = published_open(&state, argv[optind], WAIT_MS);
 	if (rc == EX_OK)

@@ -38,7 +38,7 @@ static bool is_role(const struct buf *role, const char *word)
 	return strncmp(buf_text(role), word, len) == 0 && (role->len == len || role->data[len] == '\n');
 }
 
-/* Two hosts of one name would both be the owner in the head record; a settings file of the other host is how that comes. */
+/* Two hosts of one name would both be the owner in the head record; that happens when the settings file of one host is copied to the other. */
 static int check_name(void)
 {
 	struct buf role = BUF_INIT(ROLE_MAX);
@@ -49,7 +49,7 @@ static int check_name(void)
 	int rc = EX_OK;
 
 	snprintf(path, sizeof path, "%s/role", setting("state"));
-	/* a role that cannot be read is for those to say who need it */
+	/* a role that cannot be read is reported by the tools that need it */
 	if (node == NULL || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0 ||
 	    file_slurp(path, &role) != EX_OK)
 		goto out;
@@ -67,7 +67,7 @@ out:
 	return rc;
 }
 
-/* All or none: of settings that are not in order nothing is told but their names. */
+/* All or none: where one setting is wrong all names are printed empty. */
 static int print_all(void)
 {
 	int rc = config_load();

@@ -177,7 +177,7 @@ static int copy_base(struct apply *a, const char *base)
 	return rc;
 }
 
-/* The copy becomes NEW, with its note; what was only this run's goes away, while the name is still its own. */
+/* The copy becomes NEW, with its note; the other working files are removed while the unfinished name still protects them. */
 static int name_new(struct apply *a)
 {
 	int rc;
@@ -250,7 +250,7 @@ static int apply(char **changes, int count, const char *file)
 		report(&a);
 
 	advance_free(&a.log);
-	/* with a target on the note it is what tells the next run that nothing was begun */
+	/* where the note names a target, the empty unfinished log tells the next run that nothing was begun: it stays */
 	if (a.note.has_target && a.log.log_fd >= 0)
 		close(a.log.log_fd);
 	else

@@ -213,7 +213,7 @@ static int settle(struct exchange *x)
 		times[1] = last_write(x);
 		rc = retire_database(x->names.live, x->live);
 	}
-	/* by it people are told how old the data is; who may not set it has to keep it elsewhere, as a failover does */
+	/* the file's time tells people how old the data is; a user who may not set it keeps that elsewhere, as a failover does */
 	if (rc == EX_OK && pending)
 		(void)utimensat(AT_FDCWD, x->names.live, times, AT_SYMLINK_NOFOLLOW);
 	installed_end(&opt.record);

@@ -260,7 +260,7 @@ static int login(struct dropbox **d, struct http **h)
 		return EX_CONFIG;
 	}
 	printf("%s?client_id=%s&response_type=code&token_access_type=offline", AUTHORIZE, key);
-	/* an app that has a secret proves itself by that, and Dropbox asks for one proof */
+	/* Dropbox takes either a secret or a code challenge: an app with a secret needs no challenge */
 	if (secret == NULL)
 		printf("&code_challenge=%s&code_challenge_method=S256", challenge);
 	putchar('\n');

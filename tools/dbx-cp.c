@@ -131,7 +131,7 @@ static int left_copies(struct dropbox *d, struct http *h, const char *to, bool r
 	return rc == EX_NOINPUT ? EX_OK : rc;
 }
 
-/* Removes this run's copy, of which there is no use. */
+/* Removes this run's copy, which is not needed any more. */
 static void discard(struct dropbox *d, struct http *h, const char *tmp)
 {
 	struct dropbox_meta m;

@@ -160,14 +160,14 @@ static int fetch_one(struct dropbox *dropbox, const char *remote)
 	bool current = false;
 	int rc = catch_one(&d, output, &meta, &current);
 
-	/* without a file there is nothing to answer, nor room: standard output is the file's */
+	/* without -o the file itself is on standard output, and no answer about it can be there */
 	if (rc == EX_OK && output != NULL)
 		print_answer(&meta, !current);
 	dropbox_meta_free(&meta);
 	return rc;
 }
 
-/* Many at once. The threads share it; what changes is under the lock. */
+/* Many files at once. The threads share it; members that change are guarded by the lock. */
 struct many {
 	struct dropbox *dropbox;
 	char **remotes;

@@ -20,7 +20,7 @@
 
 #define POLL_S 120	/* one longpoll, 30 to 480; Dropbox adds up to 90, to spread its clients */
 #define SPREAD_MS INT64_C(95000)
-#define BACKOFF_MOST 3600	/* seconds; it asks for some */
+#define BACKOFF_MOST 3600	/* seconds; the longest pause that Dropbox may ask for */
 
 static int64_t timeout_ms;	/* 0: for ever */
 static const char *known;	/* the revision that is not waited for; NULL: any is good */
@@ -146,13 +146,13 @@ static int wait_for_change(struct watch *w)
 		json_int(a.body, "backoff", 1, BACKOFF_MOST, &backoff);
 		msg_info("%s", json_bool(a.body, "changes", true) ? "something has changed" : "nothing has changed");
 	} else if (strcmp(a.tag, "reset") == 0) {
-		/* the next cursor is a new one; not at once for ever, though */
+		/* a new cursor is taken for the next try, of which there is not an endless number */
 		a.again = true;
 	}
 	if (a.rc != EX_OK && !dropbox_again(&w->pace, &a))
 		rc = dropbox_report(remote, &a);
 	dropbox_answer_free(&a);
-	/* Dropbox wants no longpoll for so long; a look is none */
+	/* the backoff is the time for which Dropbox wants no further longpoll */
 	rest(w, backoff * 1000);
 	return rc;
 }

@@ -203,7 +203,7 @@ int main(int argc, char **argv)
 		jobscreen_init(&screen, slash != NULL ? slash + 1 : *argv);
 		msg_init(screen.script);
 	}
-	/* all of the settings: a script that finds one of them wrong is no run yet */
+	/* all settings are checked here: a run whose script would refuse one of them does not begin, and leaves no record */
 	rc = config_load();
 	if (rc == EX_OK)
 		rc = setting_check();

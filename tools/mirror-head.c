@@ -126,7 +126,7 @@ static int show(const struct headwrite *l)
 	int rc = headwrite_look(l, &seen, &now);
 
 	if (rc == EX_OK && !now.exists) {
-		/* a script has its status; before the first night this is as it should be */
+		/* no complaint to a script, which has the exit status: before the first night there is no record */
 		if (shell_asked(&opt.shell))
 			msg_info("%s: not found in Dropbox", HEADREG_PATH);
 		else

@@ -160,7 +160,7 @@ static int mark(void)
 
 /* --- what is left to be done --- */
 
-/* The name of a file of wanted/, and of none that a crash may leave there. */
+/* Is it the name of an entry of wanted/, and not of an unfinished file that a crash left there? */
 static bool is_entry(const char *name)
 {
 	size_t len = strlen(name);

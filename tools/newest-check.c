@@ -74,7 +74,7 @@ static const char *look_at_live(struct finding *f)
 	struct stat st;
 
 	f->record = installed_read(f->state);
-	/* where nothing stands there is nothing better */
+	/* no live database: nothing speaks against replacing it */
 	if (lstat(f->live, &st) != 0) {
 		if (errno == ENOENT)
 			return NULL;
@@ -95,7 +95,7 @@ static const char *look_at_live(struct finding *f)
 	return strcmp(serves(f), "night") != 0 ? "was put there by an earlier failover" : NULL;
 }
 
-/* The last quick verification, of every six hours. One that was not finished says nothing. */
+/* The last quick verification, made every six hours. One that did not come to its end does not count. */
 static void look_at_verification(struct finding *f)
 {
 	struct buf text = BUF_INIT(RECORD_MAX);
@@ -112,7 +112,7 @@ static void look_at_verification(struct finding *f)
 	buf_free(&text);
 }
 
-/* ---- the two, and the head record as it was seen last ---- */
+/* ---- newest.db against the live database and the head record as last seen ---- */
 
 static void compare(struct finding *f)
 {
@@ -153,7 +153,7 @@ static void compare(struct finding *f)
 
 /* ---- the answer ---- */
 
-/* Seconds since then; clocks of two hosts differ a little, and only more than that is a clock to be spoken of. */
+/* Seconds since then. The clocks of two hosts differ a little, which counts as 0; a greater difference shows as a negative age. */
 static int64_t age_of(int64_t at)
 {
 	int64_t age = clock_wall() - at;

@@ -39,7 +39,7 @@ static const char *apart;	/* a condition that is told by itself */
 
 static struct shell answer = { .names = told_names };
 
-/* ---- what the checks cannot know ---- */
+/* ---- inputs that are no answers of checks ---- */
 
 /* The input `host`: this node, its role and version. */
 static json *host(void)
@@ -54,7 +54,7 @@ static json *host(void)
 	return j;
 }
 
-/* How far behind is too far; and what no setting of a clock moves. */
+/* The limits for how far the standby may be behind; and the uptime, which no change of the clock moves. */
 static json *lag_limits(void)
 {
 	json *j = json_object();
