@@ -62,6 +62,28 @@ is_snapshot() {
 	[ "$(sha256sum a.db a.db-wal)" = "$before" ]
 }
 
+@test "a WAL database that its application has open by another name is not copied without its log" {
+	local snapshot='db-snapshot alias snap' changes='db-changes --since st --base --epoch 1 alias out'
+	make_db a.db wal
+	app a.db
+	sql "UPDATE t SET side = 'new';"
+	ln a.db alias
+	for empty in '' yes; do
+		# as a reader without these guards leaves them
+		[ -z "$empty" ] || touch alias-wal alias-shm
+		for tool in "$snapshot" "$changes"; do
+			run $tool
+			expect 78 "^${tool%% *}: alias: is open by another name"
+		done
+	done
+	[ ! -e snap ] && [ ! -e out ]
+	rm alias-*
+	# by its own name, and through a link to that, it is
+	ln -s a.db link
+	db-snapshot link snap
+	is_snapshot snap 'new 300'
+}
+
 @test "the half transaction that a killed application left in its -journal is not in the copy" {
 	make_hot_journal a.db
 	run db-snapshot -v a.db snap

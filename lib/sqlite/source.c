@@ -52,6 +52,38 @@ static int look_at_sharing(const struct source *s)
 	return EX_NOPERM;
 }
 
+/* The lock that another process has on part of a file: F_UNLCK, F_RDLCK or F_WRLCK. */
+static short locked(int fd, off_t at, off_t len)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = len };
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
+}
+
+/*
+ * The log lies beside the name by which the application opened the file: where that is another one (a second name; a file that
+ * was mounted into a container), a copy would be without the newest commits, and of no one moment. A connection in WAL mode holds
+ * a lock on the file, and soon after one on the -shm beside that name (os_unix.c of SQLite: SHARED_FIRST, UNIX_SHM_DMS).
+ */
+static bool opened_elsewhere(const struct source *s, int fd)
+{
+	char shm[PATH_MAX + 8];
+
+	snprintf(shm, sizeof shm, "%s-shm", s->real);
+	for (int64_t end = clock_ms() + 500; locked(fd, 0x40000002, 510) == F_RDLCK; clock_sleep(10)) {
+		int beside = open(shm, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		bool held = beside >= 0 ? locked(beside, 128, 1) != F_UNLCK : errno != ENOENT;
+
+		if (beside >= 0)
+			close(beside);
+		if (held)
+			return false;
+		if (clock_ms() >= end)
+			return true;
+	}
+	return false;
+}
+
 int source_look(struct source *s, const char *path)
 {
 	/* a writer may be at it, so only what never changes can be judged here */
@@ -80,6 +112,10 @@ int source_look(struct source *s, const char *path)
 		/* SQLite would read the missing rest of the page as zeros */
 		msg_err(path, "not one page of it is whole");
 		rc = EX_DATAERR;
+	} else if (head[19] == 2 && opened_elsewhere(s, fd)) {
+		msg_err(path, "is open by another name: its newest rows lie in a -wal beside that");
+		msg_hint("name it as its application does: a second name, or a file mounted by itself, has a -wal of its own");
+		rc = EX_CONFIG;
 	}
 	if (fd >= 0)
 		close(fd);

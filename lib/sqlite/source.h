@@ -25,7 +25,7 @@ struct source {
 	int64_t at;			/* when the transaction began, seconds since the epoch */
 };
 
-/* Looks at the file, before SQLite does. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR, EX_NOPERM; reported. */
+/* Looks at the file, before SQLite does. EX_OK, EX_NOINPUT, EX_DATAERR, EX_IOERR, EX_NOPERM, EX_CONFIG; reported. */
 int source_look(struct source *s, const char *path);
 
 /*
