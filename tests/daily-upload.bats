@@ -385,6 +385,14 @@ END
 	[ "$(on pi-ctv dbx-ls /backups | wc -l)" -eq 9 ]
 }
 
+@test "a file where the folder of backups belongs: 78, at the first try, and what it needs is said" {
+	dropbox_seed "$live" /backups
+	run upload
+	expect 78 'dbx-cp: /backups/database_backup_.*: a file stands where a folder is needed'
+	expect 78 '^hint: give that file another name$'
+	[ "$(grep -c 'a file stands' <<<"$output")" -eq 1 ]
+}
+
 @test "a snapshot that has rotted since it was verified is not taken up, and never sent" {
 	dropbox_fault '{"route":"files/upload","kind":"503-empty","count":-1}'
 	run upload

@@ -164,7 +164,7 @@ released() {
 	expect 0
 }
 
-@test "a missing source is 66, a folder 65, a folder in the way 73" {
+@test "a missing source is 66, a folder 65, a folder in the way 73, a file above it 78" {
 	run dbx-cp /none /x
 	expect 66 '/none: not found'
 	run dbx-cp /dir /x
@@ -172,7 +172,7 @@ released() {
 	run dbx-cp /top.txt /dir
 	expect 73 '/dir: a folder is there'
 	run dbx-cp /top.txt /dir/one.txt/below
-	expect 73 'a file stands where a folder is needed'
+	expect 78 'a file stands where a folder is needed'
 }
 
 @test "no space is 74, a rate limit that does not end 75, no token 77" {

@@ -236,7 +236,7 @@ fault() {
 	expect 73 'another file is there'
 }
 
-@test "a folder in the place, a file in the way: 73" {
+@test "a folder in the place, a file above it: 73, 78" {
 	local_file a 5000
 	dropbox_seed a /dir/f
 	run dbx-put a /dir
@@ -244,7 +244,7 @@ fault() {
 	run dbx-put -f a /dir
 	expect 73 '^dbx-put: /dir: a folder is there$'
 	run dbx-put a /dir/f/x
-	expect 73 'a file stands where a folder is needed'
+	expect 78 'a file stands where a folder is needed'
 	there /dir/f a
 }
 
@@ -402,7 +402,7 @@ refused() {
 5|upload|redirect|{}|76|answer 302
 5|upload|409|{"tag":"path/insufficient_space"}|74|no space left in Dropbox
 5|upload|409|{"tag":"path/conflict/file"}|73|another file is there
-5|upload|409|{"tag":"path/conflict/file_ancestor"}|73|a file stands where a folder is needed
+5|upload|409|{"tag":"path/conflict/file_ancestor"}|78|a file stands where a folder is needed
 5|upload|409|{"tag":"path/malformed_path"}|65|does not take this name
 5|upload|409|{"tag":"path/disallowed_name"}|65|does not take this name
 5|upload|409|{"tag":"path/no_write_permission"}|77|no permission

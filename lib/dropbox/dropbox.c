@@ -346,7 +346,7 @@ static const struct {
 	{ "locked", EX_NOPERM, true, "locked by somebody in Dropbox", NULL },
 	{ "conflict/file", EX_CANTCREAT, false, "another file is there", NULL },
 	{ "conflict/folder", EX_CANTCREAT, false, "a folder is there", NULL },
-	{ "conflict/file_ancestor", EX_CANTCREAT, false, "a file stands where a folder is needed", NULL },
+	{ "conflict/file_ancestor", EX_CONFIG, false, "a file stands where a folder is needed", "give that file another name" },
 	{ "conflict", EX_CANTCREAT, false, "something else is there", NULL },
 	{ "insufficient_space", EX_IOERR, false, "no space left in Dropbox", "make room in Dropbox" },
 	{ "insufficient_quota", EX_IOERR, false, "no space left in Dropbox", "make room in Dropbox" },
