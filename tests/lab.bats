@@ -249,6 +249,19 @@ ended() {
 	ended "$room"
 }
 
+@test "the caretaker of a lab that has ended leaves alone who has got the room's process number" {
+	# process numbers of their own, of which the next one can be set; it wakes once a second
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	run -0 unshare -p -m --fork --mount-proc --kill-child bash -euc '
+		lab() { "$0/tests/lab/lab" -d "$1" "$2"; }
+		lab "$1" up
+		room=$(lab "$1" status | sed -n "s/.*room //p")
+		lab "$1" down
+		until echo $((room - 1)) >/proc/sys/kernel/ns_last_pid; sleep 60 & [ $! -eq $room ]; do kill $!; done
+		sleep 2
+		kill $room' "$ROOT" "$BATS_TEST_TMPDIR/late"
+}
+
 @test "wrong commands are refused with a reason" {
 	table=(
 		'64|usage|'
