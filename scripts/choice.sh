@@ -10,13 +10,6 @@ look_at_installed() {
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
 }
 
-# whatever fails here is seen again by the steps that follow
-wait_for_news() {
-	look_at_installed || :
-	say "waiting for a newer copy ($wait at most)"
-	mirror-head wait --newer "${installed_epoch:-0}.${installed_seq:-0}" --timeout "$wait" >/dev/null 2>&1 || :
-}
-
 # A timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy on record is
 # the one that was refused: what only a person can mend is not tried again before the next night. Whoever starts the job himself
 # always gets a run.
