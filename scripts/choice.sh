@@ -5,11 +5,6 @@
 # What always holds: nothing is changed here; what is not known is no copy.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the script's
 
-# look_at_installed: the record of the last installation, and whether $live is as it was then
-look_at_installed() {
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
-}
-
 # A timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy on record is
 # the one that was refused: what only a person can mend is not tried again before the next night. Whoever starts the job himself
 # always gets a run.
@@ -29,12 +24,8 @@ timer_ends() {
 		finish unchanged "what was entered here stays until the primary has said what it has"
 	fi
 	get job-run --last=last_ download
-	case $last_ended_tonight/$last_exit/$last_rev in
-	yes/65/"$record_rev" | yes/70/* | yes/77/* | yes/78/*)
-		fail "$last_exit" "$last_message" \
-			"not tried again before the next night; systemctl start ctv-pi2-download.service tries it now"
-		;;
-	esac
+	# of another copy it is not known
+	{ [ "$last_exit" = 65 ] && [ "$last_rev" != "$record_rev" ]; } || leave_to_a_person ctv-pi2-download.service
 	if [ "$last_exit$last_ok_tonight" = 0yes ] && look_at_installed && [ "$installed_rev" = "$record_rev" ]; then
 		finish unchanged "nothing is new since this night's download"
 	fi

@@ -212,11 +212,7 @@ fi
 [ -n "$dry" ] || rm -f "$live_dir/.${live##*/}.drill" "$live_dir/.${live##*/}.drill.prev" || :
 # what an interrupted upload was to publish is of the database before
 [ -z "$chosen" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
-fact size:int "$size"
-fact content_hash:text "$hash"
-fact snapshot_at:text "$taken"
-fact epoch:int "$epoch"
-fact seq:int "$seq"
+facts size:int "$size" content_hash:text "$hash" snapshot_at:text "$taken" epoch:int "$epoch" seq:int "$seq"
 if [ -e "$live" ]; then
 	step age
 	check_age

@@ -4,6 +4,29 @@
 # Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
 
+# facts NAME:KIND VALUE...: members of the record, as fact of lib.sh has them
+facts() {
+	while [ $# -gt 1 ]; do
+		fact "$1" "$2"
+		shift 2
+	done
+}
+
+# look_at_installed: the record of the last installation, and whether $live is as it was then, as installed_...
+look_at_installed() {
+	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
+}
+
+# leave_to_a_person UNIT: the end of a timer's start, when the last run, which job-run has told as last_..., ended tonight with what
+# only a person can mend
+leave_to_a_person() {
+	case $last_ended_tonight/$last_exit in
+	yes/65 | yes/70 | yes/77 | yes/78) ;;
+	*) return 0 ;;
+	esac
+	fail "$last_exit" "$last_message" "not tried again before the next night; systemctl start $1 tries it now"
+}
+
 # unit_state UNIT: the word of systemctl is-active; `none` where no systemd runs, `unknown` when it is silent
 unit_state() {
 	[ -d /run/systemd/system ] || { echo none; return; }

@@ -164,8 +164,7 @@ choose() {
 		more "the newest state that was followed, $newest_live_n, was put there by $put_by"
 	fi
 	serves=${would_take:+newest}
-	fact serves:text "${serves:-$newest_serves}"
-	fact n:int "${would_take:-$newest_live_n}"
+	facts serves:text "${serves:-$newest_serves}" n:int "${would_take:-$newest_live_n}"
 }
 
 # what a failover would do now, while others go on

@@ -51,7 +51,7 @@ size_of() {
 }
 
 copy_night() {
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+	look_at_installed || :
 	n=$installed_n snapshot_at=$installed_snapshot_at
 	size_of "$night"
 	was=$(stat -c '%d %i %s %Y' "$night")

@@ -62,15 +62,12 @@ prove() {
 	clean 2>/dev/null || :
 	{ mkdir -p data && chgrp --reference=.. data && chmod 00770 data; } || fail 73
 	look_at_code
-	fact newest:bool "$newest"
-	fact commit:text "$commit"
+	facts newest:bool "$newest" commit:text "$commit"
 
 	step copy
 	current
 	if [ -n "$newest" ]; then copy_newest; else copy_night; fi
-	fact n:int "$n"
-	fact snapshot_at:text "$snapshot_at"
-	fact rev:text "$installed_rev"
+	facts n:int "$n" snapshot_at:text "$snapshot_at" rev:text "$installed_rev"
 	data="${newest:+the newest state, }${n:+state $n, }data of ${snapshot_at:-an unknown time}"
 	note "$data"
 
@@ -169,7 +166,7 @@ look_at_code() { commit=$("$here/code-check.sh" --commit 2>/dev/null) || commit=
 # is_known: was this tonight's verdict on the same data and code? Each hour of the night asks for one
 is_known() {
 	get job-run --last=last_ proof
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
+	look_at_installed || :
 	[ -n "$last_ended_tonight" ] && [ -n "$last_verdict" ] && [ "$last_verdict" != skipped ] || return
 	look_at_code
 	[ "$last_commit $last_rev $last_n" = "$commit $installed_rev $installed_n" ]

@@ -75,7 +75,7 @@ whole() {
 		put | confirm) (settle) || remembered --drop || exit ;;
 		drop | wait) remembered --drop || exit ;;
 		esac
-		get installed-check --shell=installed_ --record "$state/installed.json" "$live" 2>/dev/null || :
+		look_at_installed 2>/dev/null || :
 		what_next --list --above "${installed_n:-0}"
 		set -- --full --file "$file" --node "$node" --epoch "${epoch:-1}"
 		[ "$next_step" = look ] ||
