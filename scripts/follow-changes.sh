@@ -37,15 +37,11 @@ done
 
 # ---- steps -------------------------------------------------------------------------------------
 
-look_at_installed() {
-	get installed-check --shell=installed_ --record "$state/installed.json" "$live" || :
-}
-
 # night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, of the time of its data, for
 # daily-download.sh to install. Of an older night nobody wants it, and of one that it has taken already and nobody has written to
 night() {
 	[ "$n" -ge "$record_n" ] || return 0
-	look_at_installed
+	look_at_installed || :
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || [ -z "$installed_unchanged" ] || return 0
 	[ "$snapshot_at" != "$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null)" ] || return 0
@@ -75,7 +71,7 @@ night() {
 # later no time says: the primary's clock may have been wrong
 spend_night() {
 	[ -e night.db ] || return 0
-	look_at_installed
+	look_at_installed || :
 	[ -z "$installed_unchanged" ] || [ "$installed_content_hash" != "$record_content_hash" ] ||
 		[ "$installed_snapshot_at" != "$(date -u -r night.db +%FT%TZ)" ] || rm -f night.db || fail 74
 }
@@ -95,7 +91,7 @@ advance() {
 
 # begin: newest.db anew, from what lies here if that is on the chain, else from the base
 begin() {
-	look_at_installed
+	look_at_installed || :
 	rm -rf in
 	first=$record_n
 	for known in $installed_n $installed_prev_n; do
@@ -172,7 +168,7 @@ round() {
 	say "newest.db: state $n of $snapshot_at"
 }
 
-# well: it is not well because it was started
+# well: a round came to its good end, so what was told of trouble is over. That the service was started says nothing of that
 well() {
 	[ -n "$told" ] || alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :
 	told=yes
@@ -198,25 +194,26 @@ ask_night() {
 	svc-ctl -t 5s start ctv-pi2-download.service >/dev/null 2>&1 || :
 }
 
+night_on_record() { mirror-head show --field rev --timeout 1m 2>/dev/null || :; }
+
 # Until it is stopped. Whatever a round ends with is told and waited out, for nobody has to start it again; the same thing is said
 # once. With Dropbox away, how old newest.db is the page tells.
 follow() {
 	told=''
 	! off || {
 		well
-		flock -w 10 "$state/follow.lock" "$here/follow-changes.sh" --forgetting || :
+		"$here/follow-changes.sh" --forget || :
 		say "CTV_CHANGES_EVERY is off: there is the nightly copy alone"
 		return
 	}
-	rev='' last='' pause=10m wrong='' asked=''
+	# wrong and twice: the night on record when a round came out wrong, and when one did so again
+	rev='' last='' pause=10m wrong='' twice='' asked=''
 	while :; do
 		waited=0
 		now=$(dbx-wait -t "$pause" ${rev:+--not "$rev"} /mirror-head.json 2>/dev/null) || waited=$?
 		case $waited in 0) rev=$now ;; 75) ;; *) sleep 60; rev= ;; esac
-		# what came out wrong twice is not made again before another night's state is there
-		base=
-		[ -z "$wrong" ] || base=$(mirror-head show --field rev --timeout 1m 2>/dev/null) || :
-		[ -z "$base" ] || [ "$wrong" != "$base $base" ] || continue
+		# then it is not made again before another night's state is there
+		[ -z "$twice" ] || [ "$(night_on_record)" != "$twice" ] || continue
 		code=0 pause=1m
 		said=$("$here/follow-changes.sh" --once 2>&1 >/dev/null) || code=$?
 		[ -z "$said" ] || [ "$said" = "$last" ] || printf '%s\n' "$said" >&2
@@ -225,9 +222,9 @@ follow() {
 		0) well; ask_night; pause=10m; continue ;;
 		69 | 75) continue ;;
 		65)
-			[ -n "$base" ] || base=$(mirror-head show --field rev --timeout 1m 2>/dev/null) || :
+			now=$(night_on_record)
 			# once more, now
-			if [ "$wrong" = "$base" ]; then wrong="$base $base"; else wrong=$base rev=; fi
+			if [ "$wrong" = "$now" ]; then twice=$now; else wrong=$now rev=; fi
 			;;
 		esac
 		told=
