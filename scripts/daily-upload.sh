@@ -14,7 +14,7 @@ here=$(readlink -f "$0") here=${here%/*}
 live='' node='' remote='' state='' teams_url_set='' slack_url_set='' ntfy_url_set='' record_epoch='' record_owner='' record_seq=''
 draft_epoch='' draft_snapshot_at='' draft_content_hash='' draft_size='' draft_size_text='' draft_verified='' file_rev=''
 file_content_hash='' put_uploaded='' put_rev='' put_content_hash='' verify_text='' verify_not_judged_count=''
-changes_every='' record_n='' draft_n='' state_pending_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
+changes_every='' record_n='' draft_n='' draft_base='' last_exit='' last_message='' last_epoch='' last_owner='' last_ended_tonight='' last_ok_tonight=''
 
 usage() {
 	cat <<'END'
@@ -40,42 +40,24 @@ resume_for=6h
 # A timer's start ends here when this night is done and nothing failed since, or waits for a person, unless the record has changed
 # hands since
 timer_ends() {
-	said=0
-	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
 	get job-run --last=last_ upload
-	case $said in
+	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || :
+	case $get_status in
 	0 | 65 | 66) [ "$last_epoch/$last_owner" = "$record_epoch/$record_owner" ] || return 0 ;;
 	esac
-	case $last_ended_tonight/$last_exit in
-	yes/65 | yes/70 | yes/77 | yes/78)
-		fail "$last_exit" "$last_message" \
-			"not tried again before the next night; systemctl start ctv-db-sync.service tries it now"
-		;;
-	esac
+	leave_to_a_person ctv-db-sync.service
 	# a run behind it that failed, as of a base that was asked for, is not over because a timer found the night done
 	[ -z "$last_ok_tonight" ] || [ "${last_exit:-0}" -ne 0 ] || finish unchanged "this night's upload is done"
 }
 
 # is_owner: ends the run unless this host may publish, or the record is not believed: then only a person can say
 is_owner() {
-	said=0
-	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
-	case $said$dry in 0* | 66* | 65) ;; *) exit "$said" ;; esac
-	[ "$said" -ne 65 ] || believed=
-	fact epoch:int "$record_epoch"
-	fact owner:text "$record_owner"
+	get mirror-head show --shell=record_ ${dry:+--dry-run} || :
+	case $get_status$dry in 0* | 66*) ;; 65) believed= ;; *) exit "$get_status" ;; esac
+	facts epoch:int "$record_epoch" owner:text "$record_owner"
 	case $record_owner in '' | "$node") return 0 ;; esac
 	fail 77 "$remote: this host ($node) is fenced: $record_owner has owned the record since epoch $record_epoch; nothing is published, $live stays as it is" \
 		"failback-to-pi-ctv.sh on $record_owner hands the record back"
-}
-
-# there: what $remote is. Before there is a record nobody expects it, and that it is not there is no complaint.
-# shellcheck disable=SC2317  # get calls it
-there() {
-	said=0
-	{ complaint=$(dbx-ls --shell=file_ "$remote" 2>&1 >&3) || said=$?; } 3>&1
-	[ "$said/$record_owner" = 66/ ] || [ -z "$complaint" ] || printf '%s\n' "$complaint" >&2
-	return "$said"
 }
 
 gate() {
@@ -87,10 +69,10 @@ gate() {
 		warn "nothing will be published"
 		return 0
 	fi
-	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs
-	said=0
-	get there || said=$?
-	case $said in 0 | 66) ;; *) exit "$said" ;; esac
+	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs. Before there is a record nobody expects it
+	absent=--may-lack
+	[ -z "$record_owner" ] || absent=
+	get dbx-ls --shell=file_ $absent "$remote" || [ "$get_status" -eq 66 ] || exit "$get_status"
 	old_rev=$file_rev
 	note "$node${record_owner:+ owns the record, epoch $record_epoch}"
 	[ -n "$record_owner" ] || note "no head record yet: this run makes the first"
@@ -108,10 +90,9 @@ take_snapshot() {
 		get mirror-head show --draft "$draft" --shell=draft_ && [ "$draft_epoch" = "$record_epoch" ] &&
 		has_content "$snapshot" "$draft_content_hash"; then
 		note "goes on with the one of $draft_snapshot_at"
-		[ -z "$draft_n" ] || state_of_snapshot || :
 		return 0
 	fi
-	draft_verified=
+	draft_verified='' draft_n='' draft_base=''
 	drop_snapshot
 	[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
 	# a host that serves in the primary's place publishes no minutes
@@ -125,11 +106,6 @@ take_snapshot() {
 in_chain() {
 	[ -d "$state/changes" ] || return
 	[ -n "$changes_every" ] || { [ -e "$state/changes/state.db" ] && [ "$(ctv-conf CTV_CHANGES_EVERY '')" != off ]; }
-}
-
-# state_of_snapshot: is it a base? Until its file is on record it is pending
-state_of_snapshot() {
-	get db-changes -t 10m --show --shell=state_ "$state/changes/state.db"
 }
 
 # take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. What is
@@ -150,8 +126,7 @@ take_state() {
 		;;
 	esac
 	get mirror-head show --draft "$draft" --shell=draft_ || exit
-	state_of_snapshot || exit
-	note "$draft_size_text, state $draft_n${state_pending_base:+, a base}, of $draft_snapshot_at"
+	note "$draft_size_text, state $draft_n${draft_base:+, a base}, of $draft_snapshot_at"
 }
 
 # what was published minute by minute is the same data
@@ -211,10 +186,7 @@ put() {
 	fi
 	note "$remote has this content already"
 	[ -z "$put_uploaded" ] || note "$draft_size_text as $remote, content_hash confirmed"
-	fact rev:text "$put_rev"
-	fact size:int "$draft_size"
-	fact content_hash:text "$draft_content_hash"
-	fact snapshot_at:text "$draft_snapshot_at"
+	facts rev:text "$put_rev" size:int "$draft_size" content_hash:text "$draft_content_hash" snapshot_at:text "$draft_snapshot_at"
 }
 
 # A second copy inside Dropbox
@@ -232,12 +204,9 @@ publish() {
 	mirror-head publish --owner "$node" --draft "$draft"
 	get mirror-head show --shell=record_ || :
 	note "number $record_epoch.$record_seq: every standby may take it"
-	fact epoch:int "$record_epoch"
-	fact owner:text "$node"
-	fact seq:int "$record_seq"
-	fact published:bool yes
+	facts epoch:int "$record_epoch" owner:text "$node" seq:int "$record_seq" published:bool yes
 	# the one of a day that the minutes may ask for, once, is no timer's
-	case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base:bool "$state_pending_base" ;; esac
+	case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base:bool "$draft_base" ;; esac
 	drop_snapshot
 }
 

@@ -36,6 +36,18 @@ load dir
 	grep -q '^two.txt$' <<<"$output"
 }
 
+@test "--may-lack: that it is not there is told by the status alone, and anything else in words" {
+	run dbx-ls --may-lack --shell /none
+	expect 66
+	[[ $output != *none* ]]
+	run dbx-ls --may-lack /dir/one.txt/none-below /dir
+	expect 66
+	grep -q '^two.txt$' <<<"$output"
+	dropbox_fault '{"route":"files/get_metadata","kind":"400","count":-1}'
+	run dbx-ls --may-lack /none
+	expect 70 '^dbx-ls: /none: '
+}
+
 @test "a listing that breaks off prints nothing of that folder" {
 	dropbox_fault '{"route":"files/list_folder/continue","kind":"400","count":-1}'
 	run --separate-stderr dbx-ls /dir

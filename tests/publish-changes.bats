@@ -1180,7 +1180,7 @@ turn() {
 	run publish
 	expect 75
 	upload
-	for verb in --confirm --drop --show.--shell=pace_ --show.--json --show.--calls --show.--append --show.--shell=state_ --no-base --full; do
+	for verb in --confirm --drop --show.--shell=pace_ --show.--json --show.--calls --show.--append --no-base --full; do
 		grep -qe "$verb" calls || { echo "$verb" >&2; return 1; }
 	done
 	run ! grep -ve '-t 10m' calls

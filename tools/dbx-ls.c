@@ -1,5 +1,5 @@
 /*
- * dbx-ls [-l] [-R] [--json | --shell] [REMOTE...] - list a folder of Dropbox, or show a file
+ * dbx-ls [-l] [-R] [--json | --shell] [--may-lack] [REMOTE...] - list a folder of Dropbox, or show a file
  *
  * Every page of a listing is read before its first line is printed: the names come sorted, and a listing
  * that could not be read whole prints nothing of that folder.
@@ -19,6 +19,7 @@
 static bool as_list;
 static bool recursive;
 static bool as_json;
+static bool may_lack;
 static const char *const names[] = {
 	"tag", "name", "path_display", "id", "rev", "size", "size_text", "content_hash", "client_modified",
 	"server_modified", NULL,
@@ -85,7 +86,7 @@ static int show(struct dropbox *d, struct http *h, const char *remote, json **en
 	dropbox_do(d, h, &c, &a);
 	rc = a.rc;
 	*entry = rc == EX_OK ? json_copy(a.body) : NULL;
-	if (rc != EX_OK)
+	if (rc != EX_OK && !(rc == EX_NOINPUT && may_lack))
 		dropbox_report(remote, &a);
 	dropbox_answer_free(&a);
 	json_free(arg);
@@ -122,12 +123,13 @@ static const struct option_row options[] = {
 	{ 'R', "recursive", NULL, option_flag, &recursive, "folders in folders too" },
 	{ 0, "json", NULL, option_flag, &as_json, "one object a line, with the field names of the API" },
 	{ 0, "shell", "[=PREFIX]", option_shell, &answer, "what REMOTE is, a folder too, as assignments for a shell" },
+	{ 0, "may-lack", NULL, option_flag, &may_lack, "what is not there is told by the exit status alone" },
 	{ 0, "timeout", "DURATION", option_duration, &timeout_ms, "give up after this" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
 
 static const struct command command = {
-	.usage = "[-l] [-R] [--json | --shell] [REMOTE...]",
+	.usage = "[-l] [-R] [--json | --shell] [--may-lack] [REMOTE...]",
 	.about = "List folders of Dropbox, or show files; / or nothing is the root.",
 	.options = options,
 	.operands = { .fault = operand_fault },

@@ -78,11 +78,12 @@ static const struct row {
 
 const char *const *headfield_names(void)
 {
-	static const char *names[ROWS + 2];
+	static const char *names[ROWS + 3];
 
 	for (size_t i = 0; i < ROWS; i++)
 		names[i] = rows[i].name;
 	names[ROWS] = "size_text";
+	names[ROWS + 1] = "base";
 	return names;
 }
 

@@ -9,7 +9,7 @@
 
 #define HEADFIELD_TEXT 32
 
-/* In the order of the manual, NULL at the end; the last one, size_text, is not here to be read. */
+/* In the order of the manual, NULL at the end; the last two, size_text and base, are not here to be read. */
 const char *const *headfield_names(void);
 /* The place of a name that can be read; -1 when there is none. */
 int headfield_find(const char *name);

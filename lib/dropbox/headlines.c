@@ -92,6 +92,7 @@ static bool merge_state(json *all, const json *line, struct head_state *state, c
 	json_put_str(all, "snapshot_at", json_str(line, "snapshot_at"));
 	json_put_int(all, "n", state->n);
 	json_put_str(all, "digest", state->digest);
+	json_put_bool(all, "base", state->base);
 	/* the file has all its pages */
 	if (json_get(all, "size") == NULL && json_int(line, "page_size", 512, 65536, &page_size))
 		json_put_int(all, "size", state->page_count * page_size);
