@@ -10,7 +10,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/lib.sh"
 # shellcheck source=scripts/clone.sh
 . "$here/clone.sh"
-app='' unit=''
+app='' unit='' usage_status=3
 
 usage() {
 	cat <<'END'
@@ -18,6 +18,7 @@ usage: code-check.sh [--json | --as ID | --shell | --unreadable | --commit | --b
 
 Looks at the application's clone: are its files as they were committed, can the
 application's user read them, can the night update it? One line.
+Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
       --commit          the commit that is here, by its whole name; none, and 1, where
                         its files are not as committed
@@ -27,11 +28,6 @@ application's user read them, can the night update it? One line.
       --json            a JSON object
       --as ID           the same, beginning with this id
       --shell[=PREFIX]  assignments for a shell
-  -h, --help            this text
-  -V, --version         the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
-Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 END
 }
 
@@ -41,12 +37,12 @@ while [ $# -gt 0 ]; do
 	--unreadable) list=yes ;;
 	--commit | --back) which=$1 ;;
 	--as)
-		[ $# -gt 1 ] || (usage_error "--as: needs a value") || exit 3
+		[ $# -gt 1 ] || usage_error "--as: needs a value"
 		form=--as=$2
 		shift
 		;;
 	--json | --as=* | --shell | --shell=*) form=$1 ;;
-	*) (common_option "$1") && exit 0 || exit 3 ;;
+	*) common_option "$1" ;;
 	esac
 	shift
 done
