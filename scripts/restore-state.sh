@@ -11,7 +11,7 @@ here=$(readlink -f "$0") here=${here%/*}
 . "$here/lib.sh"
 live='' remote='' state='' min_size='' record_newest_n='' record_newest_object='' record_suspect_n='' record_suspect_why=''
 plan_n='' plan_snapshot_at='' plan_local='' plan_later='' plan_unproven='' plan_missing='' plan_base='' plan_base_size_text=''
-plan_base_content_hash='' plan_changes='' plan_digest='' file_content_hash='' n='' digest=''
+plan_base_content_hash='' plan_changes='' plan_object='' file_content_hash='' n=''
 
 usage() {
 	cat <<'END'
@@ -20,16 +20,13 @@ usage: restore-state.sh [-n] [-y] (--at TIME | --state N) [-o FILE]
 Makes the database as it was: of the newest whole copy before that moment and the
 changes behind it. It takes the live name, after a question, or becomes FILE.
 
-      --at TIME        the newest state that is not later: 2026-11-30T14:03, by the
-                       local clock unless Z or +01:00 follows
-      --state N        this state, a number of cli-db-sync history
-  -o, --output FILE    write FILE, which must not be there, and leave the live database
-  -n, --dry-run        say what would be done, by the names in Dropbox alone
-  -y, --yes            answer the question with yes
-  -h, --help           this text
-  -V, --version        the version
-
-Settings come from the environment and /etc/ctv-db-sync.env, ctv-db-sync.env(5).
+      --at TIME    the newest state that is not later: 2026-11-30T14:03, by the
+                   local clock unless Z or +01:00 follows
+      --state N    this state, a number of cli-db-sync history
+  -o, --output FILE
+                   write FILE, which must not be there; leave the live database
+  -n, --dry-run    say what would be done, by the names in Dropbox alone
+  -y, --yes        answer the question with yes
 END
 }
 
@@ -98,8 +95,8 @@ enter() {
 	mkdir -p in || fail 74
 }
 
-# settle_choice: by the objects themselves, as often as one asks for others; then names has those that lead there. What it
-# complains of it finds again each time, so the last time tells.
+# settle_choice: by the objects themselves, as often as one asks for others. What it complains of it finds again each time, so the
+# last time tells.
 settle_choice() {
 	was=$plan_n$plan_base
 	while
@@ -113,16 +110,14 @@ settle_choice() {
 	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"
 }
 
-# apply: what lies here becomes the state, or not. A batch is as many as a command line takes. Asked as a condition
+# apply: what lies here becomes the state, or not. Each call leads as far as the first night on the way. Asked as a condition
 apply() {
-	# shellcheck disable=SC2016  # for that shell
-	xargs -r sh -c 'code=$1; shift; db-apply --shell "$@" state.db >/dev/null || { echo $? >"$code"; exit 255; }' \
-		apply "$scratch/code" <"$scratch/names" || {
-		read -r code <"$scratch/code" || code=70
-		return "$code"
-	}
-	get db-apply --show --shell state.db || return
-	[ "$n/$digest" = "$plan_n/$plan_digest" ] || return 65
+	n=
+	while [ "$n" != "$plan_n" ]; do
+		was=$n
+		get db-apply --shell --to "$plan_object" in state.db || return
+		[ "$n" != "$was" ] || return 65
+	done
 }
 
 make() {

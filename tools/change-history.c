@@ -5,7 +5,7 @@
  *	change-history (--at TIME | --state N) [options]	one state, and how it is made
  *
  * The listing is that of dbx-ls -lR: copies in /backups, objects in /changes. A choice needs objects, too: --names says which are
- * missing, and it is asked again when they are in --objects DIR; then --names says which lead there.
+ * missing, and it is asked again when they are in --objects DIR.
  */
 #include "lib/std.h"
 
@@ -25,7 +25,7 @@
 #define LINES_MOST 1000000
 
 static const char *const names[] = { "n", "snapshot_at", "local", "later", "unproven", "missing", "base",
-				     "base_size_text", "base_content_hash", "changes", "digest", NULL };
+				     "base_size_text", "base_content_hash", "changes", "object", NULL };
 
 static struct {
 	const char *at, *objects, *names, *file, *newest_object;
@@ -133,17 +133,6 @@ static void print_history(const struct shelf *s)
 	free(at);
 }
 
-/* The objects from the copy's own to the state's, in their order, as they lie here. */
-static void print_way(const struct shelf_plan *p, FILE *to)
-{
-	char path[CHANGE_PATH];
-
-	for (size_t i = p->steps; i-- > 0;) {
-		change_path(path, &(struct change){ .n = p->way[i]->n, .snapshot_at = p->way[i]->at });
-		fprintf(to, "%s%s\n", opt.objects, strrchr(path, '/'));
-	}
-}
-
 /* The objects that have to be in --objects before the state can be chosen. */
 static void print_wanted(const struct shelf *s, const struct shelf_plan *p, FILE *to)
 {
@@ -164,8 +153,6 @@ static int write_names(const struct shelf *s, const struct shelf_plan *p)
 
 	if (!bad && p->missing)
 		print_wanted(s, p, to);
-	else if (!bad)
-		print_way(p, to);
 	if (to != NULL) {
 		bad = ferror(to) != 0;
 		bad = fclose(to) != 0 || bad;
@@ -177,7 +164,7 @@ static int write_names(const struct shelf *s, const struct shelf_plan *p)
 
 static void print_plan(const struct shelf_plan *p)
 {
-	char utc[CLOCK_TEXT], local[MOMENT_TEXT], digest[PAGEHASH_TEXT];
+	char utc[CLOCK_TEXT], local[MOMENT_TEXT];
 	struct shell *s = &opt.shell;
 
 	shell_int(s, "n", p->n);
@@ -191,7 +178,7 @@ static void print_plan(const struct shelf_plan *p)
 	if (!p->missing) {
 		shell_set(s, "base_content_hash", p->base->hash);
 		shell_int(s, "changes", (int64_t)p->steps - 1);
-		shell_set(s, "digest", pagehash_text(digest, p->way[0]->known->c.after));
+		shell_set(s, "object", p->way[0]->known->object);
 	}
 	if (!shell_asked(s))
 		printf("state %lld of %s, from %s%s\n", (long long)p->n, local, p->base->path,
@@ -245,7 +232,7 @@ static const struct option_row options[] = {
 	{ 0, "at", "TIME", option_text, &opt.at, "the newest state that is not later: 2026-11-30T14:03, local\nunless Z or +01:00 follows" },
 	{ 0, "state", "N", option_number, &(struct option_range){ &opt.state, 1, CHANGE_MOST }, "this state" },
 	{ 0, "objects", "DIR", option_text, &opt.objects, "the objects that are here already" },
-	{ 0, "names", "FILE", option_text, &opt.names, "write FILE: the objects that are missing there, or, when none is,\nthose that lead to the state, in their order" },
+	{ 0, "names", "FILE", option_text, &opt.names, "write FILE: the objects that are missing there" },
 	{ 0, "newest", "N", option_number, &(struct option_range){ &opt.newest, 1, CHANGE_MOST }, "the newest state on record; what is beyond it is of no chain" },
 	{ 0, "newest-object", "HASH", option_text, &opt.newest_object, "the content_hash of its object" },
 	{ 0, "file", "PATH", option_text, &opt.file, "a copy with another name than a backup's, by its time" },
