@@ -9,12 +9,11 @@
 # the one that was refused: what only a person can mend is not tried again before the next night. Whoever starts the job himself
 # always gets a run.
 timer_ends() {
-	said=0
 	role=$(mirror-role show 2>/dev/null) || role=
 	# an alarm about a night's copy, in the hour after a failover, would be one too many
 	[ "$role" != active ] || finish unchanged "this host is serving in place of the primary; its database stays"
-	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || said=$?
-	case $said in
+	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || :
+	case $get_status in
 	0 | 65) ;;
 	66) get dbx-ls --shell=file_ "$remote" 2>/dev/null || return 0; record_rev=$file_rev ;;
 	*) return 0 ;;
@@ -62,7 +61,7 @@ of_local() {
 
 # what is to be installed: epoch, seq, rev, hash, size, taken, verified
 read_record() {
-	epoch='' seq='' number='' verified='' said=0
+	epoch='' seq='' number='' verified=
 	if [ -n "$from" ]; then
 		of_file "$from"
 		note "$from, $size_text, of $taken"
@@ -72,8 +71,8 @@ read_record() {
 		note "$file, of $taken"
 		return
 	fi
-	get mirror-head show --shell=record_ ${dry:+--dry-run} || said=$?
-	case $said/$record_rev/$force in
+	get mirror-head show --shell=record_ ${dry:+--dry-run} || :
+	case $get_status/$record_rev/$force in
 	0/?*/*)
 		epoch=$record_epoch seq=$record_seq number=$record_n rev=$record_rev hash=$record_content_hash verified=$record_verified
 		size=$record_size size_text=$record_size_text taken=$record_snapshot_at
@@ -85,7 +84,7 @@ read_record() {
 		of_file "$remote"
 		note "no copy on record: $remote is taken as it is, $size_text, of $taken"
 		;;
-	*) exit "$said" ;;
+	*) exit "$get_status" ;;
 	esac
 }
 

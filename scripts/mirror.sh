@@ -85,21 +85,20 @@ has_content() {
 # asks for hours of processor time is not waited for without end.
 verify_hint=
 verify() {
-	verify_level=$1 verify_file=$2 verify_code=0 verify_text=
+	verify_level=$1 verify_file=$2 verify_text=
 	shift 2
 	for table in $tables; do
 		set -- "$@" --table "$table"
 	done
-	get db-verify --shell=verify_ -l "$verify_level" --timeout 2h --min-size "$min_size" "$@" "$verify_file" ||
-		verify_code=$?
-	case $verify_code/$verify_text in
+	get db-verify --shell=verify_ -l "$verify_level" --timeout 2h --min-size "$min_size" "$@" "$verify_file" || :
+	case $get_status/$verify_text in
 	[01]/*) note "${verify_text#"$verify_file: "}" ;;
 	2/*) fail 65 "db-verify: $verify_text" "$verify_hint" ;;
 	3/*' within the time allowed ('*) fail 75 "db-verify: $verify_text" ;;
 	3/?*) fail 74 "db-verify: $verify_text" ;;
 	# without a verdict it did not like how it was called: CTV_REQUIRE_TABLES
 	3/) fail 78 ;;
-	*) exit "$verify_code" ;;
+	*) exit "$get_status" ;;
 	esac
 }
 

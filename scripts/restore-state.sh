@@ -95,8 +95,8 @@ enter() {
 	mkdir -p in || fail 74
 }
 
-# settle_choice: by the objects themselves, as often as one asks for others. What it complains of it finds again each time, so the
-# last time tells.
+# settle_choice: by the objects themselves, as often as one asks for others. Complaints about those that are not on the way db-apply
+# tells, once
 settle_choice() {
 	was=$plan_n$plan_base
 	while
@@ -105,7 +105,6 @@ settle_choice() {
 	do
 		bring --into in <"$scratch/names" || fail 75
 	done
-	cat "$scratch/said" >&2
 	[ "$plan_n$plan_base" = "$was" ] || told
 	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"
 }
