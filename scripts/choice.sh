@@ -2,12 +2,12 @@
 # choice.sh - which copy daily-download.sh brings: the one on record, or one that a person has chosen, and whether that is newer than
 # what is installed. Sourced by daily-download.sh, never run
 #
-# What always holds: nothing is changed here; what is not known is no copy.
+# What always holds: nothing is changed here; a copy without rev, hash and time is none.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the script's
 
-# A timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy on record is
-# the one that was refused: what only a person can mend is not tried again before the next night. Whoever starts the job himself
-# always gets a run.
+# timer_ends: a timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy
+# on record is the one that was refused, which only a person can mend, so that it waits for the next night. A person's start always
+# gets a run.
 timer_ends() {
 	role=$(mirror-role show 2>/dev/null) || role=
 	# an alarm about a night's copy, in the hour after a failover, would be one too many
@@ -23,30 +23,30 @@ timer_ends() {
 		finish unchanged "what was entered here stays until the primary has said what it has"
 	fi
 	get job-run --last=last_ download
-	# of another copy it is not known
+	# another copy may be a good one
 	{ [ "$last_exit" = 65 ] && [ "$last_rev" != "$record_rev" ]; } || leave_to_a_person ctv-pi2-download.service
 	if [ "$last_exit$last_ok_tonight" = 0yes ] && look_at_installed && [ "$installed_rev" = "$record_rev" ]; then
 		finish unchanged "nothing is new since this night's download"
 	fi
 }
 
-# follow_first: where something is followed, what is new is made of that as far as it can be, before it is fetched whole. A round that is
-# under way is waited for, and whatever this one ends with, the follower says.
+# follow_first: where the minutes are followed, a round of that makes the night's copy, if it can, which then need not be fetched. A
+# round under way is waited for; how this one ends, the follower says.
 follow_first() {
 	[ ! -e "$live_dir/.follow/newest.db" ] || timeout -k 1s 30m "$here/follow-changes.sh" --once >/dev/null 2>&1 || :
 }
 
 # ---- which one ----------------------------------------------------------------------------------
 
-# of_file PATH: what is to be installed is that file in Dropbox as it is
+# of_file PATH: that file in Dropbox is to be installed as it is
 of_file() {
 	get dbx-ls --shell=file_ "$1" || exit
 	rev=$file_rev hash=$file_content_hash size=$file_size size_text=$file_size_text taken=$file_client_modified
 	case /$rev/$hash/$taken/ in *//*) fail 76 "$1: no file with a rev, a content_hash and a time" ;; esac
 }
 
-# of_local FILE: it is that file of this host, whose time is its data's. It has no rev; its content_hash is what comes of
-# asking for another.
+# of_local FILE: that file of this host is, whose time is its data's. It has no rev; db-verify tells its content_hash when it is asked
+# about another.
 of_local() {
 	[ -f "$1" ] || fail 66 "$1: no such file"
 	[ ! -h "$1" ] || fail 66 "$1: a symbolic link"
@@ -59,7 +59,7 @@ of_local() {
 	case /$hash/$size/$taken/ in *//*) fail 65 "db-verify: $content_text" ;; esac
 }
 
-# what is to be installed: epoch, seq, rev, hash, size, taken, verified
+# read_record: sets epoch, seq, number, rev, hash, size, size_text, taken and verified of the copy that is to be installed
 read_record() {
 	epoch='' seq='' number='' verified=
 	if [ -n "$from" ]; then
@@ -78,8 +78,8 @@ read_record() {
 		size=$record_size size_text=$record_size_text taken=$record_snapshot_at
 		note "number $epoch.$seq, $size_text, taken $taken by $record_owner"
 		;;
-	# none, or one that was claimed before anything was published: only the old uploader is at work. A person who
-	# forces it takes what is there, whatever the record is worth.
+	# no record, or one that was claimed before anything was published: only the old uploader is at work. With --force a
+	# person takes the file that is there, whatever the record says.
 	0/* | 66/* | 65/*/yes)
 		of_file "$remote"
 		note "no copy on record: $remote is taken as it is, $size_text, of $taken"
@@ -88,7 +88,7 @@ read_record() {
 	esac
 }
 
-# nothing older than what is installed takes its place
+# is_newer: ends the run when an older copy would replace a newer one
 is_newer() {
 	look_at_installed || :
 	[ -z "$chosen$force" ] || return 0

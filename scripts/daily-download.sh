@@ -2,9 +2,8 @@
 # daily-download.sh [-n] [-f] [--from PATH | --file FILE] - last night's database, verified, onto the standby
 #
 # What always holds: production.db is a complete verified database, the old one or the new one; a database
-# that serves is never replaced; what was written here since the last download is kept before it is
-# replaced; nothing older than what is installed takes its place; a run that was killed is repaired by
-# running it again.
+# that serves is never replaced; data that was written here since the last download is kept before it is
+# replaced; no older copy replaces a newer one; a run that was killed is repaired by running it again.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -50,12 +49,13 @@ done
 [ -z "$from" ] || [ -z "$file" ] || usage_error "--from or --file, not both"
 chosen=$from$file
 
-# condition: what any write to the live database would change
+# condition: the marks of the live database that any write to it would change
 condition() {
 	stat -c '%n %i %s %y' "$live" "$live-wal" "$live-journal" 2>/dev/null || :
 }
 
-# alone: on a primary the look of a minute has the database open, too: it is waited for, and no other begins until 9 is closed
+# alone: on a primary db-changes has the database open for a moment each minute; it is waited for, and does not begin again until
+# descriptor 9 is closed
 alone() {
 	looks=$state/changes/state.db.lock
 	[ -n "$chosen" ] && [ -z "$dry" ] && [ -e "$looks" ] || return 0
@@ -63,7 +63,7 @@ alone() {
 	flock -w 60 9 || fail 75 "$looks: held for a minute by a look for changes" "run it again"
 }
 
-# a database that serves is not replaced: by the role, by the unit, and by who has it open
+# gate: ends the run where the database serves, by the role, by the unit, or because a process has it open
 gate() {
 	as_found=$(condition)
 	role=$(mirror-role show)
@@ -98,7 +98,7 @@ is_ours() {
 	[ -O "$1" ] || [ "$(id -u)" -eq 0 ]
 }
 
-# leaves the content of the record in the candidate, unless the live copy has it already
+# fetch: the chosen copy becomes the candidate, unless the live database has its content already
 fetch() {
 	if live_is "$hash"; then
 		unchanged=yes
@@ -111,13 +111,13 @@ fetch() {
 		{ rm -f "$candidate" && cp -pP --remove-destination "$file" "$candidate"; } || fail 74
 		has_content "$candidate" "$hash" || fail 75 "$file: was written to meanwhile" "run it again"
 		note "copied"
-	# by its time, for one that is not on record yet would be thrown away
+	# chosen by its time: the copy of a night that is not on record yet would be thrown away here
 	elif [ "$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null)" = "$taken" ] &&
 		mv -T "$live_dir/.follow/night.db" "$candidate" 2>/dev/null && is_ours "$candidate" && has_content "$candidate" "$hash"; then
 		note "was followed up to this night, so there is nothing to fetch"
 	else
 		rm -f "$candidate" || fail 74
-		# of an older night nobody wants it, and its room is needed, also where nothing is followed any more
+		# the copy of an older night is of no use, and its room is needed, also where nothing is followed any more
 		[ -z "$(find "$live_dir/.follow/night.db" ! -newermt "$taken" 2>/dev/null)" ] || rm -f "$live_dir/.follow/night.db" || :
 		get dbx-fetch --shell=file_ -o "$candidate" "rev:$rev" || exit
 		[ "$file_content_hash" = "$hash" ] || fail 65 "$remote: rev $rev is not what the record says"
@@ -125,7 +125,7 @@ fetch() {
 	fi
 }
 
-# what the record cannot prove is verified here; the hash ties this file to the one that was verified there
+# verify_candidate: quickly, when the record says that the primary verified this content fully; else fully
 verify_candidate() {
 	verified_by=full file=$candidate
 	[ "$verified" != full ] || verified_by=quick
@@ -141,8 +141,8 @@ verify_candidate() {
 	fi
 }
 
-# install_as OPTION... FROM: minutes have passed since the gate. A drill may have begun, and even ended; whether a failover
-# has, db-install sees under the lock of the role.
+# install_as OPTION... FROM: minutes have passed since the gate, and the application may have been started and ended. Whether a
+# failover has begun, db-install sees under the lock of the role.
 install_as() {
 	alone
 	[ "$(condition)" = "$as_found" ] || fail 75 "$live: was written to meanwhile" "run it again: what was written is kept"
@@ -151,8 +151,8 @@ install_as() {
 	exec 9<&-
 }
 
-# The same content may have been confirmed by a later snapshot: its age is that one's. What another member of the group may
-# not give its time is installed once more, as any other copy is.
+# install: the candidate, or for the same content, which a later snapshot has confirmed, that one's time. A file to which only
+# another member of the group could give that time is installed once more, as any other copy.
 install() {
 	if [ -n "$unchanged" ] && [ "$installed_file_mtime" != "$taken" ] && ! is_ours "$live"; then
 		rm -f "$candidate"
@@ -165,14 +165,14 @@ install() {
 		return 0
 	fi
 	step install
-	# a damaged old copy is no obstacle: it goes aside as it is. Every operator of the group may have to replace the new
-	# one one day.
+	# a damaged old copy is no obstacle: it goes aside as it is. The group may write the new one, for any operator may have to
+	# replace it one day.
 	install_as --quarantine --group-writes "$candidate" || exit
 	note "as $live"
 	[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 }
 
-# a copy that is too old is a failure of last night, however well this run went
+# check_age: with a copy that is too old, in $old, last night has failed, however well this run went
 check_age() {
 	old=0
 	get age-check --shell=age_ -w "$warn_age" -c "$max_age" "$live" || old=$?
@@ -208,9 +208,9 @@ elif [ -n "$unchanged" ]; then
 else
 	skip install "would install it as $live"
 fi
-# what a drill had put aside that was killed: under this lock there is none
+# the copies that a killed drill had put aside; a drill that runs would hold this run's lock
 [ -n "$dry" ] || rm -f "$live_dir/.${live##*/}.drill" "$live_dir/.${live##*/}.drill.prev" || :
-# what an interrupted upload was to publish is of the database before
+# the snapshot of an interrupted upload is of the database before this one
 [ -z "$chosen" ] || [ -n "$dry" ] || rm -f "$state/upload.jsonl" "$state/upload.db" || fail 74
 facts size:int "$size" content_hash:text "$hash" snapshot_at:text "$taken" epoch:int "$epoch" seq:int "$seq"
 if [ -e "$live" ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
 # daily-upload.sh [-n] - tonight's database, verified, from the primary into Dropbox
 #
-# What always holds: the live database is only read, never blocked for long, never checkpointed; what is
-# published passed a full verification; whoever is not the owner in the head record publishes nothing; an
+# What always holds: the live database is only read, never blocked for long, never checkpointed; a published
+# copy has passed a full verification; a host that is not the owner in the head record publishes nothing; an
 # old backup goes only after the new one is confirmed; a run that was killed is taken up where it was, with
 # the same snapshot, for six hours.
 set -eu
@@ -37,8 +37,8 @@ done
 
 resume_for=6h
 
-# A timer's start ends here when this night is done and nothing failed since, or waits for a person, unless the record has changed
-# hands since
+# timer_ends: a timer's start ends here when this night's upload is done and nothing failed since, or when it waits for a person;
+# but not when the record has another owner or epoch since
 timer_ends() {
 	get job-run --last=last_ upload
 	get mirror-head show --shell=record_ --timeout 30s 2>/dev/null || :
@@ -46,11 +46,11 @@ timer_ends() {
 	0 | 65 | 66) [ "$last_epoch/$last_owner" = "$record_epoch/$record_owner" ] || return 0 ;;
 	esac
 	leave_to_a_person ctv-db-sync.service
-	# a run behind it that failed, as of a base that was asked for, is not over because a timer found the night done
+	# a later run that failed, as one for a base that the minutes asked for, is tried again
 	[ -z "$last_ok_tonight" ] || [ "${last_exit:-0}" -ne 0 ] || finish unchanged "this night's upload is done"
 }
 
-# is_owner: ends the run unless this host may publish, or the record is not believed: then only a person can say
+# is_owner: ends the run unless this host may publish. A record that is not believed leaves that to a person, and $believed empty
 is_owner() {
 	get mirror-head show --shell=record_ ${dry:+--dry-run} || :
 	case $get_status$dry in 0* | 66*) ;; 65) believed= ;; *) exit "$get_status" ;; esac
@@ -69,7 +69,8 @@ gate() {
 		warn "nothing will be published"
 		return 0
 	fi
-	# what is there now: whoever replaces it while we upload makes our upload fail, not theirs. Before there is a record nobody expects it
+	# the file that is there now: whoever replaces it while we upload makes our upload fail, not theirs. Before the first record none
+	# is expected
 	absent=--may-lack
 	[ -z "$record_owner" ] || absent=
 	get dbx-ls --shell=file_ $absent "$remote" || [ "$get_status" -eq 66 ] || exit "$get_status"
@@ -78,13 +79,13 @@ gate() {
 	[ -n "$record_owner" ] || note "no head record yet: this run makes the first"
 }
 
-# nothing is left to go on with
+# drop_snapshot: the next run begins anew
 drop_snapshot() {
 	rm -f "$draft" "$snapshot"
 }
 
-# a consistent copy of the live database, or the one of a run that was interrupted less than $resume_for ago, unless
-# another host was the owner meanwhile; $draft is what the tools have said of it, which is published in the end
+# take_snapshot: a consistent copy of the live database, or the one of a run that was interrupted less than $resume_for ago,
+# unless another host was the owner meanwhile. $draft collects the tools' lines about it, which are published in the end
 take_snapshot() {
 	if [ -f "$snapshot" ] && age-check -w "$resume_for" -c "$resume_for" "$snapshot" >/dev/null &&
 		get mirror-head show --draft "$draft" --shell=draft_ && [ "$draft_epoch" = "$record_epoch" ] &&
@@ -102,14 +103,14 @@ take_snapshot() {
 	note "$draft_size_text, taken $draft_snapshot_at"
 }
 
-# in_chain: are this host's nights states of a chain? What is no time for CTV_CHANGES_EVERY, and was named, is no wish to end one
+# in_chain: are this host's nights states of a chain? A CTV_CHANGES_EVERY that is no time, as ctv-conf said, does not end one
 in_chain() {
 	[ -d "$state/changes" ] || return
 	[ -n "$changes_every" ] || { [ -e "$state/changes/state.db" ] && [ "$(ctv-conf CTV_CHANGES_EVERY '')" != off ]; }
 }
 
-# take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. What is
-# wrong with that keeps no night from its snapshot; but who is fenced, or has no network, has no night either.
+# take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. A fault of
+# the chain keeps no night from its snapshot; but a host that is fenced, or has no network, has no night either.
 take_state() {
 	said=0
 	"$here/publish-changes.sh" --file "$snapshot" --append "$draft" || said=$?
@@ -118,7 +119,7 @@ take_state() {
 	69 | 75 | 77) exit "$said" ;;
 	*)
 		more "it is of no state of the chain of changes, which ends here"
-		# the minutes may ask for another run, once, which is no timer's
+		# the minutes may ask for another run only once, which this record tells; a timer's run is not asked for
 		case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base_exit:int "$said" ;; esac
 		drop_snapshot
 		[ -z "$record_epoch" ] || mirror-head show --append "$draft" >/dev/null
@@ -129,9 +130,9 @@ take_state() {
 	note "$draft_size_text, state $draft_n${draft_base:+, a base}, of $draft_snapshot_at"
 }
 
-# what was published minute by minute is the same data
+# mark_suspect: the states that were published minute by minute hold the same data, and may be as damaged
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
-suspected() {
+mark_suspect() {
 	[ "$code" -ne 65 ] || [ -z "$draft_n" ] ||
 		mirror-head publish --owner "$node" --suspect "$draft_n" "${verify_text:-a verification has failed}" || :
 }
@@ -144,13 +145,14 @@ verify_snapshot() {
 	step verify
 	# a draft in which a verification has failed is not gone on with
 	verify_hint="the snapshot is what $live holds: see db-verify -l full there"
-	undo=suspected
+	undo=mark_suspect
 	verify full "$snapshot" --append "$draft"
 	undo=
 	tell_not_judged
 }
 
-# Sound, but not all of it could be judged: that is published, and told until it is over, which alert-post does once
+# tell_not_judged: a snapshot that is sound, but could not be judged in all its parts, is published; people hear of it once, and
+# once more when it is over
 tell_not_judged() {
 	[ -n "$teams_url_set$slack_url_set$ntfy_url_set" ] || return 0
 	set -- --state ok "all of the database of $node was judged again"
@@ -169,7 +171,7 @@ back_up() {
 	note "$backup"
 }
 
-# The record is not believed, so nothing is published; but no night is without a dated copy, and none goes for it
+# keep_unpublished: with a record that is not believed nothing is published and no old backup goes, but this night has its dated copy
 keep_unpublished() {
 	step backup
 	back_up dbx-put -c "$snapshot"
@@ -189,12 +191,12 @@ put() {
 	facts rev:text "$put_rev" size:int "$draft_size" content_hash:text "$draft_content_hash" snapshot_at:text "$draft_snapshot_at"
 }
 
-# A second copy inside Dropbox
+# copy_to_backups: a dated copy, made inside Dropbox
 copy_to_backups() {
 	back_up dbx-cp "$remote"
 	get dbx-ls --shell=file_ "$backup"
 	[ "$file_content_hash" != "$draft_content_hash" ] || return 0
-	# it gets our name's content, unless somebody has changed that too
+	# the dated name gets tonight's data, unless somebody has changed that one, too
 	dbx-put -c --if-rev "$file_rev" "$snapshot" "$backup"
 	fail 75 "$remote: was replaced while it was copied; $backup holds tonight's data all the same" \
 		"run it again: it puts tonight's data there"
@@ -205,7 +207,7 @@ publish() {
 	get mirror-head show --shell=record_ || :
 	note "number $record_epoch.$record_seq: every standby may take it"
 	facts epoch:int "$record_epoch" owner:text "$node" seq:int "$record_seq" published:bool yes
-	# the one of a day that the minutes may ask for, once, is no timer's
+	# the minutes may ask for one base a day, and a timer's does not count
 	case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base:bool "$draft_base" ;; esac
 	drop_snapshot
 }

@@ -17,8 +17,8 @@ look_at_installed() {
 	get installed-check --shell=installed_ --record "$state/installed.json" "$live"
 }
 
-# leave_to_a_person UNIT: the end of a timer's start, when the last run, which job-run has told as last_..., ended tonight with what
-# only a person can mend
+# leave_to_a_person UNIT: ends a timer's start when the last run, which job-run has told as last_..., ended tonight in a way that only
+# a person can mend
 leave_to_a_person() {
 	case $last_ended_tonight/$last_exit in
 	yes/65 | yes/70 | yes/77 | yes/78) ;;
