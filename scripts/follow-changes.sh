@@ -1,9 +1,9 @@
 #!/bin/sh
 # follow-changes.sh [--once | --check | --forget] - the primary's state of the last minute, in a file of its own on this standby
 #
-# What always holds: production.db is read, never touched; everything is in .follow beside it, which may go at any time and is
-# made again; newest.db there is a state of the chain that the head record names, or is not taken for one; a round that was
-# killed anywhere is ended by the next.
+# What always holds: production.db is read, never touched; all files of this are in .follow beside it, which may be removed at any
+# time and is made again; newest.db there is a state of the chain that the head record names, or is not taken for one; a round that
+# was killed anywhere is ended by the next.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -37,15 +37,15 @@ done
 
 # ---- steps -------------------------------------------------------------------------------------
 
-# night HASH: newest.db is a whole state, as it was or will be published: a copy, proved, of the time of its data, for
-# daily-download.sh to install. Of an older night nobody wants it, and of one that it has taken already and nobody has written to
-night() {
+# keep_night HASH: newest.db is the state of a night, whose published file has that content_hash: a copy, proved by it and dated by
+# its data, becomes night.db, which daily-download.sh installs. None is made of an older night, nor of one that it has already
+keep_night() {
 	[ "$n" -ge "$record_n" ] || return 0
 	look_at_installed || :
 	rm -f night.db night.tmp || fail 74
 	[ "$1" != "$installed_content_hash" ] || [ -z "$installed_unchanged" ] || return 0
 	[ "$snapshot_at" != "$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null)" ] || return 0
-	# where the next round would find too little room, all of it would go, to be made again and again
+	# a copy for which the next round would find too little room would cost all that was followed, again and again
 	if ! room-check -c $((2 * record_size + spare)) . >/dev/null || ! cp -pP --remove-destination newest.db night.tmp ||
 		! sync night.tmp; then
 		rm -f night.tmp
@@ -67,29 +67,29 @@ night() {
 	{ db-install --as-of "$snapshot_at" night.tmp night.tmp && mv -T night.tmp night.db && sync .; } || fail 74
 }
 
-# spend_night: the night on record has come by another way and is installed, and its copy here not needed any more. Which of two is the
-# later no time says: the primary's clock may have been wrong
-spend_night() {
+# drop_night: the copy of the night on record is not needed any more when that night was installed in another way. Any other copy
+# stays: by its time it cannot be told to be older, for the primary's clock may have been wrong
+drop_night() {
 	[ -e night.db ] || return 0
 	look_at_installed || :
 	[ -z "$installed_unchanged" ] || [ "$installed_content_hash" != "$record_content_hash" ] ||
 		[ "$installed_snapshot_at" != "$(date -u -r night.db +%FT%TZ)" ] || rm -f night.db || fail 74
 }
 
-# advance: newest.db, which is state $n, to the newest. Asked as a condition
+# advance: brings newest.db from state $n to the newest. Called as a condition
 advance() {
 	# a run that was killed between a night's state and its copy
-	[ "$n" != "$record_n" ] || [ -e night.db ] || night "$record_content_hash"
+	[ "$n" != "$record_n" ] || [ -e night.db ] || keep_night "$record_content_hash"
 	[ "$n $digest" != "$record_newest_n $record_newest_digest" ] || return 0
 	[ "$n" -lt "$record_newest_n" ] || { warn "newest.db: state $n is not the one on record"; return 65; }
 	fetch "$n" || return
 	while was=$n; [ "$n" -lt "$record_newest_n" ]; do
 		lead "$record_newest_object" newest.db || { advanced=$? n=$was; return "$advanced"; }
-		[ -z "$content_hash" ] || night "$content_hash"
+		[ -z "$content_hash" ] || keep_night "$content_hash"
 	done
 }
 
-# begin: newest.db anew, from what lies here if that is on the chain, else from the base
+# begin: makes newest.db anew, of the live database or the one before it if that is on the chain, else of the base in Dropbox
 begin() {
 	look_at_installed || :
 	rm -rf in
@@ -103,15 +103,15 @@ begin() {
 	66/*) fetch $((record_n - 1)) || exit ;;
 	*) exit $? ;;
 	esac
-	# a run that was killed behind its download
+	# a run was killed when it had downloaded the base
 	[ ! -e newest.db ] || [ -e newest.db.note ] || [ -e newest.db-wal ] || ! lead "$record_object" newest.db 2>/dev/null || return 0
 	forget
 	room $((2 * record_size + spare))
 	for base in "$live" "$live.prev"; do
-		# a run that has begun to fetch one has seen that these are not on the chain
+		# a run that has begun to fetch the base had seen that these two are not on the chain
 		if [ -e .newest.db.part ] || [ ! -f "$base" ]; then continue; fi
 		! lead "$record_object" -o newest.db "$base" 2>/dev/null || return 0
-		# somebody wants that database for himself
+		# another program wants that database for itself
 		[ "$get_status" -ne 75 ] || fail 75 "$base: is wanted by somebody else; its copy waits"
 	done
 	warn "newest.db: begins with the base in Dropbox, state $record_n"
@@ -122,7 +122,7 @@ begin() {
 
 # ---- a round, and all of them ------------------------------------------------------------------
 
-# off: nothing is to be followed. What is no time for CTV_CHANGES_EVERY is no wish for that, and was named
+# off: nothing is to be followed. For a CTV_CHANGES_EVERY that is neither a time nor off, which ctv-conf has named, the run ends
 off() {
 	[ -z "$changes_every" ] || return
 	[ "$(ctv-conf CTV_CHANGES_EVERY '')" = off ] || exit 78
@@ -136,7 +136,7 @@ round() {
 	*) warn "$state/role: $role: nothing is followed"; return ;;
 	esac
 	! off || { leave; warn "CTV_CHANGES_EVERY=off: nothing is followed"; return; }
-	# one that is not believed is a person's to mend, and told by mirror-head
+	# mirror-head has said why a record is not believed, which a person has to mend
 	get mirror-head show --shell=record_ --timeout 1m || case $? in
 	65) exit 75 ;;
 	66) record_newest_n= ;;
@@ -145,7 +145,7 @@ round() {
 	[ -n "$record_newest_n" ] || { warn "the head record names no state: nights only"; return; }
 
 	enter
-	spend_night
+	drop_night
 	room $((record_size + spare))
 	[ ! -e newest.db ] || get db-apply --shell --finish newest.db || case $? in
 	65 | 66) n= ;;
@@ -160,7 +160,7 @@ round() {
 	if [ -z "$n" ]; then
 		begin
 		dress newest.db
-		[ -z "$content_hash" ] || night "$content_hash"
+		[ -z "$content_hash" ] || keep_night "$content_hash"
 		advance || exit
 	fi
 	clean
@@ -168,21 +168,21 @@ round() {
 	say "newest.db: state $n of $snapshot_at"
 }
 
-# well: a round came to its good end, so what was told of trouble is over. That the service was started says nothing of that
+# well: a round came to its good end, which ends the alert. The start of the service alone does not end it
 well() {
 	[ -n "$told" ] || alert-post --key ctv-follow.service --state ok >/dev/null 2>&1 || :
 	told=yes
 }
 
-# ask_night: after a failback what was entered here stands under the live name, and a failover would not put in its place what is
-# followed. The night's copy is here: the nightly job is asked for once, if its timer runs, and keeps what was written as ever.
-# Whatever hinders it, the timer comes all the same.
+# ask_night: after a failback the data that was entered here stands under the live name, and a failover would not replace it by the
+# followed state. When the night's copy is here, the nightly job is started once, if its timer runs, and keeps that data as ever.
+# Should this not come about, the timer starts the job all the same.
 ask_night() {
 	[ -s "$state/data-of" ] && [ "$(mirror-role show)" = standby ] || return 0
 	# begun after the last failover, and after the job's last run
 	failback=$(find "$state/last-failback.json" -newer "$state/last-failover.json" -newer "$state/last-download.json" -printf %T@ 2>/dev/null) || :
 	case $failback in '' | "$asked") return 0 ;; esac
-	# one that is not on record yet would be thrown away
+	# the job would throw away the copy of a night that is not on record yet
 	of=$(date -u -r "$live_dir/.follow/night.db" +%FT%TZ 2>/dev/null) ||
 		of=$(date -u -r "$live_dir/.${live##*/}.new" +%FT%TZ 2>/dev/null) || return 0
 	get mirror-head show --shell=record_ --timeout 1m 2>/dev/null || return 0
@@ -190,14 +190,14 @@ ask_night() {
 		looked_since "$record_confirmed_at" "$record_asked_at" || return 0
 	[ "$(svc-ctl -t 10s is-active ctv-pi2-download.timer 2>/dev/null)" = active ] || return 0
 	asked=$failback
-	# this does not wait for it
+	# the start alone is waited for
 	svc-ctl -t 5s start ctv-pi2-download.service >/dev/null 2>&1 || :
 }
 
 night_on_record() { mirror-head show --field rev --timeout 1m 2>/dev/null || :; }
 
-# Until it is stopped. Whatever a round ends with is told and waited out, for nobody has to start it again; the same thing is said
-# once. With Dropbox away, how old newest.db is the page tells.
+# follow: round after round, until it is stopped. However a round ends, the next one follows, and words that are the same are said
+# once. That Dropbox is away raises no alert here, for the page tells how old newest.db is.
 follow() {
 	told=''
 	! off || {
@@ -212,7 +212,7 @@ follow() {
 		waited=0
 		now=$(dbx-wait -t "$pause" ${rev:+--not "$rev"} /mirror-head.json 2>/dev/null) || waited=$?
 		case $waited in 0) rev=$now ;; 75) ;; *) sleep 60; rev= ;; esac
-		# then it is not made again before another night's state is there
+		# after that nothing is tried before another night is on record
 		[ -z "$twice" ] || [ "$(night_on_record)" != "$twice" ] || continue
 		code=0 pause=1m
 		said=$("$here/follow-changes.sh" --once 2>&1 >/dev/null) || code=$?
@@ -223,19 +223,20 @@ follow() {
 		69 | 75) continue ;;
 		65)
 			now=$(night_on_record)
-			# once more, now
+			# the first time it is tried again at once
 			if [ "$wrong" = "$now" ]; then twice=$now; else wrong=$now rev=; fi
 			;;
 		esac
 		told=
 		alert-post --key ctv-follow.service --state warning --repeat 4h --do "journalctl -u ctv-follow.service" \
 			"${node:-$(uname -n)}: nothing is followed: $said" >/dev/null 2>&1 || :
-		# a sandbox from before this directory was there: a new one may write
+		# the sandbox is older than this directory, and cannot write there: systemd starts a new one
 		[ -w "$live_dir" ] || exit "$code"
 	done
 }
 
-# What is not as it was followed is this disk's fault, and is made again; what is, the primary's own
+# check: is newest.db, to the last byte, the state that was followed? If not, this disk is at fault, and newest.db is made again; a
+# fault in the right bytes is the primary's own
 check() {
 	[ -d "$live_dir/.follow" ] || finish unchanged "nothing is followed here"
 	enter

@@ -1,17 +1,18 @@
 #!/bin/sh
-# followed.sh - the directory .follow beside the standby's database: who may be in it, what comes there, and how it goes again. Sourced
-# by follow-changes.sh, never run
+# followed.sh - the directory .follow beside the standby's database: how it is entered, filled, and removed again. Sourced by
+# follow-changes.sh, never run
 #
-# What always holds: all of it is this user's own, reached through no link, and may go at any time, for it can be made again.
+# What always holds: the directory is this user's own and reached through no link; its files may be removed at any time, for they
+# can be made again.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the script's
 
-# enter: from here on all names are in it, whatever becomes of its own name. What the application could write there, others
-# would believe.
+# enter: makes it the working directory, in which all names are from here on, whatever becomes of its own name. The application
+# must not write there, for a failover believes what it finds.
 enter() {
 	follow=$live_dir/.follow
 	cd -P "$live_dir" || fail 73
 	beside=$PWD
-	# nobody's before it is our group's
+	# closed to everybody else until it has our group
 	[ -d .follow ] || (umask 077 && mkdir .follow) || fail 73
 	cd -P .follow || fail 77
 	[ "$PWD" = "$beside/.follow" ] || fail 77 "$follow: a symbolic link" "remove it"
@@ -21,18 +22,18 @@ enter() {
 	[ "$(stat -c %g:%a .)" = "$(id -g):770" ] || { chgrp "$(id -g)" . && chmod 00770 .; } || fail 77
 }
 
-# clean: what ended runs have left on the way; what is in is whole
+# clean: removes the unfinished files of ended runs, and the objects that were fetched
 clean() {
 	rm -rf in night.tmp .night.tmp.* .newest.db.* || fail 74
 }
 
-# forget: newest.db goes, its note and its log first: a log that was left beside another file would be taken for that one's
+# forget: removes newest.db, but first its note and its log: a log that is left beside another file would be taken for that one's
 forget() {
 	{ rm -rf newest.db.note newest.db-next newest.db-wal newest.db-shm newest.db-journal && sync . &&
 		rm -rf newest.db night.db && sync .; } || fail 74
 }
 
-# leave: nothing of it stays on a host where nothing is followed any more
+# leave: removes the directory, on a host where nothing is followed any more
 leave() {
 	[ -d "$live_dir/.follow" ] || return 0
 	enter
@@ -41,7 +42,7 @@ leave() {
 	{ rm -f newest.db.lock && cd .. && rmdir .follow; } || fail 74
 }
 
-# room BYTES: so many are to stay free; else what is here goes first, for it can be made again
+# room BYTES: ends the run when less is free, and removes what was followed, so that the night has that room
 room() {
 	room-check -c "$1" . >/dev/null || {
 		forget
@@ -50,7 +51,7 @@ room() {
 	}
 }
 
-# dress FILE: what is to take the live name one day has its group and mode already. Where we may not give them, who takes it has to
+# dress FILE: gives it the group and mode of the live database, whose name it may take one day. Where we may not, the failover has to
 dress() {
 	as=$live
 	[ -e "$live" ] || as=$live_dir
@@ -60,8 +61,8 @@ dress() {
 
 # ---- what comes from Dropbox --------------------------------------------------------------------
 
-# fetch N: what lies beyond state N, up to the newest, into in/; a name is never used twice, so what is there stays. Asked as
-# a condition; 66: there is a hole
+# fetch N: brings the objects beyond state N, up to the newest, into in/; a name is never used for two objects, so those that are
+# there stay. Called as a condition; 66: one of them is missing in Dropbox
 fetch() {
 	if [ "$1" -eq $((record_newest_n - 1)) ]; then
 		names="$record_newest_n - $record_newest_path"
@@ -79,7 +80,8 @@ fetch() {
 	done | bring --into in --timeout 2h
 }
 
-# lead OBJECT [-o NEW] FILE: towards its state, as far as the first whole one on the way. Sets n, digest and the like
+# lead OBJECT [-o NEW] FILE: brings FILE, or a copy of it, towards OBJECT's state, as far as the first night on the way. Sets n,
+# digest and the other names of db-apply
 lead() {
 	to=$1
 	shift
