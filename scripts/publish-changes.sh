@@ -4,7 +4,7 @@
 # What always holds: the application's database is only looked at; a change is on record only where it follows the newest
 # state there, so a fenced host publishes nothing and two publishers make one chain; a round that was killed anywhere is
 # ended by the next one, which finds what it left in STATE; a round in which nothing changed calls nobody, writes nothing,
-# says nothing. A round keeps nothing in mind: what there is to know is in STATE, in the record and in the database.
+# says nothing. A round needs no memory but STATE, the record and the database.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -43,7 +43,7 @@ done
 [ -z "$file$lines" ] || { [ -n "$file" ] && [ -n "$lines" ] && [ -z "$once" ]; } ||
 	usage_error "--file and --append go together, without --once"
 
-# what_next [OPTION...]: by STATE and the record, $next_step; the round ends unless this host owns the record. Without one nobody does.
+# what_next [OPTION...]: sets $next_step, by STATE and the record; ends the round unless this host owns the record, or there is none
 what_next() {
 	get change-next --shell=next_ --owner "$node" -t 1m "$@" "$states" || exit
 	epoch=$next_epoch
@@ -51,8 +51,8 @@ what_next() {
 		fail 77 "this host ($node) is fenced: $next_owner has owned the record since epoch $next_epoch; nothing is published"
 }
 
-# one_at_a_time: what is pending in STATE only this round changes from here on. The night's look is such a round, too; it
-# waits for longer than a minute's upload may take.
+# one_at_a_time: from here on only this round changes the pending state in STATE. A night's round does so, too, and waits for longer
+# than a minute's upload may take.
 one_at_a_time() {
 	[ -z "$alone" ] || return 0
 	exec 9<"$changes"
@@ -60,32 +60,32 @@ one_at_a_time() {
 	alone=yes
 }
 
-# remembered OPTION...: db-changes of STATE, whose lock another round's look holds for as long as it takes
+# remembered OPTION...: db-changes of STATE, whose lock another round's look may hold for minutes
 remembered() {
 	db-changes -t 10m "$@" "$states"
 }
 
-# tell OPTION...: the record, how often this host looks besides
+# tell OPTION...: mirror-head publish, with how often this host looks
 tell() {
 	set_pace
 	mirror-head publish --owner "$node" --timeout 1m "$@" ${pace_wait:+--pace "$pace_wait" --why "$pace_wait_why"}
 }
 
-# set_pace: how long to wait after a round, which is longer than asked for where looks take long, or a month's calls would not suffice;
-# empty where it cannot be told what was asked for
+# set_pace: sets $pace_wait, how long to wait after a round: longer than was asked for where looks take long, or a month's calls
+# would not suffice
 set_pace() {
 	get remembered --show --shell=pace_ --every "$changes_every" --monthly "$monthly_calls" 2>/dev/null || :
 	pace_wait=${pace_wait:-$changes_every} paced=$changes_every
 }
 
-# put: what is pending goes into Dropbox, then on record, and then it is the last state. Whether it may be put on record is asked
-# again when it was refused, or the answer was lost.
+# put: the pending state goes into Dropbox, then on record, and then it is the last one. When the record was refused, or its answer
+# lost, $refused is set, and settle asks once more what is to be done.
 put() {
 	[ -z "$refused" ] || exit "$refused"
 	get dbx-put --shell=put_ ${put_for:+--timeout "$put_for"} -c "$out" "$next_path" || refused=$?
 	case ${refused:-0}/$put_content_hash in
 	0/"$next_object") ;;
-	# another object of this number and second, or another file than what is pending, or none
+	# Dropbox has another object of this name, or the file of the pending one is another, or gone
 	0/* | 66/* | 73/*)
 		remembered --drop || exit
 		fail 75 "the next round looks again"
@@ -96,14 +96,15 @@ put() {
 	[ -n "$refused" ] || keep "$put_rev"
 }
 
-# keep REV: what was pending is on record
+# keep REV: the pending state is on record, and becomes the last one
 keep() {
 	remembered --confirm --rev "$1" || exit
 	published=$next_object
 	[ -n "$file" ] || say "state $next_n is published"
 }
 
-# settle: what is pending comes to its end, and $published is its object, or empty. Whatever of this was done before is found done.
+# settle: the pending state is published or dropped; $published is its object, or empty. A round that was killed had done part of this,
+# which change-next finds done.
 settle() {
 	published='' refused=''
 	for _ in 1 2 3 4; do
@@ -120,9 +121,9 @@ settle() {
 	fail 75 "the record changes too often"
 }
 
-# confirm: from time to time an owner says that he looked. When he last wrote the record is the time of what is remembered of it. That
-# another host owns it an idle one learns here, and no sooner, for that would be a call: nothing can be lost by it, for what changes is
-# published behind a look at the record alone.
+# confirm: from time to time an idle owner writes into the record that it looked. When it last wrote there is the time of the file
+# that remembers the record. That another host owns the record an idle one learns here, and no sooner, for that would cost a call a
+# minute; no change is lost by that, for before each publication the record is read.
 confirm() {
 	! age-check -w "$confirm_every" -c "$confirm_every" "$state/.head-seen.json" >/dev/null 2>&1 || return 0
 	confirmed=0
@@ -142,9 +143,9 @@ round() {
 		look_code=$?
 	case $look_code in
 	0) [ -n "$look_changed" ] || { confirm; return; } ;;
-	# no state is known
+	# STATE knows no state yet
 	66) [ -f "$live" ] || exit 66 ;;
-	# or one is pending, or others wrote again and again
+	# a state is pending, or others wrote again and again
 	75) ;;
 	*) exit "$look_code" ;;
 	esac
@@ -152,7 +153,7 @@ round() {
 	settle
 	[ -z "$published" ] || return 0
 	[ -z "$again" ] || fail 75 "the next round looks again"
-	# what was in its way is settled
+	# the pending state, if there was one, is settled
 	again=yes
 	round
 }

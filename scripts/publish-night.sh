@@ -1,26 +1,27 @@
 #!/bin/sh
 # publish-night.sh - the whole state: the night's round of publish-changes.sh, and how a base is asked for. Sourced, never run
 #
-# What always holds: only the nightly job publishes a whole state, so a minute asks for one, by night and once a day besides; no
-# fault of the minutes keeps a night from its file; a night that was interrupted goes on only with what is on record, or will be
-# by its file.
+# What always holds: only the nightly job publishes a whole state, and a minute's round asks for one, at most once a day besides the
+# night's; no fault of the minutes keeps a night from its file; a night that was interrupted goes on only with a state that is on
+# record, or will be by its file.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the scripts'
 
-# need_base WHY: only the nightly job publishes the whole state; by night, and once a day besides. The record says what is waited for.
+# need_base WHY: ends a minute's round, which cannot go on before a whole state is published: it starts the nightly job, if that may
+# be, or waits for the night. The record says which.
 need_base() {
 	base_word='a base is waited for' base_text="so the base waits"
 	get job-run --last=last_ upload
 	base_unit=$(unit_state ctv-db-sync.service)
 	flock -n -E 99 "$state/lock" true 2>/dev/null || [ $? -ne 99 ] || base_unit=lock
 	base_code=75
-	# of another night nothing counts
+	# a run of another night does not count
 	[ -n "$last_ended_tonight" ] || last_base='' last_exit='' last_base_exit=''
 	case $base_unit/$last_base/$last_exit/$last_base_exit in
-	# also one that a person has started
+	# the nightly job is at work, by whomever it was started
 	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
 	*/yes/*/*) base_text="the base of today is made, so this base waits for the night's" ;;
 	*/65/* | */70/* | */77/* | */78/*) base_text='the nightly job waits for a person, so the base waits' ;;
-	# which it told in upload.log, and called no failure of the night
+	# the night's own look at the chain failed, which upload.log tells, though the night did not
 	*/*/*/?*) base_code=$last_base_exit base_text="what was asked for one is of no state, so this base waits for the night's" ;;
 	*)
 		if age-check -w 1h -c 1h "$state/last-upload.json" >/dev/null 2>&1; then
@@ -36,8 +37,8 @@ need_base() {
 	fail "$base_code" "$1: $base_text"
 }
 
-# seldom: while a base waits each round looks at all that changed since the last state, only to drop it. A night may not know how often
-# minutes are asked for
+# seldom: sets $pace_wait to 5 minutes at least, for while a base is waited for each round looks at all that changed since the last
+# state, only to drop it. It is empty in a night that knows no CTV_CHANGES_EVERY
 seldom() {
 	pace_wait=${pace_wait:-0s}
 	[ "${pace_wait%s}" -ge 300 ] || pace_wait=300s
@@ -53,7 +54,7 @@ start_base() {
 	esac
 }
 
-# missed: what only the night's look has seen is a fault of ours, which nobody would notice
+# missed: tells people of pages whose change only the night's full look has seen: a fault of ours, which nobody else would notice
 missed() {
 	if [ "${look_missed:-0}" -eq 0 ]; then
 		alert-post --key changes-missed --state ok || :
@@ -63,12 +64,12 @@ missed() {
 	fi >/dev/null 2>&1
 }
 
-# whole: the night's round. What is pending is published, or looked at again, but keeps no night from its file. A base
-# is on record when its file is; until then it is pending. The file is described last of all: a night that was interrupted
-# goes on only with what is on record, or will be by the file, and has its object in Dropbox.
+# whole: the night's round. A pending state is published, or dropped and looked at again, and keeps no night from its file. A base
+# is pending until its file is on record. The file is described last of all, so that a night that was interrupted goes on only with
+# a state that is on record, or will be by the file, and has its object in Dropbox.
 whole() {
 	one_at_a_time
-	# a minute's look may come in between, once: what it found is settled here, too, for which that minute waits
+	# a minute's look may have come in between, and its pending state is settled here in the second turn
 	for time in first last; do
 		what_next
 		case $next_step in
