@@ -1,5 +1,6 @@
 #!/bin/sh
-# clone.sh - the application's clone, for update-code.sh and code-check.sh: git in it, what a power cut leaves of an update, the nightly proof's notes. Sourced, never run
+# clone.sh - the application's clone: git in it, updates that a power cut has torn, the nightly proof's notes. Sourced by
+# update-code.sh and code-check.sh, never run
 #
 # What always holds: before the first file of an update is touched, the list of its files is on disk, and it goes when they
 # are; whoever finds a list makes its files what HEAD says, from git's objects. Our notes stand in .git/ctv-update: `list` of
@@ -11,7 +12,7 @@ notes=.git/ctv-update
 proved=refs/ctv/proved failed=refs/ctv/failed
 tab=$(printf '\t')
 
-# what git writes beside the working tree is on disk when it ends, and nothing stays behind that would hold our lock
+# git's own files are on disk when it ends, and it leaves no process in the background that would hold our lock
 careful='-c core.fsync=all -c core.fsyncMethod=batch -c gc.auto=0 -c maintenance.auto=false'
 
 # shellcheck disable=SC2086  # words
@@ -21,12 +22,12 @@ version() { in_clone log -1 --format='%h of %cs' HEAD; }
 
 # ---- an update ---------------------------------------------------------------------------------
 
-# begin_update: the list, on disk, before the first file is touched
+# begin_update: puts the list on disk, before the first file is touched
 begin_update() {
 	sync $notes/next $notes && mv -f $notes/next $notes/list && sync $notes
 }
 
-# put_back COMMIT: the code as it was there, with the rights that `modes` has
+# put_back COMMIT: makes the code that commit's again, with the rights that `modes` has
 put_back() {
 	enter_ours HEAD "$1"
 	# reset takes a file whose rights have changed since the index was written for one that a person has changed
@@ -53,7 +54,7 @@ ours() {
 	sed -n 's,^/,,p' .git/info/exclude 2>/dev/null | while read -r path; do [ ! -L "$path" ] || printf '%s\n' "$path"; done
 }
 
-# enter FILE: the lines of a diff-tree, what they come to, into git's index
+# enter FILE: puts the files as they are after FILE, the lines of a diff-tree, into git's index
 enter() {
 	sed 's/^:[0-7]* \([0-7]*\) [0-9a-f]* \([0-9a-f]*\) [A-Z]/\1 \2/' "$1" | in_clone update-index --index-info || return
 	ours | while read -r path; do in_clone update-index --skip-worktree "$path" 2>/dev/null || :; done
@@ -65,8 +66,8 @@ enter_ours() {
 	enter $notes/ours
 }
 
-# may_become COMMIT: could the files here become that commit's? Else $in_the_way is one that a person has changed or made. Asked before
-# anything is touched; of an index that is no other's at the moment.
+# may_become COMMIT: could the files here become that commit's? Else $in_the_way is one that a person has changed or made. Called before
+# anything is touched, with an index that no other git uses at the moment.
 may_become() {
 	in_clone update-index -q --refresh >/dev/null || :
 	enter_ours HEAD "$1"
@@ -77,7 +78,7 @@ may_become() {
 
 # ---- a power cut -------------------------------------------------------------------------------
 
-# mend: what a power cut has left of git's own files, and of those of an update
+# mend: repairs git's own files, and those of an update, that a power cut has torn
 mend() {
 	# while a person writes the words of a commit, git may hold index.lock
 	old='-mmin +10 ! -name index.lock'
@@ -103,8 +104,8 @@ mend() {
 	[ ! -e $notes/list ] || mend_files
 }
 
-# mend_files: those of the list become what HEAD says; when HEAD is neither of its two, a person has been at work. While they cannot
-# be written the list stays, for the next run.
+# mend_files: the files of the list become what HEAD says; when HEAD is neither of its two commits, a person has been at work. While
+# they cannot be written the list stays, for the next run.
 mend_files() {
 	case $(in_clone rev-parse HEAD) in
 	"$was") other=$new ;;
@@ -125,20 +126,20 @@ mend_files() {
 # at REVISION: the commit; empty where there is none
 at() { in_clone rev-parse -q --verify "$1^{commit}" 2>/dev/null || :; }
 
-# unheeded CODE TEXT: of the note; the night goes on, and ends with this
+# unheeded CODE TEXT: the note is not carried out; the night goes on, and ends with that code
 unheeded() {
 	noted=$1
 	warn "$app: $2"
 	return "$1"
 }
 
-# was_here COMMIT: is or was it the code of this clone? Who writes the note is less than the clone's owner, and chooses among
-# these alone
+# was_here COMMIT: is it, or was it, the code of this clone? The user who writes the note has fewer rights than the clone's owner,
+# and may choose among these alone
 was_here() {
 	{ at HEAD && at $proved && at $failed && head -qn 1 $notes/list $notes/last 2>/dev/null | tr ' ' '\n'; } | grep -qxF -e "$1"
 }
 
-# heed: the note of the proof. Once done it changes nothing more: what a person has brought back since stays
+# heed: carries out the note of the proof, once: code that a person has brought back since stays
 heed() {
 	get code-note --shell || { noted=$?; return 0; }
 	[ -n "$verdict" ] || return 0
@@ -153,7 +154,7 @@ heed() {
 		[ "$good" = "$commit" ] || in_clone update-ref $proved "$commit" || fail 74 "$app: cannot write"
 		[ "$(at $failed)" != "$commit" ] || in_clone update-ref -d $failed || fail 74 "$app: cannot write"
 		;;
-	# what was proved once fails by something else than its code
+	# a commit that was proved once fails by something else than its code
 	*)
 		[ "$good" != "$commit" ] && [ "$(at $failed)" != "$commit" ] || return 0
 		[ "$verdict" = failed ] || take_back || :
@@ -171,7 +172,7 @@ take_back() {
 	in_clone diff --quiet "$good" "$commit" -- requirements.txt || true >$notes/requirements
 	{ echo "$good $commit" && in_clone diff-tree -r --no-renames "$good" "$commit"; } >$notes/next
 	true >$notes/modes
-	# what cannot be written is seen half-way only
+	# that a file cannot be written shows only half-way
 	{ begin_update && put_back "$good" && [ "$(at HEAD)" = "$good" ] && settle; } || { mend; unheeded 74 "$name, stays: cannot write"; } || return
 	echo "$(version) again; $name"
 }

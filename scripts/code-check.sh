@@ -55,12 +55,12 @@ answer() {
 	exit "$answered"
 }
 
-# asked WORDS: of systemd, which may give no answer
+# asked WORDS: asks systemd, which may give no answer
 asked() { timeout -k 1s 5s systemctl "$@"; }
 
 # ---- what the clone is, from its files ---------------------------------------------------------
 
-# look GIT-ARGUMENTS
+# look GIT-ARGUMENTS: git in that repository
 look() { timeout 20 git "$@" 2>/dev/null; }
 
 # commit_of REF: sets $commit; empty where there is none
@@ -126,7 +126,7 @@ look_at_tree() {
 	fi
 }
 
-# what the nightly proof has found; update-code.sh heeds it
+# look_at_proof: the verdict of the nightly proof, which update-code.sh heeds
 look_at_proof() {
 	here_is=$commit
 	commit_of refs/ctv/failed
@@ -140,14 +140,14 @@ look_at_proof() {
 	fi
 }
 
-# would_become COMMIT: tried on a copy of git's index, which git then goes on with
+# would_become COMMIT: may_become, tried with a copy of git's index
 would_become() {
 	timeout 20 cat .git/index >"$mine/index" || return
 	GIT_INDEX_FILE=$mine/index notes=$mine patience=20
 	may_become "$1"
 }
 
-# goes_back: as clone.sh has it
+# goes_back: prints to which commit take_back of clone.sh would go back
 goes_back() {
 	here_is=$commit
 	commit_of refs/ctv/failed
@@ -165,7 +165,7 @@ look_at_rights() {
 		"chmod -R o+rX on what $program --unreadable names"
 }
 
-# could the unit of the night do its work?
+# look_at_night: could the unit of the night do its work?
 look_at_night() {
 	commit_of "$followed"
 	if [ -z "$branch" ] || [ -z "$upstream" ] || [ -z "$commit" ]; then
@@ -218,7 +218,7 @@ elif [ -n "$which" ]; then
 	changed=$(look status --porcelain --untracked-files=no) && [ -z "$changed" ] && echo "$commit"
 	exit
 fi
-# of a unit that is not there it says nothing, as of root's
+# systemd names no user for a unit of root's, nor for one that is not there
 user=$(asked show -P User "$unit" 2>/dev/null) || user=ctvapps
 user=${user:-root}
 [ -z "$list" ] || { unreadable; exit 0; }

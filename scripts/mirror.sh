@@ -1,7 +1,8 @@
 #!/bin/sh
-# mirror.sh - what several scripts do: with the unit, the head record, the backups, a database, the page. Sourced by lib.sh, never run
+# mirror.sh - functions of several scripts, for the unit, the head record, the backups, a database, the page. Sourced by lib.sh,
+# never run
 #
-# Each may be asked as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
+# Each may be called as a condition, where the shell goes on after a failure. The settings are those of ctv-conf.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings and answers are the scripts'
 
 # facts NAME:KIND VALUE...: members of the record, as fact of lib.sh has them
@@ -38,9 +39,9 @@ unit_state() {
 	echo "$unit_word"
 }
 
-# settle_record: makes the owner in the head record the one who serves by the role: this host when it is active, else the
-# primary, to whom it hands back what is its own. Sets $owner, empty without a record: then only the old uploader is at
-# work, and it asks nobody. Bounded; while wanted/claim exists it is not known to be so.
+# settle_record: makes the host that serves by the role the owner in the head record: this one when it is active, else the
+# primary, to which it hands back a record of its own. Sets $owner, empty without a record: then only the old uploader is at
+# work, which asks nobody. Bounded; while wanted/claim exists this may not be done yet.
 settle_record() {
 	settled=0
 	if [ "$(mirror-role show)" != active ]; then
@@ -67,7 +68,8 @@ as_backup() {
 	return "$backup_status"
 }
 
-# bring --into DIR [OPTION...]: the objects of /changes that standard input names, many side by side. 66: one is not there; 75
+# bring --into DIR [OPTION...]: fetches the objects of /changes that standard input names, many side by side. 66: one is not there;
+# 75: try again
 bring() {
 	brought=0
 	# 255 ends xargs at once, with 124 and words of its own
@@ -81,8 +83,8 @@ has_content() {
 	[ -f "$1" ] && [ -n "$2" ] && get db-verify --shell=content_ -l header --timeout 2h --hash "$2" "$1"
 }
 
-# verify LEVEL FILE [OPTION...]: FILE meets this host's demands, which is noted, or the run ends, with $verify_hint. One that
-# asks for hours of processor time is not waited for without end.
+# verify LEVEL FILE [OPTION...]: notes that FILE is sound and meets this host's demands, or ends the run, with $verify_hint. A
+# verification that takes hours is given up.
 verify_hint=
 verify() {
 	verify_level=$1 verify_file=$2 verify_text=
@@ -111,14 +113,14 @@ live_is_link() {
 	link_hint="DATABASE_PATH=$link_to in ${CTV_ENV_FILE:-/etc/ctv-db-sync.env}, and ReadWritePaths=${link_to%/*} by systemctl edit ctv-pi2-download.service $unit"
 }
 
-# looked_since TIME ASKED: has the primary, which confirmed the record at TIME, looked since this host has the role that it has? Until then
-# what was entered here, before a failback, is the newest that anybody can serve. A role that is newer than now, and than Dropbox's ASKED,
-# is of a clock that has been put right since: it tells nothing, and no night waits for that time to come.
+# looked_since TIME ASKED: has the primary, which confirmed the record at TIME, looked since this host got its role? Until then the data
+# that was entered here, before a failback, is the newest that anybody can serve. A role file that is newer than now, and than
+# Dropbox's clock at ASKED, was written by a clock that was ahead: it is ignored, and no night waits for that time to come.
 looked_since() {
 	[ -z "$(find "$state/role" -newermt "$1 + 1 second" ! \( -newermt now -newermt "${2:-now}" \))" ]
 }
 
-# tagged ID COMMAND...: its line, under that id, as status-render takes it
+# tagged ID COMMAND...: prints its line after that id, as status-render takes it
 tagged() {
 	tag=$1
 	shift

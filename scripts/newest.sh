@@ -1,9 +1,9 @@
 #!/bin/sh
 # newest.sh - which state a failover serves: last night's copy, or the newest that was followed. Sourced by failover-to-pi2.sh, never run
 #
-# What always holds: whatever is wrong with what was followed, what stands under the live name serves, as if nothing had been
-# followed, and one line says why; no call here waits without end, and none reads a whole database; what serves is told from
-# the record of the installation and the file itself, by newest-check, never from how a tool ended.
+# What always holds: whatever is wrong with the followed state, the database under the live name serves, as if nothing had been
+# followed, and one line says why; no call here waits without end, and none reads a whole database; which state serves is told
+# from the record of the installation and the file itself, by newest-check, never from how a tool ended.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the scripts'
 
 newest_verdict='' newest_text='' newest_there='' newest_usable='' newest_half='' newest_old='' newest_n='' newest_epoch='' newest_seq=''
@@ -16,7 +16,7 @@ look_newest() {
 	get newest-check --shell=newest_ 2>/dev/null
 }
 
-# make_room UNIT...: what reads here for minutes or hours is told to end, while the run goes on
+# make_room UNIT...: tells services that read here for minutes or hours to end, while the run goes on
 make_room() {
 	[ -z "$dry" ] || return 0
 	undo=${undo:-follow_again}
@@ -25,14 +25,14 @@ make_room() {
 	done
 }
 
-# room_made: they have ended. Who has not is met again as the one who holds a lock
+# room_made: waits for their end. One that has not ended is met again as the holder of a lock
 room_made() {
 	# shellcheck disable=SC2086  # words
 	wait $ending || :
 	ending=
 }
 
-# follow_again: while this host serves, the follower only waits for that to end
+# follow_again: starts the follower, which only waits while this host serves
 follow_again() {
 	timeout -k 1s 4s svc-ctl is-enabled ctv-follow.service >/dev/null 2>&1 || return 0
 	timeout -k 1s 4s svc-ctl -t 3s start ctv-follow.service >/dev/null 2>&1 || :
@@ -40,15 +40,15 @@ follow_again() {
 
 # ---- the newest ----------------------------------------------------------------------------------
 
-# alone: nobody else follows, until this run ends
+# alone: takes the follower's lock, until this run ends
 alone() {
 	[ -f "$state/follow.lock" ] && { command exec 8<"$state/follow.lock"; } 2>/dev/null && flock -w 3 8
 }
 
-# what a run was applying when it was stopped is ended
+# finish_apply: ends the change that a round was applying when it was stopped
 finish_apply() {
 	finished=0
-	# what is wrong with it no time mends
+	# waiting helps only where it was short of time
 	timeout -k 1s 6s db-apply --finish -t 5s "$live_dir/.follow/newest.db" >/dev/null || finished=$?
 	case $finished in 75 | 124 | 137)
 		ask "   newest.db: wait about $newest_target_seconds s for $newest_target_on? Otherwise last night's serves. [y/N]" &&
@@ -61,17 +61,18 @@ finish_apply() {
 # meant WHY: does a person say yes? --yes is meant for it only with --newest
 meant() { (yes=${newest:+$yes} && ask "   $1. Take it all the same? [y/N]"); }
 
-# is it good, and if it is suspect, does a person say yes?
+# wanted: is the followed state good, or if it is suspect, does a person want it?
 wanted() {
 	case $newest_verdict in
 	ok) ;;
 	warning) meant "$newest_text" ;;
-	# a person may mean it, whatever stands under the live name
+	# with --newest it may replace whatever stands under the live name
 	*) [ -n "$newest" ] && [ -n "$newest_usable" ] ;;
 	esac
 }
 
-# Somebody may have one of the two open for a moment; who has it for longer is named, and may be ended by a person
+# install_newest: tries for some seconds, for a process may have one of the two files open for a moment; one that has it for longer
+# is named, and may be ended by a person
 install_newest() {
 	try=1
 	while
@@ -88,8 +89,8 @@ install_newest() {
 	done
 }
 
-# demands_met: what this host demands of any database, its tables and size, or $why. What somebody has deleted on the primary is
-# in the newest state a minute later, and last night's has it
+# demands_met: has it the tables and the size that this host demands of any database? Else $why. Tables that somebody has deleted
+# on the primary are missing in the newest state a minute later, and last night's has them
 demands_met() {
 	set -- db-verify --shell=demand_ -l header --min-size "$min_size"
 	for table in $tables; do set -- "$@" --table "$table"; done
@@ -97,7 +98,7 @@ demands_met() {
 	get timeout -k 1s 10s "$@" "$live_dir/.follow/newest.db" || [ $? -eq 1 ] || { why=${demand_text#*newest.db: } && return 1; }
 }
 
-# reach_newest: newest.db is at rest and to be taken, or $why says why not
+# reach_newest: newest.db is at rest and may be taken, or $why says why not
 reach_newest() {
 	why=$newest_text
 	[ -n "$newest_there" ] || return
@@ -111,7 +112,7 @@ reach_newest() {
 	demands_met || meant "newest.db: $why"
 }
 
-# take_newest: it gets the live name
+# take_newest: the followed state gets the live name, or $why says why not
 take_newest() {
 	reach_newest || return
 	taken=$newest_n
@@ -123,7 +124,7 @@ take_newest() {
 
 # ---- last night's --------------------------------------------------------------------------------
 
-# take_night: what an earlier failover put there leaves, and last night's copy comes back
+# take_night: last night's copy takes the place of the state that an earlier failover has put there
 take_night() {
 	[ "$newest_serves" != night ] || return 0
 	[ -n "$newest_prev_n" ] ||
@@ -138,7 +139,7 @@ take_night() {
 
 no_newest() { problem 65 "the newest state is not to be had: ${why:-$newest_text}" "without --newest what is there serves"; }
 
-# choose: when it returns, what is to serve stands under the live name; of the newest a drill will take a copy
+# choose: puts the state that is to serve under the live name; of the newest a drill will take a copy
 choose() {
 	look_newest || :
 	would_take='' put_by=
@@ -158,7 +159,7 @@ choose() {
 	elif [ -n "$newest_there$changes_every" ]; then
 		more "newest.db is not taken: $why"
 	fi
-	# the time of its data, which to serve changes, is kept from now on
+	# keeps the time of its data, for an application that serves changes that of the file
 	if [ -n "$put_by" ]; then
 		mirror-role mark || :
 		more "the newest state that was followed, $newest_live_n, was put there by $put_by"
@@ -167,7 +168,7 @@ choose() {
 	facts serves:text "${serves:-$newest_serves}" n:int "${would_take:-$newest_live_n}"
 }
 
-# what a failover would do now, while others go on
+# foresee: says what a failover would choose now, and stops nobody for it
 foresee() {
 	if [ -n "$last_night" ]; then
 		take_night
@@ -184,7 +185,7 @@ foresee() {
 	fi
 }
 
-# tell_loss: what is lost with the state that is to serve; its time is that of the data, never of a file
+# tell_loss: says since when the entries are lost with the state that is to serve, by the time of its data, never of a file
 tell_loss() {
 	span="$((age_seconds / 3600)) h $((age_seconds / 60 % 60)) min"
 	{ [ -z "$would_take" ] && [ "$newest_serves" != newest ]; } || [ "$age_seconds" -ge 3600 ] ||

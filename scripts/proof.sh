@@ -2,14 +2,14 @@
 # proof.sh - how a proof copies the database, and judges what it has seen of the application. Sourced by prove-failover.sh, never
 # run
 #
-# What always holds: what is copied is only read; the copy is removed wherever a run ended; what the application needs and
-# cannot have in a network of its own proves nothing against it.
+# What always holds: the database is only read; the copy is removed wherever a run ended; an application that needs a network
+# outside, and so cannot start in one of its own, is not said to have failed.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the script's
 
 # ---- the copy ----------------------------------------------------------------------------------
 
-# enter: from here on all names are in a directory of ours alone, whatever becomes of its own name. Beside the database the
-# application may write, and lead what is done by name to where only we may.
+# enter: makes a directory of ours alone the working directory, in which all names are from here on, whatever becomes of its own
+# name. Beside the database the application may write, and could put a link where we are to write.
 enter() {
 	cd -P "$live_dir" || fail 73
 	beside=$PWD
@@ -20,21 +20,21 @@ enter() {
 	chmod 00700 . || fail 77
 }
 
-# clean: what a proof leaves here, also one that was killed. What the application has in directories that it made, it removes
-# itself when its unit has stopped.
+# clean: removes the files of a proof, also of one that was killed. Directories that the application made, its unit removes when it
+# has stopped.
 clean() { find . -mindepth 1 -maxdepth 1 -exec rm -rf {} +; }
 
 remove() {
 	{ clean && cd .. && rmdir .proof; } || fail 74 "$live_dir/.proof: cannot be removed" "sudo rm -r $live_dir/.proof"
 }
 
-# room: what is followed goes when room is short, and the next night needs as much
+# room: a copy must leave room for the next night, and enough that the follower need not remove its files
 room() {
 	get room-check --shell=room_ -c $((2 * copy_size_bytes + spare)) . ||
 		skipped "$room_text: too little for a copy and for the next night" "make room in $live_dir"
 }
 
-# copied FROM TO: without a byte moved where the file system can; a link is nobody's database
+# copied FROM TO: shares the blocks where the file system can; refuses a link
 copied() {
 	cp -pP --remove-destination -T --reflink=always "$1" "$2" 2>/dev/null || {
 		room
@@ -56,7 +56,7 @@ copy_night() {
 	size_of "$night"
 	was=$(stat -c '%d %i %s %Y' "$night")
 	copied "$night" "$copy"
-	# what an application that was ended has left is of its database
+	# a log that an ended application has left belongs to the database
 	for log in -wal -journal; do
 		[ ! -s "$night$log" ] || copied "$night$log" "$copy$log"
 	done
@@ -74,10 +74,10 @@ copy_newest() {
 
 # ---- verdicts ----------------------------------------------------------------------------------
 
-# skipped TEXT [HINT]: nothing is known of the application
+# skipped TEXT [HINT]: the proof could not be made this time
 skipped() { fact verdict:text skipped; fail 75 "$1" "${2-}"; }
 
-# cannot TEXT HINT: not in this way
+# cannot TEXT HINT: the application cannot be proved in this way
 cannot() { fact verdict:text cannot; fail 75 "$1" "$2, or CTV_PROVE=no"; }
 
 # bare: sets $bare to a directory on which no layer could be mounted, and $layer to the unit that was to do it. Then the application
@@ -95,14 +95,14 @@ bare() {
 	[ -n "$bare" ]
 }
 
-# last_words: what the application said of its end, in a line: without where in the code, and what is said twice
+# last_words: the application's last messages in one line, without tracebacks and repetitions
 last_words() {
 	journalctl -q -o cat -n 200 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID "$app_unit")" 2>/dev/null | LC_ALL=C tr -c '\n -~' '?' |
 		grep -vE '^( |$|Traceback |During handling|The above exception)|\[(INFO|DEBUG)\]' | awk '!seen[$0]++' | cut -c 1-250 | tail -n 7 |
 		sed ':a;N;$!ba;s,\n, / ,g' || :
 }
 
-# failed STEP TEXT: it does not come up. What it needs and cannot have here proves nothing against it.
+# failed STEP TEXT: the application does not come up, or not as it should. One that asks for a network outside only cannot be proved.
 failed() {
 	said=$(last_words)
 	fact app_said:text "$said"
@@ -117,11 +117,11 @@ failed() {
 	fail 69 "$1: $2" "journalctl -u $app_unit -n 50"
 }
 
-# on_code [VERDICT]: is left for the clone's owner, update-code.sh(8). The newest data may be why, so they judge no code; nor is
-# code judged that has changed meanwhile.
+# on_code [VERDICT]: leaves the verdict on this code as a note for update-code.sh(8). There is none on the newest data, which may be
+# the cause themselves, nor on code that has changed meanwhile.
 on_code() {
 	[ -n "$commit" ] && [ -z "$newest" ] && [ "$commit" = "$("$here/code-check.sh" --commit 2>/dev/null)" ] || return 0
-	# asked before the note is there, which is carried out at once
+	# asked before the note is written, which is carried out at once
 	[ "${1-}" != back ] || back_to=$("$here/code-check.sh" --back 2>/dev/null) || back_to=
 	code-note "${1:-failed}" "$commit" || return 0
 	[ "${1-}" != back ] || fact back_to:text "$back_to"

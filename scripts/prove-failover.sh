@@ -1,8 +1,8 @@
 #!/bin/sh
 # prove-failover.sh [-n] [--now] - does the application start on last night's database, and answer? Tried on a copy of it
 #
-# What always holds: the application that is tried is ctv-proof-app.service, its own unit with a network of its own, where what
-# it writes goes into the copy or is thrown away; the live database is read, never touched; nothing of a proof is left, wherever
+# What always holds: the application is tried as ctv-proof-app.service, its own unit with a network of its own, which writes into
+# the copy or into files that are thrown away; the live database is read, never touched; nothing of a proof is left, wherever
 # it was killed; no lock of the night or of a failover is held, and both end a proof by stopping ctv-proof.service.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
@@ -47,7 +47,7 @@ stop() { svc-ctl -t 10s stop $app_unit 2>/dev/null || [ $? -eq 66 ]; }
 # shellcheck disable=SC2317  # at_exit calls it, by $undo
 give_up() { stop; remove; }
 
-# answers: from the start of the unit to its first answer; one that goes down for good is waited for no longer
+# answers: starts the unit and waits for the first answer, but not when the unit has failed for good
 answers() {
 	http-probe --shell=answer_ -t 5s --wait "$start_timeout" --interval 50ms "$url/api/system-stats" >"$scratch/answer" & prober=$!
 	svc-ctl -t "$start_timeout" start $app_unit || { kill $prober; return 69; }
@@ -118,7 +118,7 @@ prove() {
 
 # ---- main ----------------------------------------------------------------------------------------
 
-# nothing_to_prove: says what is no business of a proof
+# nothing_to_prove: true, and says why, on a host where a proof has no place
 nothing_to_prove() {
 	case $(mirror-role show) in
 	standby | '') ;;
@@ -131,17 +131,17 @@ nothing_to_prove() {
 	return 1
 }
 
-# current: the unit that is tried is the application's own as it is now
+# current: ends the run when the unit that is tried is not made of the application's unit as it is now
 current() {
 	file=$(systemctl show -P FragmentPath $app_unit) || :
 	[ -n "$file" ] || skipped "$app_unit: is not there" "sudo systemctl daemon-reload"
 	made=$("$here/ctv-proof-generator")
-	# what only root may read, it cannot be compared with
+	# a unit that only root may read cannot be compared
 	[ -z "$made" ] || printf '%s\n' "$made" | cmp -s - "$file" ||
 		skipped "$app_unit: is older than $unit or its drop-ins" "sudo systemctl daemon-reload"
 }
 
-# no_download: a proof ends one, which no person means who asks for it
+# no_download: ends the run while a download is under way, which a proof would end
 no_download() {
 	it_is=$(unit_state ctv-pi2-download.service)
 	case $it_is in
@@ -150,7 +150,7 @@ no_download() {
 	esac
 }
 
-# try: what would keep a proof from beginning
+# try: ends with what would keep a proof from beginning, or says that it could
 try() {
 	no_download
 	current
@@ -160,10 +160,10 @@ try() {
 	say "ready: $app_unit is $unit as it is now, $room_text"
 }
 
-# look_at_code: the code that is tried, where it has a name
+# look_at_code: sets $commit, empty where the code is not as committed
 look_at_code() { commit=$("$here/code-check.sh" --commit 2>/dev/null) || commit=; }
 
-# is_known: was this tonight's verdict on the same data and code? Each hour of the night asks for one
+# is_known: is there a verdict of tonight on the same data and code? Each hour asks for one
 is_known() {
 	get job-run --last=last_ proof
 	look_at_installed || :
@@ -172,7 +172,7 @@ is_known() {
 	[ "$last_commit $last_rev $last_n" = "$commit $installed_rev $installed_n" ]
 }
 
-# by_hand: the unit has the network in which the application stands
+# by_hand: lets ctv-proof.service make the proof, for only a unit has a network of its own
 by_hand() {
 	no_download
 	asked=$state/ask/proof${newest:+-newest}
@@ -189,11 +189,11 @@ get ctv-conf --shell
 port=${standby_url##*:} port=${port%%/*}
 case $port in '' | *[!0-9]*) port=80 ;; esac
 url=http://127.0.0.1:$port
-# in the directory that is entered
+# as seen from the directory that enter enters
 night=../${live##*/} copy=data/${live##*/}
 [ -z "$wrong_of_proof" ] || fail 78 "$wrong_of_proof: not of its kind" "ctv-doctor.sh settings"
 if [ "$act" = clean ]; then
-	# a run that came to its good end has done it; systemd says how it ended
+	# a run with a good end, of which systemd tells, has cleaned up itself
 	case ${EXIT_STATUS-} in 0) [ -e "$live_dir/.proof" ] || [ -h "$live_dir/.proof" ] || exit 0 ;; esac
 	stop
 	enter
@@ -216,7 +216,7 @@ elif [ -z "$job" ]; then
 fi
 steps=7 log=/var/log/ctv-pi2-download/proof.log
 run_as_job proof "proof.lock ${newest:+follow.lock:10s}" "$@"
-# who stops this unit does not wait for the application's end: that is --clean's, by ExecStopPost=
+# a stop of this unit does not wait here for the application's end: --clean does, by ExecStopPost=
 trap 'undo=; interrupted TERM' TERM
 scratch=$(mktemp -d)
 prove

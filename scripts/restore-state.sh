@@ -1,10 +1,10 @@
 #!/bin/sh
 # restore-state.sh (--at TIME | --state N) [-o FILE] - the database as it was at any moment that is kept in Dropbox
 #
-# What always holds: which state is meant is said before anything is done, and never guessed; it is made of a verified whole
+# What always holds: the chosen state is said before anything is done, and never guessed; it is made of a verified whole
 # copy and the changes behind it, each of which must lead to the state that it says, and verified fully in the end; no file
-# that is there is overwritten, and the live database is replaced through the gates of daily-download.sh alone; a run that
-# was killed goes on where it was.
+# is overwritten, and the live database is replaced through the gates of daily-download.sh alone; a run that was killed
+# goes on where it was.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -55,7 +55,7 @@ case $at/$number in
 *) usage_error "--at or --state, not both" ;;
 esac
 
-# choose OPTION...: change-history of what is in Dropbox, as the wish and the record bound it
+# choose OPTION...: asks change-history which of the states in Dropbox is meant, and sets plan_...
 choose() {
 	get change-history --shell=plan_ ${at:+--at "$at"} ${number:+--state "$number"} --file "$remote" \
 		${record_newest_n:+--newest "$record_newest_n"} ${record_newest_object:+--newest-object "$record_newest_object"} \
@@ -66,7 +66,7 @@ told() {
 	say "state $plan_n of $plan_local ($plan_snapshot_at)${plan_later:+, the last there is}, from $plan_base, $plan_base_size_text"
 }
 
-# look: the record first, so that whatever it names is in the listing
+# look: reads the record, then the listing, so that whatever the record names is in it; says which state it will be
 look() {
 	scratch=$(mktemp -d)
 	get mirror-head show --dry-run --shell=record_ || case $get_status in
@@ -76,13 +76,12 @@ look() {
 	esac
 	may_lack dbx-ls -lR /changes /backups "$remote" >"$scratch/listing" || exit
 	choose || exit
-	# before anything is done
 	told
 	[ -z "$record_suspect_n" ] || [ "$plan_n" -lt "$record_suspect_n" ] ||
 		say "state $record_suspect_n and those after it are suspect: $record_suspect_why"
 }
 
-# enter: a directory of our own for what is fetched and made; a run that was killed has left it
+# enter: makes a directory of our own the working directory, for the files that are fetched and made; a killed run has left it
 enter() {
 	work=$state/restore
 	[ -z "$out" ] || work=$(readlink -m "$out") work=${work%/*}/.${work##*/}.restore
@@ -95,8 +94,8 @@ enter() {
 	mkdir -p in || fail 74
 }
 
-# settle_choice: by the objects themselves, as often as one asks for others. Complaints about those that are not on the way db-apply
-# tells, once
+# settle_choice: chooses anew by the objects themselves, until none that matters is missing. Complaints about the others are left to
+# db-apply, which reads them all once more
 settle_choice() {
 	was=$plan_n$plan_base
 	while
@@ -109,7 +108,7 @@ settle_choice() {
 	[ -z "$plan_unproven" ] || say "state $plan_n: the one after it is missing, so that it was published is not proved"
 }
 
-# apply: what lies here becomes the state, or not. Each call leads as far as the first night on the way. Asked as a condition
+# apply: brings state.db to the chosen state. Each call leads as far as the next night on the way. Called as a condition
 apply() {
 	n=
 	while [ "$n" != "$plan_n" ]; do
@@ -120,7 +119,7 @@ apply() {
 }
 
 make() {
-	# a run that was killed while it applied them; else what it left is of another wish
+	# a killed run may have left a state.db on the way to this state; if it leads elsewhere, it is made anew
 	if [ -e state.db ] && [ -e state.db.note ] && apply 2>/dev/null; then
 		note "an earlier run had begun it"
 		return
@@ -134,12 +133,12 @@ make() {
 	note "$plan_changes changes, state $n"
 }
 
-# as_file: FILE is the state, by the time of its data
+# as_file: the state becomes FILE, dated by its data
 as_file() {
 	step verify
 	verify full state.db
 	db-install --as-of "$plan_snapshot_at" state.db state.db
-	# what has come there meanwhile stays
+	# a file that has come there meanwhile is not replaced
 	{ mv -n -T state.db "$out" && [ ! -e state.db ]; } || fail 73 "$out: is there already"
 }
 

@@ -3,7 +3,7 @@
 #
 # What always holds: only the clone's owner changes it, and root becomes that user first, away from the terminal; the
 # application's user can read what an update leaves, or it is put back with its rights; an update that a power cut has
-# torn is mended from the objects, without network (clone.sh); what differs else is a person's, and stays.
+# torn is mended from the objects, without network (clone.sh); any other difference is a person's work, and stays.
 set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
@@ -40,7 +40,7 @@ get ctv-conf --shell
 [ -d "$app/.git" ] || { echo "no git repository in $app"; exit 0; }
 cd "$app" 2>/dev/null || fail 77 "$app: cannot be entered"
 
-# become: root goes on as the clone's owner, who can neither type into root's terminal nor drive it
+# become: as root, runs this script as the clone's owner, who can neither type into root's terminal nor drive it
 become() {
 	owner=$(stat -c %u .git)
 	umask 022
@@ -71,7 +71,7 @@ connected() {
 			- /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# ask_github GIT-ARGUMENTS: what has no connection after two seconds is given up, whatever it waits for
+# ask_github GIT-ARGUMENTS: but for the night, git is given up when it has no connection after two seconds, whatever it waits for
 ask_github() {
 	GIT_SSH_COMMAND="$(git config core.sshCommand || echo ssh) -o BatchMode=yes -o ConnectTimeout=10"
 	export GIT_SSH_COMMAND GIT_TERMINAL_PROMPT=0
@@ -114,7 +114,7 @@ merge() {
 	echo "$(version), was $(in_clone rev-parse --short "$was")"
 }
 
-# requirements: once for each change, however often it takes
+# requirements: installs changed ones, again each night until that has succeeded
 requirements() {
 	[ -e $notes/requirements ] || return 0
 	PATH=$PATH:$HOME/.local/bin VIRTUAL_ENV=$app/.venv timeout -k 5 300 uv pip install --quiet -r requirements.txt ||
@@ -132,13 +132,13 @@ back() {
 	version
 }
 
-# stays: new code under an application that serves is what its next start may fail by
+# stays: ends the run while the application serves, whose next start may fail with new code
 stays() {
 	is=$(svc-ctl -t "${patience}s" is-active "$unit" 2>/dev/null) || :
 	case $is in active | activating | reloading) finish unchanged "$unit is $is: the code that serves stays" ;; esac
 }
 
-# that a host begins to serve takes the note away, and wakes us, too
+# when a host begins to serve, its note is removed, which starts the path unit, too
 case ${TRIGGER_UNIT-} in *.path) [ -e "$state/ask/code" ] || { echo "no note is there" && exit 0; } ;; esac
 become "$@"
 [ -d $notes ] || mkdir $notes || fail 74 "$app/$notes: cannot create"
