@@ -17,9 +17,10 @@ enter() {
 	cd -P .follow || fail 77
 	[ "$PWD" = "$beside/.follow" ] || fail 77 "$follow: a symbolic link" "remove it"
 	[ -O . ] || fail 77 "$follow: is another user's" "sudo -u ctvsync $program --once follows; or remove it"
+	[ "$(stat -c %g:%a .)" != "$(id -g):770" ] || return 0
 	[ -z "$(find . -maxdepth 0 -perm /007)" ] || fail 77 "$follow: open to everybody" "remove it"
 	# five digits: without the group's bit, which our sandbox gives to nothing
-	[ "$(stat -c %g:%a .)" = "$(id -g):770" ] || { chgrp "$(id -g)" . && chmod 00770 .; } || fail 77
+	{ chgrp "$(id -g)" . && chmod 00770 .; } || fail 77
 }
 
 # clean: removes the unfinished files of ended runs, and the objects that were fetched

@@ -11,14 +11,13 @@
 need_base() {
 	base_word='a base is waited for' base_text="so the base waits"
 	get job-run --last=last_ upload
-	base_unit=$(unit_state ctv-db-sync.service)
-	flock -n -E 99 "$state/lock" true 2>/dev/null || [ $? -ne 99 ] || base_unit=lock
-	base_code=75
+	base_code=75 base_lock=free
+	flock -n -E 99 "$state/lock" true 2>/dev/null || [ $? -ne 99 ] || base_lock=held
 	# a run of another night does not count
 	[ -n "$last_ended_tonight" ] || last_base='' last_exit='' last_base_exit=''
-	case $base_unit/$last_base/$last_exit/$last_base_exit in
+	case $base_lock/$last_base/$last_exit/$last_base_exit in
 	# the nightly job is at work, by whomever it was started
-	active/* | activating/* | reloading/* | lock/*) base_word='base under way' base_text='the base is under way' ;;
+	held/*) base_word='base under way' base_text='the base is under way' ;;
 	*/yes/*/*) base_text="the base of today is made, so this base waits for the night's" ;;
 	*/65/* | */70/* | */77/* | */78/*) base_text='the nightly job waits for a person, so the base waits' ;;
 	# the night's own look at the chain failed, which upload.log tells, though the night did not
