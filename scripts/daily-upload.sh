@@ -203,8 +203,7 @@ copy_to_backups() {
 }
 
 publish() {
-	mirror-head publish --owner "$node" --draft "$draft"
-	get mirror-head show --shell=record_ || :
+	get mirror-head publish --shell=record_ --owner "$node" --draft "$draft"
 	note "number $record_epoch.$record_seq: every standby may take it"
 	facts epoch:int "$record_epoch" owner:text "$node" seq:int "$record_seq" published:bool yes
 	# the minutes may ask for one base a day, and a timer's does not count

@@ -261,6 +261,17 @@ not_judged=[]" ]
 	[[ $(mirror-head show) != *asked_at* ]]
 }
 
+@test "publish tells a script the record as it is then, and of a refused one nothing" {
+	dropbox_start
+	run -0 mirror-head publish --owner pi-ctv --shell=x_ < <(snapshot 1)
+	grep -qx "x_epoch='1'" <<<"$output"
+	grep -qx "x_seq='1'" <<<"$output"
+	[ "$(grep -v -e server_modified -e asked_at -e record_rev <<<"$output")" = \
+		"$(mirror-head show --shell=x_ | grep -v -e server_modified -e asked_at -e record_rev)" ]
+	run --separate-stderr mirror-head publish --owner pi2 --shell=x_ < <(snapshot 2)
+	expect 77 "^x_seq=''"
+}
+
 @test "where there is no record yet a person is told so, a script by the status alone" {
 	dropbox_start
 	run mirror-head show

@@ -35,7 +35,7 @@ static struct {
 	int64_t timeout_ms;		/* 0 for none */
 	uint64_t suspect;		/* 0: not given */
 	bool change, clear, json, yes, dry;
-	struct shell shell;		/* of show */
+	struct shell shell;		/* of show and publish */
 } opt;
 
 /* --- what becomes of it --- */
@@ -63,6 +63,8 @@ static int answer(const char *verb, const struct headreg *r)
 
 	if (opt.json)
 		return print_record(&as_written);
+	if (shell_asked(&opt.shell))
+		headfield_list(&as_written, &opt.shell);
 	if (strcmp(verb, "settle") == 0 && r->exists)
 		puts(r->head.owner);
 	return EX_OK;
@@ -165,7 +167,7 @@ static const struct option_row options[] = {
 	{ 0, "draft", "FILE", option_text, &opt.draft, "what is to be published: read it from there, or show it" },
 	{ 0, "append", "FILE", option_text, &opt.append, "append the record to FILE, as a line" },
 	{ 0, "json", NULL, option_flag, &opt.json, "the record itself, on one line" },
-	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "of show: assignments for a shell" },
+	{ 0, "shell", "[=PREFIX]", option_shell, &opt.shell, "of show and publish: assignments for a shell" },
 	{ 0, "timeout", "D", option_duration, &opt.timeout_ms, "give up after this time (ms, s, m, h, d)" },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
@@ -173,8 +175,8 @@ static const struct option_row options[] = {
 static const struct command command = {
 	.usage = "show [-n] [-f FIELD] [--json | --shell] [--append FILE] [--timeout D]\n"
 		 "show --draft FILE [--json | --shell]\n"
-		 "publish --owner NAME [--draft FILE | --change] [--json] [--timeout D]\n"
-		 "           < JSON-LINES\n"
+		 "publish --owner NAME [--draft FILE | --change] [--json | --shell]\n"
+		 "           [--timeout D] < JSON-LINES\n"
 		 "publish --owner NAME (--confirm TIME --object HASH |\n"
 		 "           --confirm null | --suspect N WHY | --clear |\n"
 		 "           --pace D [--why WORDS])\n"
@@ -258,8 +260,8 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return "--object is a content_hash";
 	if ((opt.field != NULL) + opt.json + shell_asked(&opt.shell) > 1)
 		return "--field, --json or --shell, not both";
-	if (shell_asked(&opt.shell) && !v->field)
-		return "--shell is for show";
+	if (shell_asked(&opt.shell) && !v->field && !v->publish)
+		return "--shell is for show and publish";
 	if (opt.field != NULL && headfield_find(opt.field) < 0)
 		return "--field names no field of the record";
 	if (v->move != NULL && reads_input(v) && opt.draft == NULL && isatty(STDIN_FILENO))
