@@ -1007,7 +1007,8 @@ a_round() {
 	[ -e "$follow/night.db" ]
 	follow
 	[ ! -e "$follow/night.db" ]
-	# what is of a night that is not on record yet stays
+	# the copy of a night that is not on record yet stays: it is told from the one that is installed by its second
+	next_second
 	sql "$live" "UPDATE spots SET note = 'the last' WHERE id = 1"
 	rm whole
 	look --file "$PWD/whole"
