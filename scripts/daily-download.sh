@@ -154,14 +154,17 @@ install_as() {
 # install: the candidate, or for the same content, which a later snapshot has confirmed, that one's time. A file to which only
 # another member of the group could give that time is installed once more, as any other copy.
 install() {
-	if [ -n "$unchanged" ] && [ "$installed_file_mtime" != "$taken" ] && ! is_ours "$live"; then
+	if [ -n "$unchanged" ] && [ -z "$dry" ] && [ "$installed_file_mtime" != "$taken" ] && ! is_ours "$live"; then
 		rm -f "$candidate"
 		db-install --keep "$live" "$candidate" || exit
 		unchanged=
 	fi
 	if [ -n "$unchanged" ]; then
 		skip install "nothing to do"
-		install_as "$live" || exit
+		[ -n "$dry" ] || install_as "$live" || exit
+		return 0
+	elif [ -n "$dry" ]; then
+		skip install "would install it as $live"
 		return 0
 	fi
 	step install
@@ -172,22 +175,23 @@ install() {
 	[ ! -e "$live.prev" ] || note "as $live; the one before is ${live##*/}.prev"
 }
 
-# check_age: with a copy that is too old, in $old, last night has failed, however well this run went
+# check_age: when the newest copy is too old, last night has failed, however well this run went
 check_age() {
-	old=0
-	get age-check --shell=age_ -w "$warn_age" -c "$max_age" "$live" || old=$?
-	case $old in
+	get age-check --shell=age_ -w "$warn_age" -c "$max_age" "$live" || :
+	case $get_status in
 	0) note "${age_text#"$live is "}" ;;
 	1 | 2) warn "${age_text#"$live is "}" ;;
 	*) fail 74 "$age_text" ;;
 	esac
+	[ "$get_status/$chosen" != 2/ ] ||
+		fail 75 "AGE CRITICAL: $age_text" "the copy is the newest in Dropbox: look at the primary's upload"
 }
 
 get ctv-conf --shell
 case $job$dry$chosen$force/${TRIGGER_UNIT-} in /*.timer) timer_ends; follow_first ;; esac
 steps=6 log=/var/log/ctv-pi2-download/download.log
 run_as_job download lock "$@"
-candidate=$live_dir/.${live##*/}.new unchanged='' old=0
+candidate=$live_dir/.${live##*/}.new unchanged=
 
 case $file in '' | /*) ;; *) file=$PWD/$file ;; esac
 step role
@@ -201,13 +205,7 @@ fact rev:text "$rev"
 step fetch
 fetch
 verify_candidate
-if [ -z "$dry" ]; then
-	install
-elif [ -n "$unchanged" ]; then
-	skip install "nothing to do"
-else
-	skip install "would install it as $live"
-fi
+install
 # the copies that a killed drill had put aside; a drill that runs would hold this run's lock
 [ -n "$dry" ] || rm -f "$live_dir/.${live##*/}.drill" "$live_dir/.${live##*/}.drill.prev" || :
 # the snapshot of an interrupted upload is of the database before this one
@@ -219,8 +217,6 @@ if [ -e "$live" ]; then
 else
 	skip age "nothing is installed yet"
 fi
-[ "$old" -ne 2 ] || [ -n "$chosen" ] ||
-	fail 75 "AGE CRITICAL: $age_text" "the copy is the newest in Dropbox: look at the primary's upload"
 if [ -n "$unchanged" ]; then
 	finish unchanged "already the newest copy: $live, data of $taken"
 elif [ -n "$dry" ]; then

@@ -35,8 +35,6 @@ for option; do
 	esac
 done
 
-resume_for=6h
-
 # timer_ends: a timer's start ends here when this night's upload is done and nothing failed since, or when it waits for a person;
 # but not when the record has another owner or epoch since
 timer_ends() {
@@ -84,10 +82,10 @@ drop_snapshot() {
 	rm -f "$draft" "$snapshot"
 }
 
-# take_snapshot: a consistent copy of the live database, or the one of a run that was interrupted less than $resume_for ago,
+# take_snapshot: a consistent copy of the live database, or the one of a run that was interrupted less than six hours ago,
 # unless another host was the owner meanwhile. $draft collects the tools' lines about it, which are published in the end
 take_snapshot() {
-	if [ -f "$snapshot" ] && age-check -w "$resume_for" -c "$resume_for" "$snapshot" >/dev/null &&
+	if [ -f "$snapshot" ] && age-check -w 6h -c 6h "$snapshot" >/dev/null &&
 		get mirror-head show --draft "$draft" --shell=draft_ && [ "$draft_epoch" = "$record_epoch" ] &&
 		has_content "$snapshot" "$draft_content_hash"; then
 		note "goes on with the one of $draft_snapshot_at"
