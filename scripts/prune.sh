@@ -22,9 +22,7 @@ prune() {
 	# never the one just made, whatever the clock says
 	sed -n 's,^/backups/,,p' "$scratch/listing" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' |
 		grep -vxF -e "$backup" >"$scratch/old" || :
-	: >"$scratch/spent"
-	# without the record it is not known which changes it needs
-	[ -z "$record_seq" ] || grep -vxF -f "$scratch/old" "$scratch/listing" |
+	grep -vxF -f "$scratch/old" "$scratch/listing" |
 		change-spent ${record_n:+--base "$record_n"} >"$scratch/spent" || {
 		warn "the changes stay"
 		: >"$scratch/spent"

@@ -155,19 +155,6 @@ left() {
 	done
 }
 
-@test "where the record cannot be read nothing of the changes goes" {
-	stub mirror-head <<-'END'
-		case $*/$(cat published 2>/dev/null) in
-		'show --shell=record_/yes') exec env DROPBOX_API_URL=http://127.0.0.1:1 DROPBOX_CONTENT_URL=http://127.0.0.1:1 "$real" "$@" ;;
-		publish*--draft*) echo yes >published ;;
-		esac
-		exec "$real" "$@"
-	END
-	run tonight
-	expect 0 'prune .*3 removed'
-	[ "$(left)" = $'c04 c05 c06 c07 c08 c09\nd01 d02 d03 d04 d05 d06 d07 d08 d09' ]
-}
-
 @test "with the minutes off the days go as their nights do, and without any nobody speaks of them" {
 	CTV_CHANGES_EVERY=off tonight
 	[ "$(left)" = $'c04 c05 c06 c07 c08 c09\nd04 d05 d06 d07 d08 d09' ]
