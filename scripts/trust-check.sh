@@ -64,12 +64,17 @@ rights_of() {
 listed() {
 	[ "$1" = r ] && bit=r.. || bit=.w.
 	shift
-	getfacl -P -s -p -n -e "$@" 2>/dev/null | sed -n -E "s/^# file: //; t name
+	lists=$(getfacl -P -s -p -n -e "$@" 2>/dev/null) || :
+	# as a rule there is none
+	[ -n "$lists" ] || return 0
+	printf '%s\n' "$lists" | sed -n -E "s/^# file: //; t name
 		/^(default:)?($entries):.*#effective:$bit/ { g; p; }; d
 		:name
 		h; d" | uniq
 }
 
+newline='
+'
 # writable FIND-OPTION LISTED-OPTION PATH...: prints the first file there that he may write. In a directory with the sticky bit he
 # cannot replace the files of others
 # shellcheck disable=SC2086  # words
@@ -77,7 +82,7 @@ writable() {
 	how_deep=$1 recursive=$2
 	shift 2
 	first=$(find "$@" $how_deep ! -type l ! \( -type d -perm -1000 ! -user "$user" \) \( $may_w \) -print -quit 2>/dev/null) || :
-	[ -n "$first" ] || first=$(listed w $recursive "$@" | head -n 1)
+	[ -n "$first" ] || { first=$(listed w $recursive "$@"); first=${first%%"$newline"*}; }
 	[ -n "$first" ] && printf '%s\n' "$first"
 }
 
@@ -217,6 +222,7 @@ look_at_units() {
 	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check ctv-proof control-station; do
 		show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
 			-P ExecStopEx -P ExecStopPostEx "$each"
+		[ -n "$shown" ] || continue
 		printf '%s\n' "$shown" | sed -n 's/ (ignore_errors=[a-z]*)$//p
 			s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' | while read -r file; do
 			case $file in
