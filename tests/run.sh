@@ -49,13 +49,14 @@ if [ $# -eq 0 ]; then
 	# shellcheck disable=SC2010,SC2012,SC2046  # the names are ours
 	set -- $({ echo tests/demo.bats && ls -S tests/*.bats | grep -vx tests/demo.bats; } | paste "$results/lab" -)
 fi
-# One file more at once than there are processors: each has its own directory, ports and namespaces.
+# Twice as many files at once as there are processors: each has its own directory, ports and namespaces, and half of their
+# time they wait, those of the lab still longer.
 # FILE_LIMIT: seconds after which a file hangs; the sanitizers need more. TEST_TAGS: only the tests with (or, with !,
 # without) these tags, which say what of a machine a test needs.
 # shellcheck disable=SC2016  # $1 and $2 are the inner shell's
 for file in "$@"; do
 	[ ! -e "$file" ] || echo "$file"
-done | xargs -P "$(($(nproc) + 1))" -I @@ sh -c '
+done | xargs -P "$(($(nproc) * 2))" -I @@ sh -c '
 	tap=$1/$(echo "$2" | tr / _)
 	begin=$(date +%s)
 	timeout "${FILE_LIMIT:-2400}" bats --tap ${TEST_TAGS:+--filter-tags "$TEST_TAGS"} "$2" >"$tap" 2>&1 || true
