@@ -236,6 +236,8 @@ int option_read(const struct command *c, int argc, char **argv)
 	add(&p, c->options);
 	add(&p, common);
 	opterr = 0;
+	/* what we call has options behind its operands, too, whatever an environment wishes */
+	unsetenv("POSIXLY_CORRECT");
 	while ((answer = getopt_long(argc, argv, p.letters, p.longs, NULL)) != -1) {
 		const struct option_row *row;
 		const char *why;

@@ -98,6 +98,8 @@ int main(int argc, char **argv)
 		char *args[] = { argv[0], (char[]){ "-f" }, (char[]){ "ls" }, (char[]){ "-x" }, NULL };
 
 		optind = 0;
+		/* GNU's getopt would take the first operand for the end of all options */
+		setenv("POSIXLY_CORRECT", "1", 1);
 		check((option_read(n == 0 ? &action : &running, 4, args) == OPTION_GO_ON && optind == 2) == (n == 1),
 		      "what follows the first operand is that command's own only where a command is run: %d", n);
 	}
