@@ -110,12 +110,10 @@ in_chain() {
 # take_state: the snapshot as the next state of the chain that is published minute by minute, which goes on meanwhile. A fault of
 # the chain keeps no night from its snapshot; but a host that is fenced, or has no network, has no night either.
 take_state() {
-	said=0
-	"$here/publish-changes.sh" --file "$snapshot" --append "$draft" || said=$?
-	case $said in
-	0) ;;
-	69 | 75 | 77) exit "$said" ;;
+	"$here/publish-changes.sh" --file "$snapshot" --append "$draft" || case $? in
+	69 | 75 | 77) exit ;;
 	*)
+		said=$?
 		more "it is of no state of the chain of changes, which ends here"
 		# the minutes may ask for another run only once, which this record tells; a timer's run is not asked for
 		case ${TRIGGER_UNIT-} in *.timer) ;; *) fact base_exit:int "$said" ;; esac

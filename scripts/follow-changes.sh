@@ -52,10 +52,7 @@ keep_night() {
 		warn "night.db: was not made, so the night will be downloaded"
 		return 0
 	fi
-	proved=0
-	db-verify -l header --timeout 2h --hash "$1" night.tmp >/dev/null || proved=$?
-	case $proved in
-	0) ;;
+	db-verify -l header --timeout 2h --hash "$1" night.tmp >/dev/null || case $? in
 	2)
 		forget
 		clean

@@ -12,13 +12,8 @@ keep=7
 # prune: the record was read before, so that whatever it names is in the listing
 prune() {
 	scratch=$(mktemp -d)
-	said=0
-	complaint=$(dbx-ls -R /backups /changes 2>&1 >"$scratch/listing") || said=$?
-	case $said in
-	0 | 66) ;;
-	# the night is on record
-	*) warn "what is not needed stays: $complaint"; return 0 ;;
-	esac
+	# the night is on record, whatever becomes of this
+	complaint=$(may_lack dbx-ls -R /backups /changes 2>&1 >"$scratch/listing") || { warn "what is not needed stays: $complaint"; return 0; }
 	# never the one just made, whatever the clock says
 	sed -n 's,^/backups/,,p' "$scratch/listing" | backup-names --nights "$keep" | sed -n 's,^.* database ,/backups/,p' |
 		grep -vxF -e "$backup" >"$scratch/old" || :

@@ -138,16 +138,14 @@ confirm() {
 }
 
 round() {
-	look_code=0
-	get db-changes --shell=look_ --no-base -t 10m --node "$node" ${epoch:+--epoch "$epoch"} --since "$states" "$live" "$out" ||
-		look_code=$?
-	case $look_code in
+	get db-changes --shell=look_ --no-base -t 10m --node "$node" ${epoch:+--epoch "$epoch"} --since "$states" "$live" "$out" || :
+	case $get_status in
 	0) [ -n "$look_changed" ] || { confirm; return; } ;;
 	# STATE knows no state yet
 	66) [ -f "$live" ] || exit 66 ;;
 	# a state is pending, or others wrote again and again
 	75) ;;
-	*) exit "$look_code" ;;
+	*) exit "$get_status" ;;
 	esac
 	one_at_a_time
 	settle

@@ -80,9 +80,8 @@ whole() {
 		set -- --full --file "$file" --node "$node" --epoch "${epoch:-1}"
 		[ "$next_step" = look ] ||
 			set -- "$@" --base --number "$next_number" ${next_newest_object:+--parent "$next_newest_object"}
-		look_code=0
-		get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || look_code=$?
-		case $look_code/$time in 0/*) break ;; 75/first) ;; *) exit "$look_code" ;; esac
+		get db-changes --shell=look_ -t 10m "$@" --since "$states" "$live" "$out" || :
+		case $get_status/$time in 0/*) break ;; 75/first) ;; *) exit "$get_status" ;; esac
 	done
 	missed
 	if [ "$next_step" = look ]; then
