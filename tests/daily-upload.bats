@@ -284,6 +284,25 @@ END
 	expect 0 'snapshot .* taken'
 }
 
+@test "a snapshot of no chain is not called suspect by the number of a draft that was given up" {
+	mkdir pi-ctv/state/changes
+	export CTV_CHANGES_EVERY=1m
+	upload
+	next_second
+	sql "$live" "INSERT INTO spots (note) VALUES ('more')"
+	dropbox_fault '{"route":"files/upload","kind":"403","match":"/database.db","count":-1}'
+	run upload
+	[ "$status" -ne 0 ]
+	grep -q '"n":2' pi-ctv/state/upload.jsonl
+	dropbox_control reset
+	# neither the snapshot nor the chain can be gone on with
+	echo more >>pi-ctv/state/upload.db
+	rm -r pi-ctv/state/changes
+	TABLES=spots:100000 run upload
+	expect 65 'snapshot .* taken'
+	[ "$(on pi2 mirror-head show --json | jq .suspect)" = null ]
+}
+
 @test "an interrupted run of long ago, of another epoch or without its snapshot is not taken up" {
 	dropbox_fault '{"route":"files/copy_v2","kind":"403","count":-1}'
 	run upload
