@@ -5,6 +5,13 @@
 # What always holds: nothing is changed here; a copy without rev, hash and time is none.
 # shellcheck shell=sh disable=SC2154,SC2034  # the settings, options and answers are the script's
 
+# wait_for_news: for $wait at most, until the record names a newer copy; a failure here is seen again by the steps that follow
+wait_for_news() {
+	look_at_installed || :
+	say "waiting for a newer copy ($wait at most)"
+	mirror-head wait --newer "${installed_epoch:-0}.${installed_seq:-0}" --timeout "$wait" >/dev/null 2>&1 || :
+}
+
 # timer_ends: a timer's start ends here while this host serves, or has just given back; when there is nothing new; or while the copy
 # on record is the one that was refused, which only a person can mend, so that it waits for the next night. A person's start always
 # gets a run.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# daily-download.sh [-n] [-f] [--from PATH | --file FILE] - last night's database, verified, onto the standby
+# daily-download.sh [-n] [-f] [--no-code] [--wait D] [--from PATH | --file FILE] - last night's database, verified, onto the standby
 #
 # What always holds: production.db is a complete verified database, the old one or the new one; a database
 # that serves is never replaced; data that was written here since the last download is kept before it is
@@ -18,36 +18,45 @@ content_text='' content_content_hash='' content_size_bytes='' local_file_mtime='
 
 usage() {
 	cat <<'END'
-usage: daily-download.sh [-n] [-f] [--from PATH | --file FILE]
+usage: daily-download.sh [-n] [-f] [--no-code] [--wait DURATION]
+                         [--from PATH | --file FILE]
 
 Brings the newest database from Dropbox onto this standby: fetched if different,
 verified, installed, its age checked. The code comes after it, by update-code.sh.
 
   -n, --dry-run    check everything, change nothing
   -f, --force      install what Dropbox has, even if it is older than what is here
+      --no-code    for old callers; means nothing any more
+      --wait D     wait up to D (90m, 2h) for a copy newer than the installed one
       --from PATH  install this backup in Dropbox instead of the newest copy
       --file FILE  install this database of this host instead
 END
 }
 
-dry='' force='' from='' file='' expected=
+dry='' force='' wait='' from='' file='' expected=
 for option; do
 	case $expected$option in
+	wait:*) wait=$option expected='' ;;
 	from:?*) from=$option expected='' ;;
 	file:?*) file=$option expected='' ;;
 	-n | --dry-run) dry=yes ;;
 	-f | --force) force=yes ;;
+	--no-code) ;;
+	--wait) expected=wait: ;;
+	--wait=*) wait=${option#*=} ;;
 	--from=?*) from=${option#*=} ;;
 	--file=?*) file=${option#*=} ;;
 	--from | --from=) expected=from: ;;
 	--file | --file=) expected=file: ;;
-	*:) break ;;
+	from: | file:) break ;;
 	*) common_option "$option" ;;
 	esac
 done
-[ -z "$expected" ] || usage_error "--${expected%:}: a path is missing"
+[ "$expected" != wait: ] || usage_error "--wait: a duration is missing"
+case $expected in from: | file:) usage_error "--${expected%:}: a path is missing" ;; esac
 [ -z "$from" ] || [ -z "$file" ] || usage_error "--from or --file, not both"
 chosen=$from$file
+case $wait in *[!0-9]?* | *[!0-9smh] | [smh]) usage_error "--wait: $wait: not a duration" ;; esac
 
 # condition: the marks of the live database that any write to it would change
 condition() {
@@ -188,7 +197,10 @@ check_age() {
 }
 
 get ctv-conf --shell
-case $job$dry$chosen$force/${TRIGGER_UNIT-} in /*.timer) timer_ends; follow_first ;; esac
+if [ -z "$job$dry" ]; then
+	case $wait in *[1-9]*) wait_for_news ;; esac
+	case ${TRIGGER_UNIT-}/$chosen$force in *.timer/) timer_ends; follow_first ;; esac
+fi
 steps=6 log=/var/log/ctv-pi2-download/download.log
 run_as_job download lock "$@"
 candidate=$live_dir/.${live##*/}.new unchanged=

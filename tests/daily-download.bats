@@ -732,12 +732,38 @@ END
 	expect 0
 }
 
-@test "the code is none of its business: a clone stays as it is" {
+@test "the code is none of its business: a clone stays as it is, with --no-code and without" {
 	mkdir -p pi2/app/.git
 	stub git <<<'echo "$*" >>"$BATS_TEST_TMPDIR/git"'
 	publish
 	download
+	run download --no-code
+	expect 0
 	[ ! -e git ]
+}
+
+@test "--wait returns as soon as there is news, and does not wait for what is there" {
+	publish
+	run download --wait 1h
+	expect 0 'is installed'
+	# the same record: it waits, and the stub brings the news
+	enter later
+	stub mirror-head <<END
+case \$1 in wait) ;; *) exec "\$real" "\$@" ;; esac
+echo "\$*" >>waits
+[ ! -e waited ] || exit 75
+: >waited
+export DATABASE_PATH=$live CTV_NODE=pi-ctv CTV_STATE_DIR=$PWD/pi-ctv/state CTV_LOG_DIR=$PWD/pi-ctv/log
+exec daily-upload.sh
+END
+	run download --wait 2m
+	expect 0 'waiting for a newer copy'
+	has "$copy" later
+	# no news: it goes on when the time is over
+	run download --wait=90s
+	expect 0 'already the newest copy'
+	[ "$(cat waits)" = 'wait --newer 1.1 --timeout 2m
+wait --newer 1.2 --timeout 90s' ]
 }
 
 @test "bad command lines and settings end with a code and the cause" {
@@ -750,7 +776,14 @@ END
 64|-x|-x: unknown option
 64|extra|extra: no operand is taken
 64|-- extra|extra: no operand is taken
+64|--wait|--wait: a duration is missing
+64|--wait 5d|--wait: 5d: not a duration
+64|--wait h|--wait: h: not a duration
+64|--wait -1|--wait: -1: not a duration
+64|--wait 1h30m|--wait: 1h30m: not a duration
+64|--wait=x|--wait: x: not a duration
 64|--from|--from: a path is missing
+64|--no-code=1|unknown option
 66|--from /backups/none.db|
 64|--from none.db|
 END

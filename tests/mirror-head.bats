@@ -64,6 +64,12 @@ put_record() {
 		claim --owner pi2 --yes|takes no --yes
 		anew|needs --owner
 		anew --owner pi2|needs --yes
+		wait|needs --newer
+		wait --newer 1|not EPOCH.SEQ
+		wait --newer 1.x|not EPOCH.SEQ
+		wait --newer -1.2|not EPOCH.SEQ
+		wait --newer 1.2 --owner pi2|takes no --owner
+		show --newer 1.2|takes no --newer
 		claim --owner pi2 -n|takes no --dry-run
 		show --owner pi2|takes no --owner
 		publish|needs --owner
@@ -92,6 +98,7 @@ put_record() {
 		publish --owner pi2 --confirm 2026-11-24T02:05:00Z|go together
 		publish --owner pi2 --object aa --change|go together
 		publish --owner pi2 --confirm 2026-11-24T02:05:00Z --object aa|is a content_hash
+		publish --owner pi2 --change --every 1m|takes no --every
 		publish --owner pi2 --suspect 0 x|--suspect 0
 		publish --owner pi2 --suspect 7|needs a reason
 		publish --owner pi2 x|one of show, publish, claim
@@ -916,7 +923,7 @@ refused() {
 	local before verb
 	before=$(of_record 2>/dev/null || true)
 	for verb in show 'show -f owner' 'show --json' 'claim --owner pi-ctv' 'claim --owner pi2' 'settle --owner pi2' \
-		'publish --owner pi-ctv'; do
+		'wait --newer 0.0 --every 1ms' 'publish --owner pi-ctv'; do
 		# shellcheck disable=SC2086  # words
 		run --separate-stderr mirror-head $verb < <(snapshot 30)
 		[ -z "$output" ]
@@ -1100,4 +1107,21 @@ refused() {
 		pi-ctv pi-ctv+--from+pi2 pi-ctv
 	END
 	[ "$rows" -eq 5 ]
+}
+
+@test "wait ends with the first greater number, or when its time is over" {
+	dropbox_start
+	run mirror-head wait --newer 0.0 --every 10ms --timeout 50ms
+	expect 75 'nothing newer than number 0.0'
+	mirror-head publish --owner pi-ctv < <(snapshot 1)
+	run mirror-head wait --newer 1.1 --every 10ms --timeout 50ms
+	expect 75 'nothing newer than number 1.1'
+	run mirror-head wait --newer 1.0 --timeout 60s
+	expect 0
+	# --timeout is only a guard against a hang
+	mirror-head wait --newer 1.1 --every 10ms --timeout 60s --json >out &
+	pid=$!
+	mirror-head publish --owner pi-ctv < <(snapshot 2)
+	wait $pid
+	[ "$(jq .seq out)" -eq 2 ]
 }

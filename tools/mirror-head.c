@@ -17,6 +17,7 @@
 #include "lib/clock.h"
 #include "lib/dropbox/headdraft.h"
 #include "lib/dropbox/headfields.h"
+#include "lib/dropbox/headwait.h"
 #include "lib/dropbox/headwrite.h"
 #include "lib/msg.h"
 #include "lib/num.h"
@@ -24,19 +25,22 @@
 #include "lib/shell.h"
 #include "lib/stop.h"
 
+#define EVERY_MS 60000		/* of wait */
+
 static struct head_wish wish;
 static struct {
 	const char *field;		/* of show, NULL for all */
 	const char *object, *confirm;	/* of publish --confirm */
 	const char *draft;		/* of publish and show: the file with the lines; NULL: standard input, the record */
 	const char *append;		/* of show: a file that the record is appended to, or NULL */
-	int64_t pace_ms;		/* 0: not given */
+	int64_t newer_epoch, newer_seq;	/* of wait; -1 for not given */
+	int64_t every_ms, pace_ms;	/* 0: not given */
 	const char *why;		/* of the pace, or NULL */
 	int64_t timeout_ms;		/* 0 for none */
 	uint64_t suspect;		/* 0: not given */
 	bool change, clear, json, yes, dry;
 	struct shell shell;		/* of show and publish */
-} opt;
+} opt = { .newer_epoch = -1 };
 
 /* --- what becomes of it --- */
 
@@ -80,6 +84,15 @@ static bool agreed(void)
 	fprintf(stderr, "Is it certain that %s serves, and nobody else? Its data will be taken for the newest. [yes/NO] ",
 		wish.owner);
 	return fgets(line, sizeof line, stdin) != NULL && strcmp(line, "yes\n") == 0;
+}
+
+/* Until a record with a greater (epoch, seq) is there. */
+static int wait_for_newer(void)
+{
+	struct headreg now;
+	int rc = headwait_newer(opt.newer_epoch, opt.newer_seq, opt.every_ms > 0 ? opt.every_ms : EVERY_MS, opt.timeout_ms, &now);
+
+	return rc == EX_OK && opt.json ? print_record(&now) : rc;
 }
 
 /* --- show --- */
@@ -143,6 +156,22 @@ static int show(const struct headwrite *l)
 
 /* --- the command line --- */
 
+/* `EPOCH.SEQ` */
+static const char *take_place(const char *text, void *to)
+{
+	char first[24];
+	size_t len = strcspn(text, ".");
+	uint64_t epoch, seq;
+
+	(void)to;
+	snprintf(first, sizeof first, "%.*s", (int)(len < sizeof first ? len : 0), text);
+	if (text[len] != '.' || num_u64(first, 0, HEAD_MOST, &epoch) != NULL || num_u64(text + len + 1, 0, HEAD_MOST, &seq) != NULL)
+		return "not EPOCH.SEQ";
+	opt.newer_epoch = (int64_t)epoch;
+	opt.newer_seq = (int64_t)seq;
+	return NULL;
+}
+
 static const char *take_confirm(const char *text, void *to)
 {
 	(void)to;
@@ -164,6 +193,8 @@ static const struct option_row options[] = {
 	{ 0, "pace", "D", option_positive, &opt.pace_ms, "how often the owner looks for changes now" },
 	{ 0, "why", "WORDS", option_text, &opt.why, "why no more often" },
 	{ 'y', "yes", NULL, option_flag, &opt.yes, "replace a record that is not believed without asking" },
+	{ 0, "newer", "E.S", take_place, NULL, "wait until epoch and seq are greater than these" },
+	{ 0, "every", "D", option_positive, &opt.every_ms, "look so often (default 60s)" },
 	{ 0, "draft", "FILE", option_text, &opt.draft, "what is to be published: read it from there, or show it" },
 	{ 0, "append", "FILE", option_text, &opt.append, "append the record to FILE, as a line" },
 	{ 0, "json", NULL, option_flag, &opt.json, "the record itself, on one line" },
@@ -182,7 +213,8 @@ static const struct command command = {
 		 "           --pace D [--why WORDS])\n"
 		 "claim --owner NAME [--json] [--timeout D]\n"
 		 "settle --owner NAME [--from NAME] [--json] [--timeout D]\n"
-		 "anew --owner NAME [-y] [--json] [--timeout D]",
+		 "anew --owner NAME [-y] [--json] [--timeout D]\n"
+		 "wait --newer EPOCH.SEQ [--every D] [--json] [--timeout D]",
 	.about = "The record in Dropbox that says who may publish, what the newest snapshot is, and which\n"
 		 "change came last.",
 	.options = options,
@@ -191,13 +223,14 @@ static const struct command command = {
 static const struct verb {
 	const char *name;
 	head_move *move;	/* NULL: it writes nothing */
-	bool owner, from, field, yes, publish;
+	bool owner, from, field, yes, newer, publish;
 } verbs[] = {
 	{ "show", .field = true },
 	{ "publish", .move = head_move_publish, .owner = true, .publish = true },
 	{ "claim", .move = head_move_claim, .owner = true },
 	{ "settle", .move = head_move_settle, .owner = true, .from = true },
 	{ "anew", .move = head_move_anew, .owner = true, .yes = true },
+	{ "wait", .newer = true },
 };
 
 /* Which of the things that publish does is meant. */
@@ -225,7 +258,7 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 	int kinds = opt.change + (opt.confirm != NULL) + (opt.suspect != 0) + opt.clear;
 
 	if (v == NULL)
-		return "not show, publish, claim, settle or anew";
+		return "not show, publish, claim, settle, anew or wait";
 	if (!v->owner && wish.owner != NULL)
 		return "takes no --owner";
 	if (v->owner && wish.owner == NULL)
@@ -258,6 +291,10 @@ static const char *command_line_fault(const struct verb *v, const char *operand)
 		return opt.pace_ms == 0 ? "--why is of --pace" : "--why is too long";
 	if (opt.object != NULL && !hash_valid(opt.object))
 		return "--object is a content_hash";
+	if (!v->newer && opt.every_ms != 0)
+		return "takes no --every";
+	if (v->newer != (opt.newer_epoch >= 0))
+		return v->newer ? "needs --newer EPOCH.SEQ" : "takes no --newer";
 	if ((opt.field != NULL) + opt.json + shell_asked(&opt.shell) > 1)
 		return "--field, --json or --shell, not both";
 	if (shell_asked(&opt.shell) && !v->field && !v->publish)
@@ -277,6 +314,8 @@ static int run(const struct verb *v)
 	struct headreg is = { .exists = false };
 	int rc = v->move != NULL && reads_input(v) ? headdraft_read(opt.draft, opt.change, &wish) : EX_OK;
 
+	if (v->newer)
+		return wait_for_newer();
 	if (v->field && opt.draft != NULL)
 		return show_draft();
 	if (v->yes && !agreed()) {
@@ -309,7 +348,7 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc < 1 || argc > (opt.suspect != 0 ? 2 : 1))
-		return cli_usage("one of show, publish, claim, settle and anew is needed");
+		return cli_usage("one of show, publish, claim, settle, anew and wait is needed");
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs && verb == NULL; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			verb = &verbs[i];
