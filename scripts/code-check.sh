@@ -190,7 +190,9 @@ newline='
 '
 update="sudo $here/update-code.sh"
 cd "$app" 2>/dev/null || answer critical "$app: cannot be entered"
-[ -d .git ] || answer ok "no git repository in $app"
+[ -e .git ] || answer ok "no git repository in $app"
+[ -d .git ] || answer warning "$app/.git: no directory: the code of a worktree, or of git's files elsewhere, is not kept up" \
+	"git clone it anew, without --separate-git-dir"
 command -v git >/dev/null || answer unknown "there is no git"
 owner=$(stat -c %U .git) masked=
 [ "$owner" != nobody ] || masked=yes

@@ -37,7 +37,9 @@ act=night patience=60 noted=0
 esac
 [ $# -le 1 ] || usage_error "$2: one option is taken"
 get ctv-conf --shell
-[ -d "$app/.git" ] || { echo "no git repository in $app"; exit 0; }
+[ -e "$app/.git" ] || { echo "no git repository in $app"; exit 0; }
+[ -d "$app/.git" ] || fail 78 "$app/.git: no directory: the code of a worktree, or of git's files elsewhere, is not kept up" \
+	"git clone it anew, without --separate-git-dir"
 cd "$app" 2>/dev/null || fail 77 "$app: cannot be entered"
 
 # become: as root, runs this script as the clone's owner, who can neither type into root's terminal nor drive it

@@ -378,6 +378,20 @@ torn() {
 	expect 77 'others may write'
 }
 
+@test "a clone whose .git is a file is not kept up, which the check, the run and its exit status say" {
+	mv "$app/.git" elsewhere
+	run update
+	expect 0 '^no git repository'
+	run check
+	expect 0 'no git repository'
+	echo "gitdir: $PWD/elsewhere" >"$app/.git"
+	git -C "$app" status
+	run update
+	expect 78 '/app/.git: no directory: .* is not kept up'
+	run check
+	expect 1 'CODE WARNING: .*/app/.git: no directory'
+}
+
 @test "code-check.sh runs nothing that the clone names" {
 	printf '#!/bin/sh\ntrue >%s/owned\n' "$PWD" >evil
 	chmod 755 evil
