@@ -30,6 +30,17 @@ load dir
 	[ "$(jq -r '.rev, .content_hash, .client_modified, .path_display, .id' <<<"$output" | grep -c .)" -eq 15 ]
 }
 
+@test "an answer that is neither a file nor a folder is none" {
+	for tag in '"newthing"' null; do
+		dropbox_control reset >/dev/null
+		dropbox_fault "{\"route\":\"files/get_metadata\",\"kind\":\"merge\",\"json\":{\".tag\":$tag},\"count\":-1}"
+		for how in -l --json --shell=file_; do
+			run dbx-ls $how /top.txt
+			expect 76 "^dbx-ls: /top.txt: the answer is not Dropbox's metadata"
+		done
+	done
+}
+
 @test "an operand that is not there is 66, the others are still listed" {
 	run dbx-ls /none /dir
 	expect 66 '^dbx-ls: /none: not found in Dropbox'

@@ -85,9 +85,14 @@ static int show(struct dropbox *d, struct http *h, const char *remote, json **en
 	json_put_str(arg, "path", remote);
 	dropbox_do(d, h, &c, &a);
 	rc = a.rc;
-	*entry = rc == EX_OK ? json_copy(a.body) : NULL;
 	if (rc != EX_OK && !(rc == EX_NOINPUT && may_lack))
 		dropbox_report(remote, &a);
+	/* a script that asks whether a file is there goes by the exit status */
+	if (rc == EX_OK && strcmp(json_tag(a.body), "file") != 0 && strcmp(json_tag(a.body), "folder") != 0) {
+		msg_err(remote, "the answer is not Dropbox's metadata");
+		rc = EX_PROTOCOL;
+	}
+	*entry = rc == EX_OK ? json_copy(a.body) : NULL;
 	dropbox_answer_free(&a);
 	json_free(arg);
 	return rc;
