@@ -383,6 +383,6 @@ parents() {
 		sqlite3 rest 'PRAGMA writable_schema=ON; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
 		printf '\1\1' | dd of=rest bs=1 seek=18 conv=notrunc status=none
 		cmp rest base
-		sqlite3 live.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name='"'v'"
+		sqlite3 -cmd '.dbconfig defensive off' live.db "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name='v'" >/dev/null
 	done
 }
