@@ -194,6 +194,13 @@ faulty() {
 	lab run pi2 systemctl start ctv-status.timer ctv-status.path
 }
 
+@test "a layer can be put over the application's data, also where the machine's root directory is an overlay itself" {
+	run -0 lab run pi2 unshare -m sh -euc 'mkdir -p /run/layer/new /run/layer/work
+		mount -t overlay overlay -o lowerdir=/opt/apps/ctv-bookedbiz-db/data,upperdir=/run/layer/new,workdir=/run/layer/work /mnt
+		touch /mnt/new'
+	lab run pi2 test ! -e /opt/apps/ctv-bookedbiz-db/data/new
+}
+
 @test "the operator is no root, and polkit is there to ask" {
 	[ "$(lab run -u daseme pi2 id -un)" = daseme ]
 	lab run -u daseme pi2 id -Gn | grep -w ctvapps
