@@ -80,7 +80,7 @@ standby() {
 
 # one NAME TREE WANTED [OPTION]: a failover of those programs, which must serve the state WANTED
 one() {
-	local name=$1 from=$2 wanted=$3
+	local name=$1 from=$2 wanted=$3 in_cache
 	shift 3
 	standby
 	began=$(date +%s%N)
@@ -89,7 +89,8 @@ one() {
 		exit 1
 	}
 	[ "$(stat -c %i "$copy")" = "$wanted" ] || { echo "failover.sh: $name: serves another state" >&2; cat said >&2; exit 1; }
-	awk -v start=$((($(cat started) - began) / 1000)) -v read="$(fincore -bno RES "$copy")" '{ print start / 1000000, $1, $2 + $3, read / 1024 }' time >>"$name"
+	in_cache=$(fincore -bno RES "$copy")
+	awk -v start=$((($(cat started) - began) / 1000)) -v read="$in_cache" '{ print start / 1000000, $1, $2 + $3, read / 1024 }' time >>"$name"
 }
 
 # least NAME TEXT
