@@ -120,6 +120,16 @@ exposure() {
 	done
 }
 
+@test "the sixth proof within ten seconds is no other than the first: systemd counts no starts, of mounts neither" {
+	made_of '[Service]' ExecStart=/a 'ReadWritePaths=/needed -/optional'
+	mkdir "$BATS_TEST_TMPDIR/out"
+	sed -i "s,conf=.*,conf=$ROOT/build/ctv-conf," "$generator"
+	CTV_ENV_FILE=/nonexistent PATH=$BATS_TEST_TMPDIR/bin:$PATH "$generator" "$BATS_TEST_TMPDIR/out"
+	cd "$BATS_TEST_TMPDIR/out"
+	[ -z "$(grep -Lx StartLimitIntervalSec=0 ctv-proof-app.service ./*.mount)" ]
+	[ "$(ls ./*.mount | wc -l)" -eq 3 ]
+}
+
 @test "a directory of its own in /run, which systemd makes at the start, needs no layer where it is named a second time" {
 	made_of '[Service]' ExecStart=/a 'ReadWritePaths=/run/web/ /run/others -/run/web' 'RuntimeDirectory=web web/of'
 	[ "$(grep '^BindPaths=.*/run/ctvproof/' <<<"$made")" = BindPaths=/run/ctvproof/1:/run/others ]
