@@ -95,11 +95,12 @@ bare() {
 	[ -n "$bare" ]
 }
 
-# last_words: the application's last messages in one line, without tracebacks and repetitions
+# last_words: the application's last messages in one line, without tracebacks. A repeated one stands where it was said last: the
+# reason that two workers give is not lost behind what comes between them.
 last_words() {
 	journalctl -q -o cat -n 200 "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID "$app_unit")" 2>/dev/null | LC_ALL=C tr -c '\n -~' '?' |
-		grep -vE '^( |$|Traceback |During handling|The above exception)|\[(INFO|DEBUG)\]' | awk '!seen[$0]++' | cut -c 1-250 | tail -n 7 |
-		sed ':a;N;$!ba;s,\n, / ,g' || :
+		grep -vE '^( |$|Traceback |During handling|The above exception)|\[(INFO|DEBUG)\]' | tac |
+		awk '!seen[$0]++ && n++ < 7' | tac | cut -c 1-250 | sed ':a;N;$!ba;s,\n, / ,g' || :
 }
 
 # failed STEP TEXT: the application does not come up, or not as it should. One that asks for a network outside only cannot be proved.

@@ -130,6 +130,25 @@ exposure() {
 	[ "$(ls ./*.mount | wc -l)" -eq 3 ]
 }
 
+@test "of two workers that fail alike the reason is among the last words, however many lines are between them" {
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/bin/systemctl"
+	cat >"$BATS_TEST_TMPDIR/bin/journalctl" <<-'END'
+		#!/bin/sh
+		echo "[1] [ERROR] Exception in worker process"
+		echo "Error: why"
+		for n in 1 2 3 4; do echo "of the first: $n"; done
+		echo "[2] [ERROR] Exception in worker process"
+		echo "Error: why"
+		echo "[2] [ERROR] exited"
+		echo "[0] [ERROR] Shutting down"
+		echo "[0] [ERROR] Reason"
+	END
+	chmod +x "$BATS_TEST_TMPDIR"/bin/*
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run sh -euc '. "$0/scripts/proof.sh"; app_unit=a.service last_words' "$ROOT"
+	[ "$output" = 'of the first: 3 / of the first: 4 / [2] [ERROR] Exception in worker process / Error: why / [2] [ERROR] exited / [0] [ERROR] Shutting down / [0] [ERROR] Reason' ]
+}
+
 @test "a directory of its own in /run, which systemd makes at the start, needs no layer where it is named a second time" {
 	made_of '[Service]' ExecStart=/a 'ReadWritePaths=/run/web/ /run/others -/run/web' 'RuntimeDirectory=web web/of'
 	[ "$(grep '^BindPaths=.*/run/ctvproof/' <<<"$made")" = BindPaths=/run/ctvproof/1:/run/others ]
