@@ -131,6 +131,13 @@ mended() {
 			mended
 		done
 	done
+	# of two in one directory the first is named, and that alone
+	mkdir app/scripts/a app/scripts/b
+	setfacl -m u:nobody:rwx app/scripts/a app/scripts/b
+	check
+	expect 1 "^$PWD/app/scripts/[ab]: the application.s user nobody may write there"
+	expect 1 'findings=1$'
+	rm -r app/scripts/a app/scripts/b
 	# another's, and what the mask takes away, are none
 	setfacl -m u:irc:rwx,u:nobody:rwx,m::r-x app
 	check
