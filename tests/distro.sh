@@ -199,7 +199,7 @@ demo) throw_away "$here/base" sh scripts/demo.sh ;;
 *)
 	# qemu-user: no ptrace, another's memory, none of the namespaces of systemd; each test by name: tests/needs.sh
 	[ -z "$foreign" ] || sh tests/needs.sh --tag "$here/src" || exit
-	[ -z "$foreign" ] || export TEST_TAGS='!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts,!needs:mounts'
+	[ -z "$foreign" ] || export TEST_TAGS='!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts,!needs:mounts,!needs:closed'
 	packages
 	case $1 in
 	test) shift; set -- sh tests/run.sh "$@" ;;

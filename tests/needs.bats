@@ -12,7 +12,7 @@ setup_file() {
 small_tree() {
 	mkdir -p "$BATS_TEST_TMPDIR/tree/tests/sub"
 	cd "$BATS_TEST_TMPDIR/tree"
-	words() { sed 's/TRACE/strace/g; s/GRIND/valgrind/g; s/MEM/time -o peak -f %\x4d/; s/BOOT/lab\x20boot/; s/BIND/mount --bind/; s/^TEST/@test/'; }
+	words() { sed 's/TRACE/strace/g; s/GRIND/valgrind/g; s/MEM/time -o peak -f %\x4d/; s/BOOT/lab\x20boot/; s/BIND/mount --bind/; s/CLOSED/<\x26-/; s/^TEST/@test/'; }
 	words >tests/shared.bash <<-'END'
 		watched() {
 			TRACE -f "$@"
@@ -34,6 +34,10 @@ small_tree() {
 		TEST "which mount it is" {
 			run sh -c "BIND a b && db-install a b"
 			run sh -c "BIND a b && db-verify a"
+		}
+		TEST "begun without a standard input" {
+			run sh -c "db-verify CLOSED"
+			exec 5CLOSED
 		}
 		TEST "two needs" {
 			peak true
@@ -62,6 +66,7 @@ small_tree() {
 		tests/sub/one.bats	needs:ptrace	of its own (text), with [odd] \"signs\"
 		tests/sub/one.bats	needs:ptrace	by a function of a file that is loaded
 		tests/sub/one.bats	needs:mounts	which mount it is
+		tests/sub/one.bats	needs:closed	begun without a standard input
 		tests/sub/one.bats	needs:ptrace	two needs
 		tests/sub/one.bats	needs:memory	two needs
 		tests/two.bats	needs:hosts	by what is done for all of its file
@@ -71,22 +76,22 @@ small_tree() {
 @test "tagged, a tree runs the others and none of these" {
 	small_tree
 	sh "$ROOT/tests/needs.sh" --tag .
-	run bats --count --filter-tags '!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts,!needs:mounts' tests/*.bats tests/*/*.bats
+	run bats --count --filter-tags '!needs:ptrace,!needs:memory,!needs:browser,!needs:hosts,!needs:mounts,!needs:closed' tests/*.bats tests/*/*.bats
 	expect 0 '^1$'
 	run bats --count --filter-tags needs:ptrace tests/sub/one.bats
 	expect 0 '^3$'
 	run bats --count --filter-tags 'needs:memory,needs:ptrace' tests/sub/one.bats
 	expect 0 '^1$'
 	run bats --count tests/two.bats tests/sub/one.bats
-	expect 0 '^6$'
+	expect 0 '^7$'
 }
 
-@test "every file of ours that traces, measures memory, draws or boots is on the list, and no other" {
+@test "every file of ours that traces, measures memory, draws, boots or begins without an input is on the list, and no other" {
 	cd "$ROOT"
-	grep -lE '(^|[^a-z_-])(strace|valgrind) -|time .*-f .?%M|chromium[ ]-|load (fault/crash|lab|\.\./lab/lab)$|lab[ ]boot' tests/*.bats tests/*/*.bats |
+	grep -lE '(^|[^a-z_-])(strace|valgrind) -|time .*-f .?%M|chromium[ ]-|load (fault/crash|lab|\.\./lab/lab)$|lab[ ]boot|[^0-9}]<[&]-' tests/*.bats tests/*/*.bats |
 		grep -vx tests/needs.bats | sort >"$BATS_TEST_TMPDIR/files"
 	cut -f 1 "$LIST" | sort -u | diff "$BATS_TEST_TMPDIR/files" -
 	# each need is somebody's, and most tests have none
-	[ "$(cut -f 2 "$LIST" | sort -u | wc -l)" -eq 5 ]
+	[ "$(cut -f 2 "$LIST" | sort -u | wc -l)" -eq 6 ]
 	[ "$(cut -f 1,3 "$LIST" | sort -u | wc -l)" -lt "$(($(cat tests/*.bats tests/*/*.bats | grep -c '^@test ') / 3))" ]
 }

@@ -10,6 +10,7 @@
 #	needs:browser	Chromium
 #	needs:hosts	hosts with systemd: namespaces that qemu-user does not know
 #	needs:mounts	which mount a file is seen through: qemu-user's statx(2) leaves the number out, and says that it is there
+#	needs:closed	a program that is begun without a standard input: qemu-user has the program's own file open in that place
 set -eu
 tag=
 [ "${1-}" != --tag ] || { tag=yes; shift; }
@@ -18,10 +19,11 @@ cd "${1:-$(dirname "$0")/..}"
 # shellcheck disable=SC2046  # names of ours
 awk -v tag="$tag" '
 BEGIN {
-	tags = split("needs:ptrace needs:memory needs:browser needs:hosts needs:mounts", tag_of)
+	tags = split("needs:ptrace needs:memory needs:browser needs:hosts needs:mounts needs:closed", tag_of)
 	word["needs:ptrace"] = "(^|[^a-z_-])(strace|valgrind|gdb) "
 	word["needs:memory"] = "time (-o [^ ]+ )?-f .?%M"
 	word["needs:browser"] = "(^|[^a-z_-])chromium "
+	word["needs:closed"] = "[^0-9}]<&-"
 	word["needs:mounts"] = "mount --bind .*db-install "
 	word["needs:hosts"] = "(^|[^a-z_-])lab (boot|check)|lib/systemd/systemd"
 }
