@@ -7,7 +7,7 @@ set -eu
 
 build='gcc libc6-dev make pkg-config libcurl4-openssl-dev libsqlite3-dev libcjson-dev libssl-dev
 	libsystemd-dev libzstd-dev libxxhash-dev libmicrohttpd-dev ca-certificates sqlite3 curl openssl util-linux git procps'
-tests='bats time zstd jq iproute2 python3 python3-dropbox rclone mandoc tidy python3-flask gunicorn systemd systemd-sysv
+tests='bats time zstd jq iproute2 python3 python3-dropbox rclone util-linux-extra mandoc tidy python3-flask gunicorn systemd systemd-sysv
 	dbus polkitd iputils-ping acl logrotate sudo lighttpd duktape build-essential debhelper lintian debootstrap'
 # with the compiler of make fuzz
 lint='shellcheck mandoc clang clang-tidy libclang-rt-dev'
