@@ -923,7 +923,7 @@ refused() {
 	local before verb
 	before=$(of_record 2>/dev/null || true)
 	for verb in show 'show -f owner' 'show --json' 'claim --owner pi-ctv' 'claim --owner pi2' 'settle --owner pi2' \
-		'wait --newer 0.0 --every 1ms' 'publish --owner pi-ctv'; do
+		'wait --newer 0.0 --every 10s' 'publish --owner pi-ctv'; do
 		# shellcheck disable=SC2086  # words
 		run --separate-stderr mirror-head $verb < <(snapshot 30)
 		[ -z "$output" ]
