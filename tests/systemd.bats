@@ -109,6 +109,16 @@ exposure() {
 	[ $((120 / $(of StartLimitBurst))) -ge $(($(of RestartSec) + 10)) ]
 }
 
+@test "a unit that others start has a limit of its own, or none: with systemd's, the sixth start within ten seconds is lost" {
+	cd "$ROOT/systemd"
+	# an alarm, the end of one, the code of a night, a verdict on it
+	named=$(sed -nE 's/^(Wants|OnSuccess|OnFailure)=//p' ./*.service alert.conf | tr ' ' '\n' | sed -nE 's/^(ctv-[a-z-]*@?).*\.service$/\1.service/p')
+	for unit in $named $(ls ./*.path | sed 's/path$/service/'); do
+		grep -q '^StartLimitIntervalSec=' "$unit" || { echo "$unit" >&2; return 1; }
+	done
+	[[ $(sort -u <<<"$named" | paste -sd' ') = 'ctv-alert@.service ctv-code.service ctv-proof.service ctv-resolve@.service' ]]
+}
+
 @test "what a failover ends leaves nothing behind that holds the follower's lock: it is killed as soon as its main process is gone" {
 	cd "$ROOT/systemd"
 	for unit in $(sed -n 's/^make_room \(ctv-.*ctv-follow .*\)/\1/p' ../scripts/failover-to-pi2.sh); do
