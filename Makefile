@@ -66,8 +66,8 @@ $(UNITS): $(B)/unit/%: $(B)/tests/unit/%.o $(LIBA)
 	@mkdir -p $(@D)
 	$(Q)$(if $(V),,echo "  LINK $@";) $(LINK) -o $@ $< $(LIBA) $(LIBS)
 
-# the scripts that people call; the others are read by them, or of this tree alone
-CALLED = $(filter-out $(patsubst %,scripts/%.sh,lib mirror clone takeover choice followed newest proof prune publish-night publish-service doctor-findings doctor-host doctor-watch deps demo completion),$(wildcard scripts/*.sh))
+# the scripts that people call; the others are read by all of them, or of this tree alone
+CALLED = $(filter-out $(patsubst %,scripts/%.sh,lib deps demo completion),$(wildcard scripts/*.sh))
 $(B)/completions/ctv-mirror.bash: scripts/completion.sh $(BINS) $(CALLED)
 	@mkdir -p $(@D)
 	$(Q)sh scripts/completion.sh $(BINS) $(CALLED) >$@.new && mv $@.new $@
@@ -187,7 +187,7 @@ asan:
 	FILE_LIMIT=7200 B=$(B)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh tests/run.sh $(ASAN_TESTS)
 
 # Both compilers without a warning, the analyzers, the scripts, the pages.
-SCRIPTS = scripts/*.sh systemd/*.sh tests/*.sh tests/bench/*.sh .ci/run debian/*.preinst debian/*.postinst debian/*.prerm debian/*.postrm debian/tests/main-job
+SCRIPTS = scripts/*.sh scripts/parts/*.sh systemd/*.sh tests/*.sh tests/bench/*.sh .ci/run debian/*.preinst debian/*.postinst debian/*.prerm debian/*.postrm debian/tests/main-job
 lint:
 	sh scripts/deps.sh lint
 	$(MAKE) -s B=$(B)/lint-gcc CFLAGS="-O2 -Werror" all units

@@ -8,8 +8,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/clone.sh
-. "$here/clone.sh"
+# shellcheck source=scripts/parts/clone.sh
+. "$here/parts/clone.sh"
 app='' unit='' usage_status=3
 
 usage() {

@@ -11,12 +11,12 @@ self=$(readlink -f "$0")
 here=${self%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/doctor-findings.sh
-. "$here/doctor-findings.sh"
-# shellcheck source=scripts/doctor-host.sh
-. "$here/doctor-host.sh"
-# shellcheck source=scripts/doctor-watch.sh
-. "$here/doctor-watch.sh"
+# shellcheck source=scripts/parts/doctor-findings.sh
+. "$here/parts/doctor-findings.sh"
+# shellcheck source=scripts/parts/doctor-host.sh
+. "$here/parts/doctor-host.sh"
+# shellcheck source=scripts/parts/doctor-watch.sh
+. "$here/parts/doctor-watch.sh"
 app='' live='' live_dir='' node='' state='' unit='' tables='' min_size='' log_dir='' run_dir='' env_file='' api_url=''
 primary_url='' standby_url='' station_url='' wrong_urls='' access_token_set='' teams_url_set='' slack_url_set='' ntfy_url_set=''
 primary='' changes_every='' warn_lag='' max_lag='' prove=''
@@ -106,6 +106,8 @@ programs() {
 		sed -n "s/^$1 //p" "$here/programs"
 	elif [ "$1" = tool ]; then
 		(cd "$here/../tools" && ls ./*.c) | sed 's,^./,,; s/\.c$//'
+	elif [ "$1" = part ]; then
+		(cd "$here" && ls parts/*.sh)
 	else
 		(cd "$here" && ls ./*.sh ./*.py) | sed 's,^./,,'
 	fi
@@ -130,6 +132,9 @@ see_programs() {
 	done
 	for each in $(programs script); do
 		executable "$here/$each" || :
+	done
+	for each in $(programs part); do
+		[ -r "$here/$each" ] || critical "$here/$each: not there" "make install ROLE=$kind"
 	done
 	[ "$kind" = primary ] || for each in scripts/failover-to-pi2.sh scripts/failback-to-pi-ctv.sh bin/daily-download.sh; do
 		executable "$app/$each" || :

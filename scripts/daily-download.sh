@@ -8,8 +8,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/choice.sh
-. "$here/choice.sh"
+# shellcheck source=scripts/parts/choice.sh
+. "$here/parts/choice.sh"
 live='' live_dir='' unit='' remote='' state='' warn_age='' max_age='' seen_holders='' age_text=''
 record_epoch='' record_n='' record_seq='' record_rev='' record_size='' record_size_text='' record_content_hash='' record_snapshot_at=''
 record_verified='' record_owner='' record_confirmed_at='' record_asked_at='' file_rev='' file_size='' file_size_text='' file_content_hash='' file_client_modified=''

@@ -9,8 +9,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/prune.sh
-. "$here/prune.sh"
+# shellcheck source=scripts/parts/prune.sh
+. "$here/parts/prune.sh"
 live='' node='' remote='' state='' teams_url_set='' slack_url_set='' ntfy_url_set='' record_epoch='' record_owner='' record_seq=''
 draft_epoch='' draft_snapshot_at='' draft_content_hash='' draft_size='' draft_size_text='' draft_verified='' file_rev=''
 file_content_hash='' put_uploaded='' put_rev='' put_content_hash='' verify_text='' verify_not_judged_count=''

@@ -8,10 +8,10 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/takeover.sh
-. "$here/takeover.sh"
-# shellcheck source=scripts/newest.sh
-. "$here/newest.sh"
+# shellcheck source=scripts/parts/takeover.sh
+. "$here/parts/takeover.sh"
+# shellcheck source=scripts/parts/newest.sh
+. "$here/parts/newest.sh"
 app='' live='' live_dir='' node='' standby='' primary='' primary_url='' standby_url='' station_url='' kuma_page_url=''
 state='' unit='' start_timeout='' stepped='' text='' verdict='' level=quick code='' hint='' owner='' age_seconds='' data_on='' changes_every='' prove='' proof_verdict='' proof_finished_at='' proof_message=''
 

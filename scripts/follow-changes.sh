@@ -8,8 +8,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/followed.sh
-. "$here/followed.sh"
+# shellcheck source=scripts/parts/followed.sh
+. "$here/parts/followed.sh"
 live='' live_dir='' state='' node='' changes_every='' record_n='' record_rev='' record_size='' record_content_hash='' record_object='' record_newest_n=''
 record_newest_digest='' record_newest_object='' record_newest_path='' record_suspect_n='' record_suspect_why='' record_snapshot_at='' record_confirmed_at='' record_asked_at=''
 installed_unchanged='' installed_content_hash='' installed_snapshot_at='' installed_n='' installed_prev_n='' disk_digest='' n='' digest='' snapshot_at='' content_hash='' file_content_hash=''

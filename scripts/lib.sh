@@ -185,5 +185,5 @@ at_exit() {
 }
 
 # what several scripts do with the mirror itself
-# shellcheck source=scripts/mirror.sh
-. "$here/mirror.sh"
+# shellcheck source=scripts/parts/mirror.sh
+. "$here/parts/mirror.sh"

@@ -8,8 +8,8 @@ set -eu
 here=$(readlink -f "$0") here=${here%/*}
 # shellcheck source=scripts/lib.sh
 . "$here/lib.sh"
-# shellcheck source=scripts/proof.sh
-. "$here/proof.sh"
+# shellcheck source=scripts/parts/proof.sh
+. "$here/parts/proof.sh"
 live='' live_dir='' state='' unit='' standby_url='' start_timeout='' prove='' prove_expect='' prove_write='' prove_rollback=''
 installed_n='' installed_rev='' installed_snapshot_at='' copy_size_bytes='' room_text='' n='' snapshot_at=''
 answer_waited_ms='' page_text='' health_text='' last_message='' last_hint='' last_exit=''

@@ -156,10 +156,10 @@ round() {
 	round
 }
 
-# shellcheck source=scripts/publish-night.sh
-. "$here/publish-night.sh"
-# shellcheck source=scripts/publish-service.sh
-. "$here/publish-service.sh"
+# shellcheck source=scripts/parts/publish-night.sh
+. "$here/parts/publish-night.sh"
+# shellcheck source=scripts/parts/publish-service.sh
+. "$here/parts/publish-service.sh"
 if [ -z "$once$file" ]; then
 	serve
 	exit 0

@@ -189,7 +189,7 @@ look_at_code() {
 
 # our programs, and the directories in which systemd looks for units
 look_at_programs() {
-	for place in "$(command -v ctv-conf)" "$here/$program" /etc/systemd/system /etc/systemd/system-generators; do
+	for place in "$(command -v ctv-conf)" "$here/$program" "$here/parts" /etc/systemd/system /etc/systemd/system-generators; do
 		! open=$(way_in "$place") || found "$open: $user may write there, and so do as root" "chown root:root $open; chmod go-w $open"
 	done
 }

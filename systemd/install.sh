@@ -37,6 +37,7 @@ owner=$(stat -c %U "$DESTDIR$APP/.git" 2>/dev/null) || owner=ctvapps
 own="$own ctv-alert@.service ctv-resolve@.service"
 tools=$(for tool in tools/*.c; do [ ! -e "$tool" ] || basename "$tool" .c; done)
 scripts=$(cd scripts && for script in *.sh; do case $script in deps.sh | demo.sh | completion.sh) ;; *) echo "$script" ;; esac; done)
+parts=$(cd scripts && echo parts/*.sh)
 pages=$(cd man && echo *.[1-8])
 
 # put MODE FROM TO: with the paths of this installation in it
@@ -92,12 +93,17 @@ install_files() {
 	for tool in $tools; do
 		install -m 755 "$B/$tool" "$DESTDIR$bin/$tool"
 	done
+	# before the scripts that read them
+	for part in $parts; do
+		put 644 "scripts/$part" "$lib/$part"
+	done
 	for script in $scripts; do
 		put 755 "scripts/$script" "$lib/$script"
 	done
 	put 755 scripts/cli_db_sync.py "$lib/cli_db_sync.py"
 	{
 		for tool in $tools; do echo "tool $tool"; done
+		for part in $parts; do echo "part $part"; done
 		for script in $scripts cli_db_sync.py; do echo "script $script"; done
 	} >"$DESTDIR$lib/programs"
 	ln -sfn "$lib/cli-db-sync.sh" "$DESTDIR$bin/cli-db-sync"

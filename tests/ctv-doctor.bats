@@ -274,9 +274,10 @@ answer() {
 
 @test "programs: an execute bit that is lost, one that is missing, of another version, or behind another of its name" {
 	mkdir -p bin lib first pi2/app/scripts pi2/app/bin
-	cp "$ROOT"/scripts/* lib/
+	cp -r "$ROOT"/scripts/. lib/
 	printf 'tool %s\n' db-verify dbx-put ctv-conf >lib/programs
 	printf 'script %s\n' settle.sh cli_db_sync.py >>lib/programs
+	echo 'part parts/takeover.sh' >>lib/programs
 	for tool in "$ROOT"/tools/*.c; do
 		ln -s "$(command -v "$(basename "$tool" .c)")" bin/
 	done
@@ -291,6 +292,10 @@ answer() {
 	programs
 	sees 2 programs 'lib/settle.sh: not executable' "chmod 755 $PWD/lib/settle.sh"
 	chmod +x lib/settle.sh
+	mv lib/parts/takeover.sh .
+	programs
+	sees 2 programs 'lib/parts/takeover.sh: not there' 'make install ROLE=standby'
+	mv takeover.sh lib/parts/
 	rm bin/db-verify
 	programs
 	sees 2 programs 'bin/db-verify: not there' 'make install ROLE=standby'

@@ -589,7 +589,7 @@ END
 	[ "${lines[1]}" = '2 bad' ]
 	[ ! -e evil ]
 	# nowhere else is anything evaluated
-	run ! grep -nE '\beval\b' $(grep -lF '/lib.sh"' "$ROOT"/scripts/*.sh)
+	run ! grep -nE '\beval\b' $(grep -lF '/lib.sh"' "$ROOT"/scripts/*.sh) "$ROOT"/scripts/parts/*.sh
 }
 
 @test "a run within a run has a record of its own; it speaks on the other's screen at once" {

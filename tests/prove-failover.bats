@@ -145,7 +145,7 @@ exposure() {
 	END
 	chmod +x "$BATS_TEST_TMPDIR"/bin/*
 	# shellcheck disable=SC2016  # expanded by the inner shell
-	PATH=$BATS_TEST_TMPDIR/bin:$PATH run sh -euc '. "$0/scripts/proof.sh"; app_unit=a.service last_words' "$ROOT"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run sh -euc '. "$0/scripts/parts/proof.sh"; app_unit=a.service last_words' "$ROOT"
 	[ "$output" = 'of the first: 3 / of the first: 4 / [2] [ERROR] Exception in worker process / Error: why / [2] [ERROR] exited / [0] [ERROR] Shutting down / [0] [ERROR] Reason' ]
 }
 
@@ -214,7 +214,7 @@ exposure() {
 # proof COMMANDS: in the words of proof.sh, on the database live/production.db; a name of which the application swaps with what is
 # in elsewhere/, which only we may write
 proof() {
-	sh -c 'set -eu; here=$1; . "$here/lib.sh"; . "$here/proof.sh"
+	sh -c 'set -eu; here=$1; . "$here/lib.sh"; . "$here/parts/proof.sh"
 		live=$2 live_dir=${2%/*} state=$2 spare=0 night=../${2##*/} copy=data/${2##*/}; installed_n= installed_snapshot_at= copy_size_bytes= room_text=
 		eval "$3"' prove-failover.sh "$ROOT/scripts" "$PWD/live/production.db" "$1"
 }
@@ -316,7 +316,7 @@ unmoved() { find elsewhere -printf '%p %m %g %s\n' | sort | diff before -; }
 }
 
 @test "a program for the write that others could have written, or put there, is not trusted" {
-	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/proof.sh")"
+	eval "$(sed -n '/^trusted() {/,/^}/p' "$BATS_TEST_DIRNAME/../scripts/parts/proof.sh")"
 	ours=$(mktemp -d)
 	echo x >"$ours/write"
 	chmod 755 "$ours" "$ours/write"

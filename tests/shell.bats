@@ -167,7 +167,7 @@ agree() {
 # scripts: those that run on a host, without comments and help texts, `FILE:LINE`
 scripts() {
 	local file
-	for file in "$ROOT"/scripts/*.sh; do
+	for file in "$ROOT"/scripts/*.sh "$ROOT"/scripts/parts/*.sh; do
 		case ${file##*/} in demo.sh | deps.sh | completion.sh | kuma-import.sh) continue ;; esac
 		sed "/<<-*'*END'*\$/,/^[[:space:]]*END\$/d; s/^[[:space:]]*#.*//" "$file" | sed "s|^|${file##*/}:|"
 	done

@@ -79,7 +79,7 @@ exposure() {
 			ctv-publish.service | ctv-follow.service)
 				grep -qx 'ExecStopPost=-/usr/local/lib/ctv-mirror/unit-alert.sh %n' "$D/etc/systemd/system/$unit"
 				script=$(sed -n "s,^ExecStart=,$D,p" "$D/etc/systemd/system/$unit")
-				grep -q "alert-post --key $unit --state ok" "${script%-changes.sh}"*.sh
+				grep -rq "alert-post --key $unit --state ok" "$(dirname "$script")"
 				[ ! -e "$D/etc/systemd/system/$unit.d/alert.conf" ]
 				continue
 				;;

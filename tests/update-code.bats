@@ -556,7 +556,7 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	run on pi2 sh -c 'here=$1 commit=$2 newest=
 		fact() { echo "$1 $2"; }
-		'"$(sed -n '/^on_code() {/,/^}/p' "$ROOT/scripts/proof.sh")"'; on_code back' proof "$ROOT/scripts" "$second"
+		'"$(sed -n '/^on_code() {/,/^}/p' "$ROOT/scripts/parts/proof.sh")"'; on_code back' proof "$ROOT/scripts" "$second"
 	expect 0 "^back_to:text ${first:0:7} of [0-9-]+$"
 	[ "$(at)" = "$first" ]
 }

@@ -1,4 +1,3 @@
-#!/bin/sh
 # publish-night.sh - the whole state: the night's round of publish-changes.sh, and how a base is asked for. Sourced, never run
 #
 # What always holds: only the nightly job publishes a whole state, and a minute's round asks for one, at most once a day besides the

@@ -1,4 +1,3 @@
-#!/bin/sh
 # prune.sh - what goes from Dropbox when a night is on record: older nights, and the changes that nobody needs without them.
 # Sourced by daily-upload.sh, never run
 #

@@ -1,4 +1,3 @@
-#!/bin/sh
 # proof.sh - how a proof copies the database, and judges what it has seen of the application. Sourced by prove-failover.sh, never
 # run
 #

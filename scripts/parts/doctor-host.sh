@@ -1,4 +1,3 @@
-#!/bin/sh
 # doctor-host.sh - the layers of the host, as root or an operator sees them. Sourced by ctv-doctor.sh, never run
 #
 # What always holds: nothing is changed; a systemd, a Dropbox or a table of ports that gives no answer is unknown.

@@ -1,4 +1,3 @@
-#!/bin/sh
 # clone.sh - the application's clone: git in it, updates that a power cut has torn, the nightly proof's notes. Sourced by
 # update-code.sh and code-check.sh, never run
 #

@@ -1,4 +1,3 @@
-#!/bin/sh
 # doctor-watch.sh - the layers of what goes on between two nights, and of who hears of it. Sourced by ctv-doctor.sh, never run
 #
 # What always holds: how far the minutes are behind, and what a proof has found, is judged as on the status page, in its words.

@@ -1,4 +1,3 @@
-#!/bin/sh
 # doctor-findings.sh - how the doctor says what it finds, and what comes of it all. Sourced by ctv-doctor.sh, never run
 #
 # What always holds: each finding is one line with its layer, and the command that mends it below; a state that a check could not

@@ -1,4 +1,3 @@
-#!/bin/sh
 # followed.sh - the directory .follow beside the standby's database: how it is entered, filled, and removed again. Sourced by
 # follow-changes.sh, never run
 #

@@ -1,4 +1,3 @@
-#!/bin/sh
 # publish-service.sh - round after round of publish-changes.sh, for ever, and what ends that. Sourced, never run
 #
 # What always holds: no failure of a round ends the service, so nobody has to start it again; words that the round before has said

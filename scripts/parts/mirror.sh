@@ -1,4 +1,3 @@
-#!/bin/sh
 # mirror.sh - functions of several scripts, for the unit, the head record, the backups, a database, the page. Sourced by lib.sh,
 # never run
 #

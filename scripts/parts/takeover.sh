@@ -1,4 +1,3 @@
-#!/bin/sh
 # takeover.sh - how a failover asks its conditions, judges the primary, and brings the application up or down again.
 # Sourced by failover-to-pi2.sh, never run
 #

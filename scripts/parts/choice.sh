@@ -1,4 +1,3 @@
-#!/bin/sh
 # choice.sh - which copy daily-download.sh brings: the one on record, or one that a person has chosen, and whether that is newer than
 # what is installed. Sourced by daily-download.sh, never run
 #

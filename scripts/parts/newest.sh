@@ -1,4 +1,3 @@
-#!/bin/sh
 # newest.sh - which state a failover serves: last night's copy, or the newest that was followed. Sourced by failover-to-pi2.sh, never run
 #
 # What always holds: whatever is wrong with the followed state, the database under the live name serves, as if nothing had been
