@@ -13,9 +13,10 @@
 #   make lint asan fuzz fuzzers bench stress install uninstall clean
 
 VERSION = 0.1.0
-PREFIX  = /usr/local
-DESTDIR =
-ROLE    = standby
+# by ?= the environment's word counts as well as make's own: DESTDIR=/tmp/tree make install is meant for that tree
+PREFIX ?= /usr/local
+DESTDIR ?=
+ROLE ?= standby
 B       = build
 # make V=1 shows whole command lines
 Q       = $(if $(V),,@)
@@ -146,7 +147,7 @@ screenshots: all
 	@echo "see $(B)/screenshots"
 
 # each parser for FUZZ_SECONDS; a finding is left in build/fuzz
-FUZZ_SECONDS = 60
+FUZZ_SECONDS ?= 60
 fuzz:
 	sh scripts/deps.sh lint
 	$(MAKE) -s B=$(B)/fuzz CC=clang SANITIZE="-fsanitize=address,undefined,fuzzer-no-link" \
@@ -162,7 +163,7 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBA)
 	$(LINK) -o $@ $< $(LIBA) $(LIBS)
 
 # ratios with their goals; BENCH_SIZE=200M for a first look
-BENCH_SIZE = 1400M
+BENCH_SIZE ?= 1400M
 bench: all
 	sh tests/bench/verify.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 625))
 	BENCH_SIZE=$(BENCH_SIZE) bash tests/bench/transfer.sh
@@ -173,8 +174,8 @@ bench: all
 	bash tests/bench/restore.sh $$(($$(numfmt --from=iec $(BENCH_SIZE)) / 600))
 
 # writers that never stop against db-changes and db-apply, each seed with other ones; thousands of states, byte for byte
-STRESS_LOOKS = 4000
-STRESS_SEEDS = 1 2 3 4 5 6 7 8 9 10
+STRESS_LOOKS ?= 4000
+STRESS_SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 stress: all
 	set -e; for seed in $(STRESS_SEEDS); do dir=$$(mktemp -d -p /dev/shm); PATH=$(abspath $(B)):$$PATH; (cd $$dir && \
 		python3 $(CURDIR)/tests/stress.py $$seed $$(($(STRESS_LOOKS) / 10)) && \
@@ -201,7 +202,7 @@ lint:
 	mandoc -Tlint -Wwarning man/*
 
 # ROLE=standby or primary; with DESTDIR just the files, else users, timers and the role of this host too
-APP = /opt/apps/ctv-bookedbiz-db
+APP ?= /opt/apps/ctv-bookedbiz-db
 install: programs
 	ROLE='$(ROLE)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' APP='$(APP)' B='$(B)' sh systemd/install.sh install
 

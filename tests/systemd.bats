@@ -284,6 +284,12 @@ elapses() {
 	done
 }
 
+@test "make takes the role and the places of an installation from the environment, too" {
+	# only said: an installation that went elsewhere would be this system's
+	run env DESTDIR="$D" ROLE=primary PREFIX=/opt/ctv APP=/srv/app make -n -C "$ROOT" install
+	expect 0 "ROLE='primary' PREFIX='/opt/ctv' DESTDIR='$D' APP='/srv/app' .* install"
+}
+
 @test "a role that is none, and a live installation without root, are refused" {
 	run make -s -C "$ROOT" install DESTDIR="$D" ROLE=boss
 	expect 2 'ROLE=boss: neither standby nor primary'
