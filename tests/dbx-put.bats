@@ -609,18 +609,18 @@ ROWS
 	there /f f
 	[ "$(bytes_in)" -eq $((13 * M)) ]
 	dropbox_log 'select(.route == "files/upload_session/append_v2" and .status == 409)' | grep -q incorrect_offset ||
-		[ "$(dropbox_calls files/upload_session/append_v2)" -eq 8 ]
+		[ "$(dropbox_calls files/upload_session/append_v2)" -eq 14 ]
 }
 
 @test "an offset within the chunk is gone on from; one beside it is the end, without a loop" {
 	local_file f $((5 * M))
 	# the server took the first 1000 bytes of the second chunk and says so
 	fault append_v2 reply '{"status":409,"type":"application/json","after":1,
-		"text":"{\"error\":{\".tag\":\"incorrect_offset\",\"correct_offset\":2098152}}"}'
+		"text":"{\"error\":{\".tag\":\"incorrect_offset\",\"correct_offset\":1049576}}"}'
 	run dbx-put - /f <f
 	expect 76 'incorrect_offset'
 	dropbox_log 'select(.route == "files/upload_session/append_v2") | .arg.cursor.offset' >offsets
-	[ "$(sed -n 3p offsets)" -eq 2098152 ]
+	[ "$(sed -n 3p offsets)" -eq 1049576 ]
 	dropbox_control reset >/dev/null
 	for offset in 1 999999999999 -5 1.5 '"x"'; do
 		fault append_v2 reply "$(jq -nc --argjson o "$offset" '{status: 409, type: "application/json", after: 1, count: -1,

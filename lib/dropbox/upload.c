@@ -14,7 +14,7 @@
 
 #define SESSIONS_MOST 3		/* how often a session may turn out to be gone */
 #define REPAIRS_MOST 8		/* of one chunk's offset */
-#define CHUNK (HASH_BLOCK / 2)	/* of a stream: with 4 MiB, curl 8.14 and OpenSSL 3.5 hold more than 16 in all */
+#define CHUNK (HASH_BLOCK / 4)	/* of a stream: with 2 MiB, curl 8.14, OpenSSL 3.5 and the pages of their libraries are more than 16 in all */
 
 /* --- a file --- */
 

@@ -26,7 +26,7 @@ struct upload {
 int upload_file(const struct upload *u, int fd, const char *local, struct dropbox_meta *m);
 
 /*
- * All of fd to its end, through one buffer of 2 MiB. The same, and EX_TEMPFAIL when the session was lost: what
+ * All of fd to its end, through one buffer of 1 MiB. The same, and EX_TEMPFAIL when the session was lost: what
  * was read cannot be read again.
  */
 int upload_stream(const struct upload *u, int fd, const char *local, struct dropbox_meta *m);
