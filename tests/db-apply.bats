@@ -15,7 +15,7 @@ setup() {
 
 # change SQL OBJECT
 change() {
-	sqlite3 live.db "$1"
+	sqlite3 -cmd '.dbconfig defensive off' live.db "$1" >/dev/null
 	db-changes --since st live.db "$2" >/dev/null
 	db-changes --confirm st
 }
@@ -380,7 +380,7 @@ parents() {
 		[ "$(ls base*)" = $'base\nbase.lock\nbase.note' ]
 		cp live.db rest
 		cp live.db-wal rest-wal 2>/dev/null || true
-		sqlite3 rest 'PRAGMA writable_schema=ON; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+		sqlite3 -cmd '.dbconfig defensive off' rest 'PRAGMA writable_schema=ON; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
 		printf '\1\1' | dd of=rest bs=1 seek=18 conv=notrunc status=none
 		cmp rest base
 		sqlite3 -cmd '.dbconfig defensive off' live.db "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name='v'" >/dev/null

@@ -10,9 +10,12 @@ setup() {
 
 # hold FILE [NAME]: a process of that name has it open until the test ends; sets $holder
 hold() {
-	cp "$(command -v sleep)" "${2:-sleep}"
+	# the one before may not have ended yet, and its program cannot be written to
+	cp --remove-destination "$(command -v sleep)" "${2:-sleep}"
 	"./${2:-sleep}" 1000 9<"$1" 3>&- &
 	holder=$!
+	# it has the file open before it has this name
+	until [ "$(readlink "/proc/$holder/exe")" = "$PWD/${2:-sleep}" ]; do sleep 0.01; done
 }
 
 teardown() {

@@ -43,7 +43,8 @@ as_before() {
 	done
 	run app touch /run/ctv-mirror/www/status.json
 	expect 1 'Permission denied|Read-only'
-	# everybody reads the page
+	# everybody reads the page, once the first round since the boot has made it
+	eventually pi2 test -s /run/ctv-mirror/www/status.json
 	pi2 setpriv --reuid visitor --regid visitor --clear-groups cat /run/ctv-mirror/www/status.json | jq -e .schema
 	run app svc-ctl stop flaskapp.service
 	expect 77
