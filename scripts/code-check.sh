@@ -67,7 +67,9 @@ look() { timeout 20 git "$@" 2>/dev/null; }
 commit_of() {
 	commit=
 	[ ! -f ".git/$1" ] || read -r commit <".git/$1" || :
-	[ -n "$commit" ] || commit=$(sed -n "s,^\([0-9a-f]*\) $1\$,\1,p" .git/packed-refs 2>/dev/null) || :
+	# a branch's name may hold what is a pattern's
+	[ -n "$commit" ] || [ ! -f .git/packed-refs ] ||
+		commit=$(while read -r packed ref; do [ "$ref" != "$1" ] || echo "$packed"; done <.git/packed-refs) || :
 }
 
 # may_not USER MODE: words for find, by owner, group and mode: what that user may not do with a file
@@ -209,7 +211,12 @@ case $commit in
 	commit_of "${commit#ref: }"
 	;;
 esac
-case $commit in '' | *[!0-9a-f]*) answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update" ;; esac
+case $commit in '' | *[!0-9a-f]*)
+	[ -z "$branch" ] || [ -e ".git/refs/heads/$branch" ] ||
+		answer warning "$app: its branch $branch has no commit, so nothing comes" "git -C $app checkout main"
+	answer warning "$app: HEAD or its branch is empty; the next update mends that" "$update"
+	;;
+esac
 echo "$commit" >"$mine/HEAD"
 export GIT_DIR="$mine" GIT_WORK_TREE="$app" GIT_INDEX_FILE="$app/.git/index" GIT_OBJECT_DIRECTORY="$app/.git/objects" \
 	GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null

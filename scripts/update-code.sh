@@ -91,7 +91,8 @@ ask_github() {
 # ---- an update -----------------------------------------------------------------------------------
 
 merge() {
-	was=$(in_clone rev-parse HEAD)
+	was=$(at HEAD)
+	[ -n "$was" ] || fail 78 "$app: its branch has no commit" "git -C $app checkout main"
 	new=$(in_clone rev-parse '@{upstream}' 2>/dev/null) || fail 78 "$app: follows no branch of origin" "git -C $app branch -u origin/main"
 	in_clone merge-base --is-ancestor "$was" "$new" || fail 75 "$app: has commits of its own" "git -C $app log @{u}.."
 	[ "$was" != "$new" ] || { echo "$(version), the newest"; return 0; }
@@ -102,7 +103,7 @@ merge() {
 		true >$notes/requirements
 	fi
 	unread=$("$here/code-check.sh" --unreadable)
-	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' >$notes/modes 2>/dev/null || :
+	in_clone diff-tree -r -z --no-renames --name-only "$was" "$new" | xargs -0r stat --printf '%a %g %n\n' -- >$notes/modes 2>/dev/null || :
 	{ echo "$was $new" && in_clone diff-tree -r --no-renames "$was" "$new"; } >$notes/next
 	begin_update || fail 74 "$app: cannot write"
 	in_clone merge --quiet --ff-only "$new" >/dev/null || { mend; fail 74 "$app: the update failed, the code is as it was"; }

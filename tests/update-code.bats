@@ -150,6 +150,11 @@ theirs() {
 	expect 78 'follows no branch'
 	run check
 	expect 1 'follows no branch'
+	git -C "$app" checkout -q --orphan begun
+	run update
+	expect 78 'app: its branch has no commit$'
+	run check
+	expect 1 'app: its branch begun has no commit, so nothing comes$'
 }
 
 @test "an application that serves keeps its code" {
@@ -270,6 +275,46 @@ torn() {
 	mv away.git github.git
 	update
 	as_two
+}
+
+@test "power cut: files and directories that change places, a directory that becomes a link, and names of every kind are mended, and go back" {
+	local quoted=$'q"u\to\\te.py' each
+	mkdir work/moved
+	for each in café.py "$quoted" -dash ' blanks ' file moved/same.py; do
+		echo 1 >"work/$each"
+	done
+	push more
+	update
+	git -C work rm -q café.py "$quoted" file src/web.py
+	git -C work mv moved static
+	ln -s static work/moved
+	mkdir work/file
+	for each in file/inside src -dash ' blanks '; do
+		echo 2 >"work/$each"
+	done
+	push other
+	update --fetch
+	stub setsid <<<'[ "$1" = sh ] || exec $real "$@"'
+	update --merge
+	rm stubs/setsid
+	# as far as the disk has it, none, some, or all of it was done
+	for each in '' 'static moved' .; do
+		was=$(at)
+		(cd "$app" && rm -rf file src moved static && git checkout -q HEAD^ -- . && git reset -q && git checkout -q HEAD ${each:+-- $each})
+		[ -e "$app/.git/ctv-update/list" ]
+		run update --mend
+		expect 0 'is mended'
+		settled
+		[ "$(git -C "$app" status --porcelain)" = '' ]
+		[ "$(at)/$(cat "$app/static/same.py")" = "$was/1" ]
+		cp "$app/.git/ctv-update/last" "$app/.git/ctv-update/list"
+	done
+	chmod 600 "$app/ blanks " "$app/-dash"
+	run update --back
+	expect 0
+	settled
+	[ "$(git -C "$app" status --porcelain)" = '' ]
+	[ "$(stat -c %a "$app/ blanks " "$app/-dash" "$app/moved/same.py")" = $'644\n644\n644' ]
 }
 
 @test "the links of the installation are nobody's changes, before and after a power cut" {
@@ -740,6 +785,17 @@ ref() { git -C "$app" rev-parse -q --verify "refs/ctv/$1"; }
 	echo failed >unit
 	run update
 	[ "$(at)" = "$first" ]
+}
+
+@test "a branch of any name is found where git has packed it" {
+	for branch in 'a,b&c' 'x.y+z$' 'fix/ü'; do
+		git -C "$app" checkout -q -b "$branch" --track origin/main
+		git -C "$app" pack-refs --all
+		run check
+		expect 0 "^CODE OK: at $(at | cut -c -7) of"
+		run check --commit
+		expect 0 "^$(at)\$"
+	done
 }
 
 @test "code-check.sh --commit: the whole name, also of a branch that is packed; none of files that are not as committed" {

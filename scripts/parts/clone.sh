@@ -32,9 +32,11 @@ put_back() {
 	# reset takes a file whose rights have changed since the index was written for one that a person has changed
 	in_clone update-index -q --refresh >/dev/null || :
 	in_clone reset --quiet --keep "$1"
-	while read -r mode group path; do
-		chgrp -h "$group" "$path" 2>/dev/null || :
-		[ -L "$path" ] || chmod "$mode" "$path"
+	# a name may begin or end with a blank
+	while IFS= read -r line; do
+		path=${line#* } group=${path%% *} path=${path#* }
+		chgrp -h -- "$group" "$path" 2>/dev/null || :
+		[ -L "$path" ] || chmod -- "${line%% *}" "$path" || :
 	done <$notes/modes
 }
 
@@ -103,6 +105,14 @@ mend() {
 	[ ! -e $notes/list ] || mend_files
 }
 
+# remove_gone: removes the files of `gone`. A walk finds them, which goes through no link: where a directory has become one, what it
+# leads to has files of the same names; and a name that is a directory's by now is none of them
+remove_gone() {
+	LC_ALL=C sort -z -o $notes/gone $notes/gone
+	find . -path ./.git -prune -o ! -type d -printf '%P\0' 2>/dev/null | LC_ALL=C sort -z | LC_ALL=C comm -z -12 - $notes/gone |
+		xargs -0r rm -f --
+}
+
 # mend_files: the files of the list become what HEAD says; when HEAD is neither of its two commits, a person has been at work. While
 # they cannot be written the list stays, for the next run.
 mend_files() {
@@ -114,8 +124,9 @@ mend_files() {
 	in_clone diff-tree -r --no-renames "$other" HEAD >$notes/mend || return
 	enter $notes/mend || return
 	ours >$notes/ours || return
+	in_clone diff-tree -r -z --no-renames --diff-filter=D --name-only "$other" HEAD >$notes/gone || return
+	remove_gone || return
 	sed -n "/^[^$tab]* D$tab/!s/^[^$tab]*$tab//p" $notes/mend | grep -vxFf $notes/ours | in_clone checkout-index -f -q --stdin || return
-	sed -n "s/^[^$tab]* D$tab//p" $notes/mend | while read -r path; do rm -f -- "$path" || exit; done || return
 	[ "$other" = HEAD ] || say "$app: an update that was interrupted is mended: $(wc -l <$notes/mend) files"
 	settle
 }
