@@ -121,7 +121,7 @@ since() { jq -r '.since | todate' state/alerts/primary-down; }
 	echo fine >"$R/body"
 	run alert-post --to kuma --state ok fine
 	expect 77 "not Uptime Kuma's"
-	echo '<html>please log in</html>' >"$R/body"
+	printf '\n\n<html>please log in</html>' >"$R/body"
 	for channel in kuma healthchecks; do
 		run alert-post --to $channel --state ok fine
 		expect 77 "^alert-post: $channel: a web page answers in its place$"
@@ -149,7 +149,13 @@ refuses() {
 	refuses slack 77 'channel_is_archived'
 	refuses slack 77 '{"ok":false,"error":"invalid_auth"}'
 	refuses ntfy 77 '{"code":40301,"http":403,"error":"forbidden"}'
-	refuses ntfy 77 '<html>please log in</html>'
+	refuses slack 77 '{"success":false}'
+	for channel in teams slack ntfy; do
+		for before in '' $'\n \t\r\n' $'\ufeff' $'\ufeff\n'; do
+			refuses $channel 77 "$before<html>please log in</html>"
+			grep -q 'a web page answers in its place' <<<"$output"
+		done
+	done
 	for row in teams: teams:1 'teams:{"id":"x"}' slack:ok 'ntfy:{"id":"x","event":"message"}'; do
 		settings "${row%%:*}"
 		rm -rf state/alerts

@@ -28,7 +28,7 @@ lock = threading.Lock()
 def read(name, default):
     try:
         with open(os.path.join(where, name), encoding="utf-8") as f:
-            return f.read().strip()
+            return f.read().rstrip()
     except FileNotFoundError:
         return default
 

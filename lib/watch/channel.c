@@ -367,6 +367,16 @@ static bool tells_secret(const char *text, const char *url)
 	return tells;
 }
 
+/* The text of an answer, without the byte order mark and the white space that stand before many a page. */
+static const char *text_of(const struct http_response *r)
+{
+	const char *text = buf_text(&r->text);
+
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;
+	return text + strspn(text, " \t\r\n");
+}
+
 /*
  * The service's own words in an answer: the message of its JSON, or the first words of a plain text; not of an HTML page, and
  * nothing that holds a piece of the secret address. "" for nothing. Safe text; malloc'ed.
@@ -375,7 +385,7 @@ static char *words_of(const struct http_response *r, const json *answer, const c
 {
 	static const char *const members[] = { "msg", "error", "message", "description" };
 	const json *inner = json_get(answer, "error");
-	const char *text = answer == NULL ? buf_text(&r->text) : NULL;
+	const char *text = answer == NULL ? text_of(r) : NULL;
 	char said[SAID_MAX * 4], *copy;
 
 	for (size_t i = 0; text == NULL && i < sizeof members / sizeof *members; i++)
@@ -410,7 +420,7 @@ static bool passes(int status)
 /*
  * A 2xx. What each service says there although it has not taken the message:
  *   teams         a text: "Webhook message delivery failed with error: ... HTTP error 429 ..." (old connectors: "1" is good)
- *   slack         an error's word instead of "ok"; {"ok":false,"error":...} of those that are like it
+ *   slack         an error's word instead of "ok"; {"ok":false,"error":...} or {"success":false} of those that are like it
  *   ntfy          {"error":...}
  *   kuma          {"ok":false,"msg":...}
  *   healthchecks  "OK (not found)", "OK (rate limited)"
@@ -425,7 +435,7 @@ static enum channel_result judge_accepted(enum kind kind, const char *text, cons
 
 	if (*text == '<')
 		return refused(out, "a web page answers in its place");
-	if (object && (!json_bool(answer, "ok", kind != KUMA) || json_get(answer, "error") != NULL)) {
+	if (object && (!json_bool(answer, "ok", kind != KUMA) || !json_bool(answer, "success", true) || json_get(answer, "error") != NULL)) {
 		snprintf(why, sizeof why, "it refuses: %s", *said != '\0' ? said : "without a reason");
 		return refused(out, why);
 	}
@@ -464,7 +474,7 @@ static enum channel_result judge(enum kind kind, const char *url, enum http_resu
 				 struct channel_outcome *out)
 {
 	json *answer = json_parse(buf_text(&r->text), r->text.len);
-	char *said = words_of(r, answer, url), *text = strdup(buf_text(&r->text));
+	char *said = words_of(r, answer, url), *text = strdup(text_of(r));
 	enum channel_result told = CHANNEL_REFUSED;
 
 	if (text == NULL)
