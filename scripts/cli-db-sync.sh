@@ -141,7 +141,12 @@ history() {
 	*) cat "$scratch/said" >&2 && exit "$get_status" ;;
 	esac
 	may_lack dbx-ls -lR /changes /backups "$remote" >"$scratch/listing"
-	change-history --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} <"$scratch/listing"
+	states=$(change-history --file "$remote" ${record_newest_n:+--newest "$record_newest_n"} <"$scratch/listing")
+	if [ -n "$states" ]; then
+		printf '%s\n' "$states"
+	else
+		warn "no state is kept in Dropbox, for no changes are published; the nights are in cli-db-sync list-backups"
+	fi
 }
 
 restore_latest() {

@@ -217,6 +217,15 @@ put() {
 	[ "$(rows got.db)" = "$(rows "$live")" ]
 }
 
+@test "history without changes says that there is no state, and where the nights are" {
+	host=pi-ctv
+	on pi-ctv daily-upload.sh
+	run --separate-stderr cli history
+	expect 0
+	[ -z "$output" ]
+	[[ $stderr = *'no state is kept in Dropbox'*'list-backups'* ]]
+}
+
 @test "bad command lines end with 64, --help and --version with 0" {
 	host=pi2
 	while read -r args; do
