@@ -38,9 +38,9 @@ unknown() {
 	exit 3
 }
 
-# show PROPERTY... UNIT: sets $shown to these properties of the unit. A systemd that does not answer is not asked again and again
-show() {
-	shown=$(timeout -k 1s 5s systemctl show "$@" 2>/dev/null) || case $? in 124 | 137) unknown "systemd gives no answer in 5 s" ;; esac
+# property NAME: prints that of the application's unit, the first in $shown
+property() {
+	printf '%s\n' "$shown" | sed -n "/^\$/q; s/^$1=//p"
 }
 
 # ---- what a user may write ------------------------------------------------------------------
@@ -51,9 +51,7 @@ rights_of() {
 	may_w="-user $1 -o -perm -o=w" may_r="-user $1 -perm -u=r -o -perm -o=r" entries="user:$(id -u "$1")"
 	groups=$(id -G "$1")
 	shift
-	for group in "$@"; do
-		groups="$groups $(getent group "$group" | cut -d : -f 3)"
-	done
+	[ $# -eq 0 ] || groups="$groups $(getent group "$@" | cut -d : -f 3)"
 	for group in $groups; do
 		may_w="$may_w -o -perm -g=w -group $group" may_r="$may_r -o -perm -g=r -group $group"
 		entries="$entries|group:$group"
@@ -163,19 +161,20 @@ how() {
 }
 
 look_at_code() {
-	seen=' ' git=$app/.git
+	seen=' ' git=''
 	# a .git that is a file names git's directory, and that may name another, which has the hooks
-	[ ! -f "$git" ] || git=$(named "$git" 's/^gitdir: //p' "$app")
-	common=$(named "$git/commondir" p "$git")
-	for place in "$app" "$app/.git" "$git" "$git/config" "$git/hooks" ${common:+"$common"} "$app/.venv" "$app/.venv/bin" "$app/scripts" "$app/bin"; do
+	[ ! -f "$app/.git" ] || git=$(named "$app/.git" 's/^gitdir: //p' "$app")
+	common=$(named "${git:-$app/.git}/commondir" p "${git:-$app/.git}")
+	set -- "$app/.git" "$git" "$common" "$app/.venv" "$app/scripts" "$app/bin"
+	for place in "$app" "$@"; do
 		[ -e "$place" ] || continue
 		real=$(readlink -f "$place")
-		open=$(way_in "$real") || { [ "$real" != "$app" ] && open=$(writable -xdev -R "$real"); } || continue
+		open=$(way_in "$real") || { [ "$place" != "$app" ] && open=$(writable -xdev -R "$real"); } || continue
 		case $seen in *" $open "*) continue ;; esac
 		seen="$seen$open "
 		found "$open: the application's user $user may write there, and so do as whoever runs the code" "$(how "$open")"
 	done
-	for place in "$git" ${common:+"$common"} "$app/.venv" "$app/scripts" "$app/bin"; do
+	for place; do
 		[ -e "$place" ] || continue
 		open=$(leads "$(readlink -f "$place")") || continue
 		case $seen in *" $open "*) continue ;; esac
@@ -219,19 +218,19 @@ look_at_groups() {
 
 # files that systemd reads as root before it makes a sandbox, and programs that it runs as root in spite of User=
 look_at_units() {
-	for each in "$unit" ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check ctv-proof control-station; do
-		show -P EnvironmentFiles -P ExecConditionEx -P ExecStartPreEx -P ExecStartEx -P ExecStartPostEx -P ExecReloadEx \
-			-P ExecStopEx -P ExecStopPostEx "$each"
-		[ -n "$shown" ] || continue
-		printf '%s\n' "$shown" | sed -n 's/ (ignore_errors=[a-z]*)$//p
-			s/^{ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' | while read -r file; do
-			case $file in
-			+*) ! open=$(way_in "$(readlink -f "${file#+}")") || found "${each%.service}.service: runs ${file#+} as root, and $user may write $open" \
-				"systemctl edit --full $each: no + or ! before a program there" ;;
-			*) ! open=$(way_in "$file") || found "${each%.service}.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
-				"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart=" ;;
-			esac
-		done
+	# shellcheck disable=SC2086  # words
+	set -- $units
+	printf '%s\n' "$shown" | sed -n 's/^$/next/p
+		s/^EnvironmentFiles=\(.*\) (ignore_errors=[a-z]*)$/\1/p
+		s/^Exec[A-Za-z]*={ path=\([^ ;]*\) .*; flags=[^;]*\(privileged\|no-setuid\).*/+\1/p' | while read -r file; do
+		each=${1%.service}
+		case $file in
+		next) shift ;;
+		+*) ! open=$(way_in "$(readlink -f "${file#+}")") || found "$each.service: runs ${file#+} as root, and $user may write $open" \
+			"systemctl edit --full $each: no + or ! before a program there" ;;
+		*) ! open=$(way_in "$file") || found "$each.service: EnvironmentFile=$file: systemd reads it as root, and $user may write $open" \
+			"systemctl edit $each: EnvironmentFile= (empty), and env-exec $file before the command of ExecStart=" ;;
+		esac
 	done
 }
 
@@ -249,12 +248,11 @@ look_at_settings() {
 
 # A directory that he may write by its rights and not in the sandbox was open to the application before it had one
 look_at_sandbox() {
-	show -P ProtectSystem "$unit"
-	[ "$shown" = strict ] || return 0
-	show -P ReadWritePaths "$unit"
+	[ "$(property ProtectSystem)" = strict ] || return 0
+	may=$(property ReadWritePaths)
 	directories | while read -r dir; do
 		covered=
-		for path in $shown; do
+		for path in $may; do
 			path=${path#[-+]}
 			case $dir/ in "${path#+}"/*) covered=yes ;; esac
 		done
@@ -275,14 +273,17 @@ END
 logs=${logs:-/var/log/ctv-pi2-download /var/log/ctv-db-sync}
 setup="$here/host-setup.sh standby install"
 [ "$node" != "$primary" ] || setup="${setup% standby *} primary install"
-show -P User "$unit"
-user=$shown
+units="$unit ctv-pi2-download ctv-db-sync ctv-settle ctv-status ctv-resume ctv-code ctv-publish ctv-follow ctv-follow-check ctv-proof control-station"
+# shellcheck disable=SC2086  # words
+shown=$(timeout -k 1s 5s systemctl show -p User,Group,SupplementaryGroups,ProtectSystem,ReadWritePaths,EnvironmentFiles \
+	-p ExecConditionEx,ExecStartPreEx,ExecStartEx,ExecStartPostEx,ExecReloadEx,ExecStopEx,ExecStopPostEx $units 2>/dev/null) ||
+	case $? in 124 | 137) unknown "systemd gives no answer in 5 s" ;; esac
+user=$(property User)
 case $user in '' | *[!A-Za-z0-9_.-]*) user=ctvapps ;; esac
 id "$user" >/dev/null 2>&1 || unknown "$unit: its user $user is not there"
 [ -d "$app" ] || unknown "$app: no such directory"
 [ "$(id -u "$user")" -ne 0 ] || unknown "$unit runs as root: whoever takes it over has this host"
-show -P Group -P SupplementaryGroups "$unit"
-added=$(printf %s "$shown" | tr '\n' ' ')
+added="$(property Group) $(property SupplementaryGroups)"
 case $added in *[!A-Za-z0-9\ _.-]*) added= ;; esac
 # shellcheck disable=SC2086  # words
 rights_of "$user" $added

@@ -20,18 +20,19 @@ setup() {
 	mkdir -p state log run/www
 	chmod 750 state log
 	export CTV_STATE_DIR=$PWD/state CTV_LOG_DIR=$PWD/log CTV_RUN_DIR=$PWD/run
-	# unit properties, as systemctl show -P prints them: NAME UNIT VALUE
+	# unit properties, as systemctl show prints them, once for all units: UNIT NAME=VALUE
 	: >shown
 	cat >stubs/systemctl <<-'END'
 		#!/bin/sh
-		[ "$1 $2" = 'show -P' ] || exit 1
-		for unit; do :; done
-		unit=${unit%.service}
-		while [ "$#" -gt 1 ]; do
-			shift
-			case $1 in User) [ "$unit" != flaskapp ] || echo nobody ;; esac
-			sed -n "s,^$1 $unit ,,p" "$D/shown"
-		done
+		[ "$1 $2" = 'show -p' ] || exit 1
+		exec awk 'BEGIN {
+			of["flaskapp"] = "User=nobody\n"
+			while ((getline <(ENVIRON["D"] "/shown")) > 0) { unit = $1; sub(/^[^ ]* /, ""); of[unit] = of[unit] $0 "\n" }
+			for (i = 1; i < ARGC; i++) if (ARGV[i] == "-p") i++; else if (i > 1) {
+				if (n++) print ""
+				sub(/\.service$/, "", ARGV[i]); printf "%s", ARGV[i] in of ? of[ARGV[i]] : "User=root\n"
+			}
+		}' "$@"
 	END
 	chmod +x stubs/systemctl
 }
@@ -250,10 +251,10 @@ mended() {
 }
 
 @test "the groups that its unit gives it count, and one that is as good as root is named" {
-	echo 'SupplementaryGroups flaskapp adm ctvx' >shown
+	echo 'flaskapp SupplementaryGroups=adm ctvx' >shown
 	check
 	expect 0
-	echo 'SupplementaryGroups flaskapp docker daemon' >shown
+	echo 'flaskapp SupplementaryGroups=docker daemon' >shown
 	chgrp daemon env app/.git
 	chmod g+w app/.git
 	check
@@ -264,10 +265,10 @@ mended() {
 }
 
 @test "a program that a unit runs as root in spite of User=, in a place that the application may write" {
-	echo "ExecStartPreEx flaskapp { path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags=privileged ; start_time=[n/a] }" >shown
+	echo "flaskapp ExecStartPreEx={ path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags=privileged ; start_time=[n/a] }" >shown
 	check
 	expect 1 "^flaskapp.service: runs $PWD/app/logs/x as root, and nobody may write $PWD/app/logs$"
-	echo "ExecStartEx flaskapp { path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags= ; start_time=[n/a] }" >shown
+	echo "flaskapp ExecStartEx={ path=$PWD/app/logs/x ; argv[]=$PWD/app/logs/x a ; flags= ; start_time=[n/a] }" >shown
 	check
 	expect 0
 }
@@ -279,12 +280,12 @@ mended() {
 }
 
 @test "an EnvironmentFile= in a place that the application may write is found, in a job's unit too" {
-	echo "EnvironmentFiles flaskapp $PWD/app/data/x.env (ignore_errors=yes)" >shown
-	echo "EnvironmentFiles ctv-settle /etc/passwd (ignore_errors=no)" >>shown
+	echo "flaskapp EnvironmentFiles=$PWD/app/data/x.env (ignore_errors=yes)" >shown
+	echo "ctv-settle EnvironmentFiles=/etc/passwd (ignore_errors=no)" >>shown
 	check
 	expect 1 "^flaskapp.service: EnvironmentFile=$PWD/app/data/x.env: systemd reads it as root, and nobody may write $PWD/app/data$"
 	expect 1 'findings=1$'
-	echo "EnvironmentFiles ctv-settle $PWD/app/data/y.env (ignore_errors=no)" >shown
+	echo "ctv-settle EnvironmentFiles=$PWD/app/data/y.env (ignore_errors=no)" >shown
 	check
 	expect 1 '^ctv-settle.service: EnvironmentFile='
 }
@@ -314,7 +315,7 @@ mended() {
 }
 
 @test "what the user may write and the sandbox does not let it is named; --writes lists it, links not followed" {
-	printf '%s\n' 'ProtectSystem flaskapp strict' "ReadWritePaths flaskapp -$PWD/app/data /x" >shown
+	printf '%s\n' 'flaskapp ProtectSystem=strict' "flaskapp ReadWritePaths=-$PWD/app/data /x" >shown
 	ln -s /tmp app/tmp
 	check
 	expect 1 "^flaskapp.service cannot write $PWD/app/logs, which its user nobody may$"
@@ -322,7 +323,7 @@ mended() {
 	run trust-check.sh --writes
 	expect 0
 	[ "$(sort <<<"$output")" = "$(printf '%s\n' "$PWD/app/data" "$PWD/app/logs")" ]
-	printf '%s\n' 'ProtectSystem flaskapp strict' "ReadWritePaths flaskapp +$PWD/app/data -$PWD/app/logs" >shown
+	printf '%s\n' 'flaskapp ProtectSystem=strict' "flaskapp ReadWritePaths=+$PWD/app/data -$PWD/app/logs" >shown
 	check
 	expect 0
 }
@@ -345,7 +346,7 @@ mended() {
 }
 
 @test "a name that the application chose drives no terminal" {
-	printf '%s\n' 'ProtectSystem flaskapp strict' "ReadWritePaths flaskapp $PWD/app/data $PWD/app/logs" >shown
+	printf '%s\n' 'flaskapp ProtectSystem=strict' "flaskapp ReadWritePaths=$PWD/app/data $PWD/app/logs" >shown
 	mkdir "app/$(printf 'x\033[2J')"
 	chown nobody app/x*
 	check
