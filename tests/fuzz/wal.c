@@ -20,7 +20,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static char dir[] = "/tmp/ctv-fuzz-XXXXXX";
-static unsigned char base[64 * SIZE], made[ROOM], ours[ROOM], theirs[ROOM];
+static unsigned char base[ROOM], made[ROOM], ours[ROOM], theirs[ROOM];
 static size_t base_len;
 
 static const char *name(const char *file)
