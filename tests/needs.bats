@@ -12,7 +12,7 @@ setup_file() {
 small_tree() {
 	mkdir -p "$BATS_TEST_TMPDIR/tree/tests/sub"
 	cd "$BATS_TEST_TMPDIR/tree"
-	words() { sed 's/TRACE/strace/g; s/GRIND/valgrind/g; s/MEM/time -o peak -f %\x4d/; s/BOOT/lab\x20boot/; s/BIND/mount --bind/; s/CLOSED/<\x26-/; s/^TEST/@test/'; }
+	words() { sed 's/TRACE/strace/g; s/GRIND/valgrind/g; s/MEM/time -o peak -f %\x4d/; s/BOOT/lab\x20boot/; s/BIND/mount --bind/; s/LIMIT/ulimit\x20-v/; s/CLOSED/<\x26-/; s/^TEST/@test/'; }
 	words >tests/shared.bash <<-'END'
 		watched() {
 			TRACE -f "$@"
@@ -38,6 +38,9 @@ small_tree() {
 		TEST "begun without a standard input" {
 			run sh -c "db-verify CLOSED"
 			exec 5CLOSED
+		}
+		TEST "as much memory as it may take" {
+			run bash -c "LIMIT 20000; exec db-verify db"
 		}
 		TEST "two needs" {
 			peak true
@@ -67,6 +70,7 @@ small_tree() {
 		tests/sub/one.bats	needs:ptrace	by a function of a file that is loaded
 		tests/sub/one.bats	needs:mounts	which mount it is
 		tests/sub/one.bats	needs:closed	begun without a standard input
+		tests/sub/one.bats	needs:memory	as much memory as it may take
 		tests/sub/one.bats	needs:ptrace	two needs
 		tests/sub/one.bats	needs:memory	two needs
 		tests/two.bats	needs:hosts	by what is done for all of its file
@@ -83,12 +87,12 @@ small_tree() {
 	run bats --count --filter-tags 'needs:memory,needs:ptrace' tests/sub/one.bats
 	expect 0 '^1$'
 	run bats --count tests/two.bats tests/sub/one.bats
-	expect 0 '^7$'
+	expect 0 '^8$'
 }
 
 @test "every file of ours that traces, measures memory, draws, boots or begins without an input is on the list, and no other" {
 	cd "$ROOT"
-	grep -lE '(^|[^a-z_-])(strace|valgrind) -|time .*-f .?%M|chromium[ ]-|load (fault/crash|lab|\.\./lab/lab)$|lab[ ]boot|[^0-9}]<[&]-' tests/*.bats tests/*/*.bats |
+	grep -lE '(^|[^a-z_-])(strace|valgrind) -|time .*-f .?%M|ulimit[ ]-v|chromium[ ]-|load (fault/crash|lab|\.\./lab/lab)$|lab[ ]boot|[^0-9}]<[&]-' tests/*.bats tests/*/*.bats |
 		grep -vx tests/needs.bats | sort >"$BATS_TEST_TMPDIR/files"
 	cut -f 1 "$LIST" | sort -u | diff "$BATS_TEST_TMPDIR/files" -
 	# each need is somebody's, and most tests have none

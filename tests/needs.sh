@@ -6,7 +6,7 @@
 # copy) gets its tags as bats knows them, `# bats test_tags=...`, for run.sh's TEST_TAGS.
 #
 #	needs:ptrace	strace, valgrind: one process that traces another
-#	needs:memory	how much memory a process took: qemu's is in it
+#	needs:memory	how much memory a process took, or may take: qemu's is in it
 #	needs:browser	Chromium
 #	needs:hosts	hosts with systemd: namespaces that qemu-user does not know
 #	needs:mounts	which mount a file is seen through: qemu-user's statx(2) leaves the number out, and says that it is there
@@ -21,7 +21,7 @@ awk -v tag="$tag" '
 BEGIN {
 	tags = split("needs:ptrace needs:memory needs:browser needs:hosts needs:mounts needs:closed", tag_of)
 	word["needs:ptrace"] = "(^|[^a-z_-])(strace|valgrind|gdb) "
-	word["needs:memory"] = "time (-o [^ ]+ )?-f .?%M"
+	word["needs:memory"] = "time (-o [^ ]+ )?-f .?%M|ulimit -v"
 	word["needs:browser"] = "(^|[^a-z_-])chromium "
 	word["needs:closed"] = "[^0-9}]<&-"
 	word["needs:mounts"] = "mount --bind .*db-install "
