@@ -1053,7 +1053,18 @@ fails() {
 	[ "$(dropbox_control stats | jq '.routes["files/download"].high')" = 3 ]
 }
 
-# ---- starting ----
+# ---- starting, ending ----
+
+@test "after its end its addresses are nobody's, whoever has its ports by then" {
+	first=$DROPBOX_PID
+	DROPBOX_ROOT=$BATS_TEST_TMPDIR/other dropbox_start
+	dbx-ls /
+	other=$DROPBOX_PID DROPBOX_PID=$first
+	dropbox_stop
+	DROPBOX_PID=$other
+	CTV_BACKOFF=1ms run dbx-ls /
+	expect 69 'Failed to connect'
+}
 
 @test "over TLS all is the same, also the replies made by hand" {
 	dropbox_stop

@@ -125,14 +125,18 @@ dropbox_inside() {
 	fi
 }
 
-# ends it (and its world) and waits for its end; no harm without one
+# ends it (and its world) and waits for its end; no harm without one. No server has port 1, which the addresses have after
+# that: the one that was ours may by now be another test's.
 dropbox_stop() {
-	local pid
+	local pid url
 	for pid in ${DROPBOX_PID-} ${DROPBOX_NS-}; do
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
 	DROPBOX_PID='' DROPBOX_NS=''
+	for url in DROPBOX_API_URL DROPBOX_CONTENT_URL DROPBOX_NOTIFY_URL DROPBOX_TOKEN_URL; do
+		[[ ! ${!url-} =~ ^(https?://[^:/]+):[0-9]+(.*)$ ]] || export "$url=${BASH_REMATCH[1]}:1${BASH_REMATCH[2]}"
+	done
 }
 
 # dropbox_curl ARG...: curl, which trusts our CA and says only what is wrong
