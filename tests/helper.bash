@@ -64,6 +64,22 @@ bad_settings_files() {
 	echo data >file
 }
 
+# debs DIR: there, the Debian packages of this tree, which are built once for all files that want them
+debs() {
+	local made=${CTV_BUILD:-$ROOT/build}/debs of
+	of=$({ git -C "$ROOT" ls-files -z | tar -C "$ROOT" -c --null -T - && dpkg-query -W; } | sha256sum)
+	mkdir -p "$made"
+	(
+		flock 8
+		if [ "$(cat "$made/of" 2>/dev/null)" != "$of" ]; then
+			rm -f "$made/of"
+			make -s -C "$ROOT" B="$made" deb >"$made/log" 2>&1 || { tail -n 20 "$made/log" >&2; exit 1; }
+			echo "$of" >"$made/of"
+		fi
+		cp -r "$made/deb" "$1"
+	) 8>"$made/lock"
+}
+
 # ---- the local Dropbox (tests/dropboxd) ----
 
 # dropbox_start [OPTION...]: starts it on free ports with its data in $DROPBOX_ROOT (default

@@ -5,9 +5,8 @@
 load helper
 
 setup_file() {
-	export DEB=$BATS_FILE_TMPDIR/one/deb
-	make -s -C "$ROOT" B="$BATS_FILE_TMPDIR/one" deb >"$BATS_FILE_TMPDIR/log" 2>&1 ||
-		{ tail -n 20 "$BATS_FILE_TMPDIR/log" >&2; return 1; }
+	export DEB=$BATS_FILE_TMPDIR/deb
+	debs "$DEB"
 }
 
 files_of() {

@@ -76,6 +76,9 @@ lab_off() {
 	lab stop dropbox
 }
 
+# no_news: of pi2, which is off, and will boot without that first round
+no_news() { rm -rf "$LAB/pi2/upper$STATE/news"; }
+
 # lab_minutes: the same with minutes of 5 s, and a base that pi2 follows
 lab_minutes() {
 	lab_hosts base

@@ -227,6 +227,7 @@ killed() {
 		eventually pi2 grep -q "step $step/5" /var/log/ctv-pi2-download/failover.log
 		lab poweroff pi2
 		wait $run || true
+		no_news
 		lab boot pi2
 		eventually pi2 systemctl is-active -q dbus.service
 		sound pi2

@@ -17,11 +17,10 @@ later_units() {
 # a day's base: the hosts of make install, one night behind them; on pi2 besides what dpkg knows of this machine, and the
 # packages in two versions
 setup_file() {
-	local deb=$BATS_FILE_TMPDIR/build/deb new=$BATS_FILE_TMPDIR/new package
+	local deb=$BATS_FILE_TMPDIR/deb new=$BATS_FILE_TMPDIR/new package
 	lab_hosts base
 	[ -z "$LAB_WHY" ] || return 0
-	make -s -C "$ROOT" B="$BATS_FILE_TMPDIR/build" deb >"$BATS_FILE_TMPDIR/log" 2>&1 ||
-		{ tail -n 20 "$BATS_FILE_TMPDIR/log" >&2; return 1; }
+	debs "$deb"
 	mkdir "$new"
 	for package in ctv-mirror ctv-mirror-standby ctv-mirror-primary; do
 		dpkg-deb -R "$deb/$package"_*.deb "$new/$package"
