@@ -172,8 +172,8 @@ keep_unpublished() {
 	step backup
 	back_up dbx-put -c "$snapshot"
 	complaint=$(mirror-head show 2>&1 >/dev/null) || :
-	fail 65 "${complaint%%
-*}; tonight's data is kept as $backup" "${complaint##*hint: }"
+	fail 65 "$(printf '%s\n' "$complaint" | head -n 1); tonight's data is kept as $backup" \
+		"$(printf '%s\n' "$complaint" | sed -n 's/^hint: //p')"
 }
 
 put() {

@@ -699,6 +699,11 @@ END
 	expect 0 published
 	run download
 	expect 0 'is installed'
+	# of a newer version it has no way out to say
+	dropbox_control put '{"path":"/mirror-head.json","text":"{\"schema\":2}"}' >/dev/null
+	run upload
+	expect 65 "newer version.*tonight's data is kept as /backups/database_backup_"
+	[[ $output != *hint:* ]]
 }
 
 @test "a returned primary that finds the record gone or put back does not publish over a failover" {
