@@ -416,7 +416,7 @@ where_free() {
 }
 
 @test "trust: what trust-check.sh finds, each with its hint; what it does not know is unknown" {
-	stub systemctl <<<'case $* in *"-P User "*) echo nobody ;; *"-P Group "*) echo nogroup ;; esac'
+	stub systemctl <<<'printf "User=nobody\nGroup=nogroup\n"'
 	# who goes in and out above it is nobody here
 	run on pi2 trust-check.sh
 	[ "$status" -le 1 ]
@@ -426,7 +426,7 @@ where_free() {
 	sees 1 trust "$PWD/pi2/app: the application.s user nobody may write there" 'exec chmod go-w'
 	[ "$(grep -c ' trust  ' <<<"$output")" -eq $((found + 1)) ]
 	[ "$(grep -c ' hint: ' <<<"$output")" -eq $((found + 1)) ]
-	stub systemctl <<<'echo nobody-else'
+	stub systemctl <<<'echo User=nobody-else'
 	run doctor trust
 	sees 3 trust 'its user nobody-else is not there'
 	# what is known to be wrong is worse
