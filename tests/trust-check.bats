@@ -345,6 +345,15 @@ mended() {
 	[ "$(trust-check.sh --writes | sort | xargs)" = "$PWD/app/data $PWD/app/logs" ]
 }
 
+@test "what our own scripts read is looked at as they are" {
+	cp -r "$ROOT/scripts" lib
+	run lib/trust-check.sh
+	expect 0
+	chmod 777 lib/parts
+	run lib/trust-check.sh
+	expect 1 "^$PWD/lib/parts: nobody may write there, and so do as root$"
+}
+
 @test "a name that the application chose drives no terminal" {
 	printf '%s\n' 'flaskapp ProtectSystem=strict' "flaskapp ReadWritePaths=$PWD/app/data $PWD/app/logs" >shown
 	mkdir "app/$(printf 'x\033[2J')"
